@@ -1,0 +1,22 @@
+"""The errors that a user can cause, as opposed to defects of the program.
+
+Each carries one line that says what was wrong, where, and what would be right. The command line
+prints that line alone and exits with the class's `exit_code`; nothing else is shown without a
+traceback.
+"""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Bad input: the message is one line for the user, never a traceback."""
+
+    exit_code = 2
+
+
+class ConfigError(UserError):
+    """A key, a value or a combination in the config that cannot be right."""
+
+
+class DataError(UserError):
+    """A data set that is missing, damaged or of the wrong form."""

@@ -1,0 +1,118 @@
+"""What an option is: a frozen dataclass, its floats pytree leaves, everything else structure.
+
+From this rule alone follows that a new learning rate compiles nothing, that runs which differ only
+in numbers can be stacked leaf by leaf, and that an option's behaviour can live beside its numbers.
+
+    @option
+    class Adam(Optimizer):
+        learning_rate: float = number(0.001, minimum=0)   # a leaf
+        nesterov: bool = False                            # structure
+
+A field annotated `float` is a leaf, as is a field that holds another option and an integer declared
+with `leaf`. Every other field (`int`, `bool`, `str`, `Literal[...]`, tuples) is part of the tree's
+structure and selects a different compiled program.
+
+Leaves may be tracers, so nothing here looks at their values: `__post_init__` runs on tracers too.
+Ranges are declared with the field and checked once, on the composed config, by `runner.config`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, TypeVar, dataclass_transform, get_type_hints
+
+from runner.lazy import jax
+
+_Class = TypeVar("_Class", bound=type)
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """The values a number may take: `minimum` and `maximum` included, `above` and `below` not."""
+
+    minimum: float | None = None
+    above: float | None = None
+    maximum: float | None = None
+    below: float | None = None
+
+    def __contains__(self, value: float) -> bool:
+        return (
+            (self.minimum is None or value >= self.minimum)
+            and (self.above is None or value > self.above)
+            and (self.maximum is None or value <= self.maximum)
+            and (self.below is None or value < self.below)
+        )
+
+    def __str__(self) -> str:
+        """The range in words: `at least 0 and less than 1`."""
+        parts = [
+            f"{words} {bound:g}"
+            for words, bound in (
+                ("at least", self.minimum),
+                ("greater than", self.above),
+                ("at most", self.maximum),
+                ("less than", self.below),
+            )
+            if bound is not None
+        ]
+        return " and ".join(parts)
+
+
+def number(
+    default: Any = dataclasses.MISSING,
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    maximum: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """A numeric field with its range (checked by `runner.config`, never by the class)."""
+    limits = Range(minimum, above, maximum, below)
+    return dataclasses.field(default=default, metadata={"range": limits})
+
+
+def leaf(default: Any = dataclasses.MISSING, *, minimum: float | None = None) -> Any:
+    """An integer that is data, not structure: a seed, or a number of trips round a loop."""
+    return dataclasses.field(default=default, metadata={"leaf": True, "range": Range(minimum)})
+
+
+class Option:
+    """Base of every option class; `option` turns a subclass into a pytree."""
+
+
+_unregistered: list[type] = []
+_jax_is_loaded = False
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(number, leaf))
+def option(cls: _Class) -> _Class:
+    """Make `cls` a frozen, keyword-only dataclass and a pytree (see the module's docstring)."""
+    cls = dataclasses.dataclass(frozen=True, kw_only=True)(cls)  # type: ignore[assignment]
+    _unregistered.append(cls)
+    if _jax_is_loaded:
+        register_pytrees()
+    return cls
+
+
+def register_pytrees() -> None:
+    """Tell JAX about every option class declared so far, and about later ones as they appear."""
+    global _jax_is_loaded
+    _jax_is_loaded = True
+    while _unregistered:
+        cls = _unregistered.pop()
+        leaves = leaf_names(cls)
+        names = [field.name for field in dataclasses.fields(cls)]
+        structure = [name for name in names if name not in leaves]
+        jax.tree_util.register_dataclass(cls, data_fields=leaves, meta_fields=structure)
+
+
+def leaf_names(cls: type) -> list[str]:
+    """The names of the fields of `cls` that are data (floats, options, declared leaves)."""
+    types = get_type_hints(cls)
+    return [
+        field.name
+        for field in dataclasses.fields(cls)
+        if field.metadata.get("leaf")
+        or types[field.name] is float
+        or (isinstance(types[field.name], type) and issubclass(types[field.name], Option))
+    ]
