@@ -1,0 +1,1 @@
+"""The options: one module or package for each config group, named as the group."""

@@ -19,7 +19,8 @@ Ranges are declared with the field and checked once, on the composed config, by 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeVar, dataclass_transform, get_type_hints
+from collections.abc import Iterator
+from typing import Any, NamedTuple, TypeVar, dataclass_transform, get_type_hints
 
 from runner.lazy import jax
 
@@ -71,13 +72,41 @@ def number(
     return dataclasses.field(default=default, metadata={"range": limits})
 
 
-def leaf(default: Any = dataclasses.MISSING, *, minimum: float | None = None) -> Any:
+def leaf(
+    default: Any = dataclasses.MISSING,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
     """An integer that is data, not structure: a seed, or a number of trips round a loop."""
-    return dataclasses.field(default=default, metadata={"leaf": True, "range": Range(minimum)})
+    return dataclasses.field(
+        default=default, metadata={"leaf": True, "range": Range(minimum=minimum, maximum=maximum)}
+    )
+
+
+class Facts(NamedTuple):
+    """What an option may need to know of the rest of the run to judge its own numbers."""
+
+    input_shape: tuple[int, ...]
+    train_examples: int
+    batch_size: int
+    steps_per_epoch: int
+    total_steps: int
 
 
 class Option:
-    """Base of every option class; `option` turns a subclass into a pytree."""
+    """Base of every option class; `option` turns a subclass into a pytree.
+
+    Both checks below run on plain Python numbers, after types and ranges were found right.
+    """
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield `(field, what is wrong)` for numbers that contradict each other."""
+        yield from ()
+
+    def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        """Yield `(field, what is wrong)` for numbers that do not fit the rest of the run."""
+        yield from ()
 
 
 _unregistered: list[type] = []

@@ -1,0 +1,186 @@
+"""The command line: argv in, exit code out.
+
+0 is success (a diverged run is a result), 1 a run that failed, 2 bad input, 130 an interruption.
+Nothing here imports JAX; that happens when the first run begins to train.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from runner.errors import ConfigError, UserError
+from runner.help import help_text
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from runner.compose import Application
+
+INTERRUPTED = 130
+FAILED = 1
+
+
+def main() -> NoReturn:
+    """The console script `runner`."""
+    sys.exit(run_command_line(sys.argv[1:]))
+
+
+def run_command_line(argv: list[str]) -> int:
+    """Do what the command line asks; print a user's error as one line."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        _dispatch(argv)
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"runner: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("runner: interrupted; what was computed is recorded", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (`runner --help | head`); that is no failure.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as request:
+        return request.code if isinstance(request.code, int) else int(request.code is not None)
+    return 0
+
+
+def _interrupt(signum: int, frame: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _dispatch(argv: list[str]) -> None:
+    if "--help" in argv or "-h" in argv:
+        print(_help(argv), end="")
+        return
+    if "--version" in argv:
+        from importlib.metadata import version
+
+        print(f"runner {version('runner')}")
+        return
+    _with_hydra(argv)
+
+
+def _help(argv: list[str]) -> str:
+    """The help, with the options of a `--config-dir` on the same command line."""
+    from runner.locations import config_directory
+
+    directories = [config_directory()]
+    for flag, value in zip(argv, [*argv[1:], ""], strict=True):
+        if flag in ("--config-dir", "-cd") and value:
+            directories.append(Path(value))
+        elif flag.startswith("--config-dir="):
+            directories.append(Path(flag.partition("=")[2]))
+    return help_text(directories)
+
+
+def _with_hydra(argv: list[str]) -> None:
+    """Everything that needs a composed config."""
+    from hydra._internal.utils import get_args_parser
+    from hydra.core.global_hydra import GlobalHydra
+
+    from runner.compose import Application, accept
+
+    parser = get_args_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.experimental_rerun:
+        raise ConfigError("--experimental-rerun reads a pickle, which can execute code")
+    if arguments.config_path:
+        raise ConfigError("--config-path hides runner's options; --config-dir adds yours")
+    if not arguments.shell_completion:
+        arguments.overrides = accept(arguments.overrides)
+    application = Application.create(arguments.config_dir)
+    try:
+        if arguments.hydra_help:
+            application.hydra_help("config", args_parser=parser, args=arguments)
+        elif arguments.shell_completion:
+            _complete(application, arguments)
+        elif arguments.info:
+            application.show_info(arguments.info, _config_name(arguments), arguments.overrides)
+        elif arguments.cfg:
+            application.show_cfg(
+                _config_name(arguments),
+                arguments.overrides,
+                arguments.cfg,
+                arguments.package,
+                arguments.resolve,
+            )
+        else:
+            _train(application, arguments)
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def _config_name(arguments: Namespace) -> str:
+    return arguments.config_name or "config"
+
+
+def _complete(application: Application, arguments: Namespace) -> None:
+    """Shell completion, of a line in which `+group=option` is allowed."""
+    from runner.overrides import normalize_completion_line
+
+    if "COMP_LINE" in os.environ:
+        os.environ["COMP_LINE"] = normalize_completion_line(os.environ["COMP_LINE"])
+    application.shell_completion(_config_name(arguments), arguments.overrides)
+
+
+def _train(application: Application, arguments: Namespace) -> None:
+    """One run, or a sweep where `-m` or the config (`hydra.mode=MULTIRUN`) asks for one."""
+    from hydra.types import RunMode
+
+    from runner.compose import run_errors
+
+    name, overrides = _config_name(arguments), arguments.overrides
+    mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
+    if arguments.multirun:
+        overrides.append("hydra.mode=MULTIRUN")
+    config = application.compose_config(name, overrides, mode, with_log_configuration=True)
+    with run_errors():
+        if config.hydra.mode == RunMode.MULTIRUN:
+            application.multirun(name, _sweep_task, overrides)
+        else:
+            application.run(name, _single_task, overrides)
+
+
+def _single_task(config: DictConfig) -> float:
+    """Train a run that was started alone, and close with a table."""
+    from runner.progress import closing_table
+
+    summary, directory = _record(config)
+    closing_table(summary, directory, directory)
+    return _objective(summary)
+
+
+def _sweep_task(config: DictConfig) -> float:
+    """Train one run of a sweep."""
+    return _objective(_record(config)[0])
+
+
+def _record(config: DictConfig) -> tuple[dict[str, Any], Path]:
+    from hydra.core.hydra_config import HydraConfig
+
+    from runner.compose import as_plain
+    from runner.config import build
+
+    plain = as_plain(config)
+    experiment = build(plain)
+    directory = Path(HydraConfig.get().runtime.output_dir)
+
+    from runner.run import run  # imports JAX
+
+    return run(experiment, directory, plain), directory
+
+
+def _objective(summary: dict[str, Any]) -> float:
+    """What sweepers that search (Optuna, Nevergrad, Ax) minimize: the best validation error."""
+    value = summary["best"]["validation_error"]
+    return float("inf") if value is None else float(value)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Compilation: the cache that survives the process, and a count of what was compiled.
+
+A program compiled once is kept in the user's cache directory, so the second run of a structure
+starts training without compiling. `JAX_COMPILATION_CACHE_DIR` moves the cache, and
+`JAX_ENABLE_COMPILATION_CACHE=false` turns it off.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import jax
+import platformdirs
+
+_COMPILED = "/jax/core/compile/backend_compile_duration"
+
+
+def use_persistent_cache() -> None:
+    """Keep compiled programs between processes."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        directory = Path(platformdirs.user_cache_dir("runner")) / "compiled"
+        jax.config.update("jax_compilation_cache_dir", str(directory))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    # A cache that cannot be written costs time, not the run; JAX would warn at every program.
+    logging.getLogger("jax._src.compiler").setLevel(logging.ERROR)
+
+
+class CompilationCounter:
+    """Counts the programs that were compiled, or fetched from the cache, while it is open."""
+
+    def __init__(self) -> None:
+        self.programs = 0
+
+    def __enter__(self) -> CompilationCounter:
+        jax.monitoring.register_event_duration_secs_listener(self._listen)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        jax.monitoring.unregister_event_duration_listener(self._listen)
+
+    def _listen(self, event: str, duration: float, **_: object) -> None:
+        self.programs += event == _COMPILED

@@ -1,0 +1,191 @@
+"""Hydra: from overrides to checked configs, with errors of one line.
+
+`Application` is Hydra's own driver with three differences: a composed config is checked before
+anything is created on disk; it is composed once where Hydra does it twice; and whatever goes wrong
+while composing becomes a `ConfigError`.
+
+The driver stands in a private module of Hydra; the version range in `pyproject.toml` guards it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from runner.config import build, did_you_mean
+from runner.errors import ConfigError
+from runner.experiment import Experiment
+from runner.locations import config_directory
+from runner.overrides import GROUPS, NUMBERED_GROUP, normalize, numbered_options, readable_name
+
+CONFIG_NAME = "config"
+_PLUGIN_PATH = str(Path(__file__).parent / "hydra_path")
+
+
+def accept(overrides: Sequence[str]) -> list[str]:
+    """Normalize overrides, and make an option of every number that stands for a batch size."""
+    normal = normalize(overrides)
+    for number in numbered_options(normal):
+        node = {"name": "mini", "size": int(number), "drop_remainder": False}
+        ConfigStore.instance().store(group=NUMBERED_GROUP, name=number, node=node)
+    return normal
+
+
+class Application(Hydra):
+    """Hydra's driver, checking what it composes."""
+
+    @classmethod
+    def create(cls, config_dir: str | None) -> Application:
+        """Make the driver; `config_dir` is a folder with the user's own options."""
+        version.setbase("1.3")
+        if _PLUGIN_PATH not in sys.path:
+            sys.path.append(_PLUGIN_PATH)
+        search_path = create_config_search_path(f"file://{config_directory()}")
+        if config_dir is not None:
+            directory = Path(config_dir).absolute()
+            if not directory.is_dir():
+                raise ConfigError(f"--config-dir {config_dir}: there is no such folder")
+            anchor = SearchPathQuery(provider="schema")
+            search_path.prepend("command-line", f"file://{directory}", anchor)
+        OmegaConf.register_new_resolver("run_name", readable_name, replace=True)
+        application = cls.create_main_hydra2("runner", search_path)
+        assert isinstance(application, cls)
+        application._composed = None
+        return application
+
+    _composed: tuple[Any, DictConfig] | None
+
+    def compose_config(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        with_log_configuration: bool = False,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        """Compose and check; the same request again returns the same config."""
+        request = (config_name, tuple(overrides), run_mode, with_log_configuration)
+        if self._composed is None or self._composed[0] != request:
+            with one_line_errors(self.config_loader, overrides):
+                config = super().compose_config(
+                    config_name,
+                    overrides,
+                    run_mode,
+                    with_log_configuration,
+                    from_shell,
+                    validate_sweep_overrides,
+                )
+            check(self.config_loader, config, overrides)
+            self._composed = (request, config)
+        return self._composed[1]
+
+
+def check(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str]) -> Experiment:
+    """Build the experiment of a composed config, only to see that it can be built."""
+    plain = {key: value for key, value in as_plain(config).items() if key != "hydra"}
+    return build(plain, where=lambda key: _place(loader, config, overrides, key))
+
+
+def as_plain(config: DictConfig) -> dict[str, Any]:
+    """The user's part of a config as plain dictionaries, interpolations resolved."""
+    own = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    try:
+        plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(_first_line(error)) from error
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def _place(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str], key: str) -> str:
+    """Where a key got its value: the command line, or a YAML file."""
+    key = key.partition("=")[0]
+    typed = {override.lstrip("+~").partition("=")[0] for override in overrides}
+    if key in typed:
+        return ""  # the user sees what was typed
+    group = key.partition(".")[0]
+    choices = OmegaConf.select(config, "hydra.runtime.choices") or {}
+    file = f"{group}/{choices[group]}.yaml" if group in choices else f"{CONFIG_NAME}.yaml"
+    for source in loader.get_sources():
+        path = Path(str(source.path)) / file
+        if source.scheme() == "file" and path.is_file():
+            return str(path)
+    return ""
+
+
+@contextlib.contextmanager
+def one_line_errors(loader: ConfigLoader, overrides: Sequence[str]) -> Iterator[None]:
+    """Turn what Hydra raises while composing into a `ConfigError` of one line."""
+    try:
+        yield
+    except MissingConfigException as error:
+        raise ConfigError(_missing_option(error)) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        stray = _stray_key(loader, overrides, error)
+        raise stray or ConfigError(_first_line(error)) from error
+
+
+@contextlib.contextmanager
+def run_errors() -> Iterator[None]:
+    """Let a run's own exceptions through as they are; Hydra's become a `ConfigError`."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_first_line(error)) from error
+
+
+def _missing_option(error: MissingConfigException) -> str:
+    """The line for an option, or a whole config, that does not exist."""
+    group, _, name = str(error.missing_cfg_file or "").rpartition("/")
+    if group in GROUPS and error.options:
+        options = sorted(error.options)
+        return f"{group}={name} is not a known {group}{did_you_mean(name, options)}"
+    return _first_line(error)
+
+
+def _stray_key(
+    loader: ConfigLoader, overrides: Sequence[str], error: Exception
+) -> ConfigError | None:
+    """Find the key that Hydra could not override, by letting every key in and checking it."""
+    if "Could not override" not in str(error):
+        return None
+    lenient = [
+        word if word.startswith(("+", "~", "hydra.")) or _chooses(word) else f"++{word}"
+        for word in overrides
+    ]
+    try:
+        config = loader.load_configuration(
+            CONFIG_NAME, lenient, RunMode.MULTIRUN, validate_sweep_overrides=False
+        )
+        check(loader, config, overrides)
+    except ConfigError as found:
+        return found
+    except (HydraException, OmegaConfBaseException):
+        return None
+    return None
+
+
+def _chooses(override: str) -> bool:
+    key = override.partition("=")[0]
+    return "/" in key or key in GROUPS
+
+
+def _first_line(error: Exception) -> str:
+    """The sense of a message of several lines, in one."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

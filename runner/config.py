@@ -1,0 +1,162 @@
+"""From a composed config to an `Experiment`: every key known, every value of its type and range.
+
+The config is nested dictionaries of plain values, as Hydra leaves them. Each group's dictionary
+carries `name`, which `runner.table` maps to a class; the class's fields are the keys that may
+stand beside it. All of this happens before JAX is imported, and every complaint is one line that
+says which key, what was wrong with it and what would be right.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from runner.errors import ConfigError
+from runner.experiment import Experiment
+from runner.options.option import Option
+from runner.table import OPTIONS
+from runner.values import convert
+
+PLUGINS = "plugins"
+
+Where = Callable[[str], str]
+"""Says where a full key got its value: a file, or the command line. Empty if unknown."""
+
+
+def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experiment:
+    """Check a composed config and return the experiment it describes.
+
+    Raises:
+        ConfigError: one line about the first thing that is wrong.
+    """
+    check = _Checker(where)
+    load_plugins(config.get(PLUGINS) or [])
+    settings = {key: value for key, value in config.items() if key != PLUGINS}
+    known = [*OPTIONS, *_setting_names(), PLUGINS]
+    for key in settings:
+        if key not in known:
+            raise check.error(key, f"is not a known key{did_you_mean(str(key), known)}")
+    values: dict[str, Any] = {group: check.option(group, settings.get(group)) for group in OPTIONS}
+    plain = {key: value for key, value in settings.items() if key not in OPTIONS}
+    experiment = Experiment(**values, **check.fields("", Experiment, plain))
+    _check_together(check, experiment)
+    return experiment
+
+
+def load_plugins(modules: Any) -> None:
+    """Import the modules that the user named, so that they can register options of their own.
+
+    Modules are found as Python finds them, and in the current directory.
+    """
+    if not isinstance(modules, list) or not all(isinstance(name, str) for name in modules):
+        raise ConfigError(f"plugins={modules!r} must be a list of module names: plugins=[mine]")
+    for name in modules:
+        if str(Path.cwd()) not in sys.path:
+            sys.path.append(str(Path.cwd()))
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError(f"plugins: cannot import {name!r}: {reason}") from error
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint at the nearest known name, or the list of all of them where none is near."""
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; there are {', '.join(names)}" if names else ""
+
+
+def setting_names() -> list[str]:
+    """The top-level keys that are not groups: seed, epochs and their like."""
+    return [*_setting_names(), PLUGINS]
+
+
+def _setting_names() -> list[str]:
+    names = (field.name for field in dataclasses.fields(Experiment))
+    return [name for name in names if name not in OPTIONS]
+
+
+class _Checker:
+    """Checks one config; knows where each key came from."""
+
+    def __init__(self, where: Where) -> None:
+        self._where = where
+
+    def error(self, key: str, problem: str) -> ConfigError:
+        """One line: the key, the problem, and the place."""
+        place = self._where(key)
+        return ConfigError(f"{key} {problem}" + (f" (in {place})" if place else ""))
+
+    def option(self, group: str, config: Any) -> Option:
+        """The option of a group."""
+        if not isinstance(config, Mapping):
+            names = ", ".join(OPTIONS[group])
+            raise self.error(group, f"must be one of its options: {group}=<one of {names}>")
+        values = dict(config)
+        name = values.pop("name", None)
+        if name not in OPTIONS[group]:
+            hint = did_you_mean(str(name), OPTIONS[group])
+            raise self.error(f"{group}.name", f"is {name!r}, which is no known {group}{hint}")
+        cls = OPTIONS[group][name]
+        chosen = cls(**self.fields(f"{group}.", cls, values, f"{group}={name}"))
+        for field, problem in chosen.problems():
+            raise self.error(f"{group}.{field}", f"is wrong: {problem}")
+        return chosen
+
+    def fields(
+        self, prefix: str, cls: type[Option], values: Mapping[str, Any], chosen: str = ""
+    ) -> dict[str, Any]:
+        """The values of a class's fields, each of its type and within its range."""
+        types = get_type_hints(cls)
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        converted = {}
+        for key, value in values.items():
+            if key not in fields:
+                raise self.error(f"{prefix}{key}", self._stray(prefix, str(key), fields, chosen))
+            limits = fields[key].metadata.get("range")
+            try:
+                converted[key] = convert(value, types[key], limits)
+            except ValueError as problem:
+                raise self.error(f"{prefix}{key}={_shown(value)}", str(problem)) from None
+        return converted
+
+    def _stray(self, prefix: str, key: str, fields: Iterable[str], chosen: str) -> str:
+        """Say what is wrong with a key that the chosen option does not have."""
+        group = prefix.rstrip(".")
+        owners = [
+            name
+            for name, cls in OPTIONS.get(group, {}).items()
+            if key in (field.name for field in dataclasses.fields(cls))
+        ]
+        if owners:
+            return f"belongs to {group}={' or '.join(owners)}, not to {chosen}"
+        names = list(fields)
+        if not names:
+            return f"is not a known key; {chosen} has no keys of its own"
+        return f"is not a key of {chosen}{did_you_mean(key, names)}"
+
+
+def _check_together(check: _Checker, experiment: Experiment) -> None:
+    """Let every option look at the rest of the run."""
+    facts = experiment.facts()
+    for group in OPTIONS:
+        for field, problem in getattr(experiment, group).conflicts(facts):
+            key = group if field == "name" else f"{group}.{field}"
+            raise check.error(key, f"does not fit the run: {problem}")
+
+
+def _shown(value: Any) -> str:
+    """A value as the user would type it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "[" + ",".join(map(_shown, value)) + "]" if isinstance(value, list) else str(value)

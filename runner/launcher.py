@@ -1,0 +1,113 @@
+"""A sweep: check every job first, then run them, each as if it had been started alone.
+
+Jobs run one after another in this process, so those of equal structure share one compiled program.
+A job that fails leaves its reason in its own log and does not keep the others from running.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from runner.compose import accept, check, one_line_errors
+from runner.errors import ConfigError, UserError
+
+log = logging.getLogger(__name__)
+
+
+class SweepError(UserError):
+    """Some jobs of a sweep failed, after all were tried."""
+
+    exit_code = 1
+
+
+def launch(
+    context: HydraContext,
+    task: TaskFunction,
+    sweep: DictConfig,
+    job_overrides: Sequence[Sequence[str]],
+    first_number: int,
+) -> list[JobReturn]:
+    """Run the jobs of a sweep.
+
+    Raises:
+        ConfigError: a job's config is wrong; then none has been run.
+        SweepError: jobs failed while they ran; all others have been run.
+    """
+    setup_globals()
+    configs = [
+        _compose(context, sweep, overrides, number)
+        for number, overrides in enumerate(job_overrides, start=first_number)
+    ]
+    Path(str(sweep.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
+    results = []
+    for position, config in enumerate(configs, start=1):
+        words = " ".join(config.hydra.overrides.task)
+        print(f"[{position}/{len(configs)}] {words}", file=sys.stderr, flush=True)
+        result = run_job(
+            hydra_context=context,
+            task_function=_logging_failures(task),
+            config=config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+        )
+        configure_log(sweep.hydra.hydra_logging, sweep.hydra.verbose)
+        results.append(result)
+    _raise_failures(results)
+    return results
+
+
+def _compose(
+    context: HydraContext, sweep: DictConfig, overrides: Sequence[str], number: int
+) -> DictConfig:
+    """The checked config of one job."""
+    accepted = accept(overrides)
+    loader = context.config_loader
+    try:
+        with one_line_errors(loader, accepted):
+            config = loader.load_sweep_config(sweep, accepted)
+        check(loader, config, accepted)
+    except ConfigError as error:
+        words = " ".join(word for word in accepted if not word.startswith("hydra."))
+        raise ConfigError(f"{error} [in run {number} of the sweep: {words}]") from error
+    with open_dict(config):
+        config.hydra.job.id = str(number)
+        config.hydra.job.num = number
+    return config
+
+
+def _logging_failures(task: TaskFunction) -> TaskFunction:
+    """The task, its exceptions written to the log of its own run."""
+
+    def logged(config: DictConfig) -> Any:
+        try:
+            return task(config)
+        except UserError as error:
+            log.error("%s", error)
+            raise
+        except Exception:
+            log.exception("the run failed")
+            raise
+
+    return logged
+
+
+def _raise_failures(results: Sequence[JobReturn]) -> None:
+    failed = [result for result in results if result.status is not JobStatus.COMPLETED]
+    if not failed:
+        return
+    first = failed[0]
+    assert first.hydra_cfg is not None
+    directory = OmegaConf.select(first.hydra_cfg, "hydra.runtime.output_dir")
+    reason = first._return_value
+    raise SweepError(
+        f"{len(failed)} of {len(results)} runs failed; the first because of "
+        f"{type(reason).__name__}: {reason} (see {directory})"
+    )

@@ -1,0 +1,110 @@
+"""A convolutional network in the classic form: convolutions, pooling, dense layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from runner.lazy import jnp
+from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
+from runner.options.model.base import Model, Parts, dense, flatten, hidden_dense
+from runner.options.model.convolution import convolve, max_pool
+from runner.options.option import Facts, number, option
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, PRNGKeyArray
+
+    from runner.options.initializer import Initializer
+
+Padding = Literal["valid", "same"]
+
+
+@option
+class CNN(Model):
+    """Convolutions with normalization and activation, one max-pooling, then dense layers.
+
+    The defaults are the widespread MNIST example: 3x3 convolutions to 32 and 64 channels without
+    padding, 2x2 max-pooling, 128 hidden units. Strides are 1. `normalization=batch` works per
+    channel after each convolution. For images only.
+    """
+
+    channels: tuple[int, ...] = number((32, 64), minimum=1)
+    kernel_size: int = number(3, minimum=1)
+    padding: Padding = "valid"
+    pool_size: int = number(2, minimum=1)
+    widths: tuple[int, ...] = number((128,), minimum=1)
+
+    def network(self, parts: Parts, classes: int) -> Layer:
+        """The convolutions, the pooling, the hidden layers and one affine map."""
+        convolutions = {
+            f"convolution_{index}": self._hidden_convolution(channels, parts)
+            for index, channels in enumerate(self.channels, start=1)
+        }
+        hidden = {
+            f"hidden_{index}": hidden_dense(width, parts)
+            for index, width in enumerate(self.widths, start=1)
+        }
+        return serial(
+            **convolutions,
+            pool=_pool(self.pool_size),
+            flatten=flatten(),
+            **hidden,
+            logits=dense(classes, parts.initializer),
+        )
+
+    def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        """Refuse an architecture that leaves no pixel of the image."""
+        lost = 0 if self.padding == "same" else (self.kernel_size - 1) * len(self.channels)
+        for side in facts.input_shape[:2]:
+            if (side - lost) // self.pool_size < 1:
+                yield (
+                    "kernel_size",
+                    f"{len(self.channels)} convolutions of {self.kernel_size} and pooling of "
+                    f"{self.pool_size} leave nothing of an image of {side} pixels",
+                )
+                return
+
+    def _hidden_convolution(self, channels: int, parts: Parts) -> Layer:
+        return serial(
+            convolution=convolution(
+                channels,
+                self.kernel_size,
+                self.padding,
+                parts.initializer,
+                bias=not parts.normalization.replaces_bias,
+            ),
+            normalization=parts.normalization.layer(),
+            activation=pure(parts.activation),
+        )
+
+
+def convolution(
+    channels: int, size: int, padding: Padding, initializer: Initializer, *, bias: bool = True
+) -> Layer:
+    """A convolution with kernel `(size, size, in, channels)` and one bias a channel, stride 1."""
+
+    def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
+        height, width, inputs = shape
+        params: Params = {"kernel": initializer(key, (size, size, inputs, channels))}
+        if bias:
+            params["bias"] = jnp.zeros(channels)
+        lost = 0 if padding == "same" else size - 1
+        return params, {}, (height - lost, width - lost, channels)
+
+    def apply(
+        params: Params,
+        state: LayerState,
+        inputs: Float[Array, "batch height width channels"],
+        training: bool,
+    ) -> tuple[Float[Array, "batch new_height new_width new_channels"], LayerState]:
+        outputs = convolve(inputs, params["kernel"], padding=padding)
+        return (outputs + params["bias"] if bias else outputs), state
+
+    return Layer(init, apply)
+
+
+def _pool(size: int) -> Layer:
+    return pure(
+        lambda inputs: max_pool(inputs, size),
+        lambda shape: (shape[0] // size, shape[1] // size, shape[2]),
+    )

@@ -1,0 +1,1 @@
+"""Optimizers: from a gradient to a step. One module a family."""

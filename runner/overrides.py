@@ -1,0 +1,73 @@
+"""What the user typed, turned into what Hydra accepts, with the meaning a person expects.
+
+Three liberties that plain Hydra does not grant, each a rewriting of the words of the command line:
+
+- `+optimizer=adam` and `++optimizer=adam` choose an option just as `optimizer=adam` does. Hydra
+  keeps `+` for groups that have no default, and here every group has one.
+- `batch_size=64` is the option `'64'`: Hydra does not take a number for an option's name.
+- in a sweep, the same holds for every value between the commas.
+
+Pure functions of strings; this module does not know Hydra.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from runner.table import OPTIONS
+
+GROUPS = (*OPTIONS, "experiment")
+"""The groups of the defaults list, in its order."""
+
+NUMBERED_GROUP = "batch_size"
+"""The group whose options may be given as a number."""
+
+_CHOICE = re.compile(r"^(?P<plus>\+{0,2})(?P<group>[\w/]+)=(?P<value>.*)$", re.DOTALL)
+_BARE_INTEGER = re.compile(r"(?<![\w.'\"+-])[+-]?\d+(?![\w.'\"])")
+_QUOTED_INTEGER = re.compile(r"'([+-]?\d+)'")
+
+
+def normalize(overrides: Iterable[str]) -> list[str]:
+    """Rewrite every override; those that Hydra understands anyway stay as they are."""
+    return [_normalize_one(override) for override in overrides]
+
+
+def _normalize_one(override: str) -> str:
+    choice = _CHOICE.match(override)
+    if not choice or choice["group"] not in GROUPS:
+        return override
+    group, value = choice["group"], choice["value"]
+    if group == NUMBERED_GROUP and "range(" not in value:
+        value = _BARE_INTEGER.sub(lambda number: f"'{number[0]}'", value)
+    return f"{group}={value}"
+
+
+def numbered_options(overrides: Iterable[str]) -> set[str]:
+    """The numbers that normalized overrides use as the name of a batch size."""
+    return {
+        number
+        for override in overrides
+        if override.startswith(f"{NUMBERED_GROUP}=")
+        for number in _QUOTED_INTEGER.findall(override)
+    }
+
+
+def normalize_completion_line(line: str) -> str:
+    """Rewrite a command line under completion: all words but the last, which is being typed.
+
+    Flags such as `-m` are left out, since Hydra takes every word for an override.
+    """
+    head, _, last = line.rpartition(" ")
+    program, *words = head.split() or [""]
+    kept = normalize(word for word in words if not word.startswith("-"))
+    return " ".join([program, *kept, last])
+
+
+def readable_name(number: int, override_dirname: str) -> str:
+    """The directory of one run of a sweep: its number and its overrides, safe for any file system.
+
+    At most 120 characters; longer lists of overrides are cut (the number keeps names apart).
+    """
+    plain = re.sub(r"[^\w.,=+\-\[\]]", "", override_dirname)
+    return f"{number}_{plain}"[:120].rstrip("_,")
