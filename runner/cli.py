@@ -87,7 +87,9 @@ def _with_hydra(argv: list[str]) -> None:
     from runner.compose import Application, accept
 
     parser = get_args_parser()
-    arguments = parser.parse_args(argv)
+    parser.prog = "runner"
+    parser.error = _bad_flag  # type: ignore[method-assign]
+    arguments = parser.parse_intermixed_args(argv)
     if arguments.experimental_rerun:
         raise ConfigError("--experimental-rerun reads a pickle, which can execute code")
     if arguments.config_path:
@@ -114,6 +116,10 @@ def _with_hydra(argv: list[str]) -> None:
             _train(application, arguments)
     finally:
         GlobalHydra.instance().clear()
+
+
+def _bad_flag(message: str) -> NoReturn:
+    raise ConfigError(f"{message}; see runner --help")
 
 
 def _config_name(arguments: Namespace) -> str:

@@ -21,7 +21,7 @@ from hydra._internal.utils import create_config_search_path
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.config_store import ConfigStore
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -103,7 +103,7 @@ def check(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str]) ->
 
 def as_plain(config: DictConfig) -> dict[str, Any]:
     """The user's part of a config as plain dictionaries, interpolations resolved."""
-    own = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     try:
         plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -135,9 +135,11 @@ def one_line_errors(loader: ConfigLoader, overrides: Sequence[str]) -> Iterator[
         yield
     except MissingConfigException as error:
         raise ConfigError(_missing_option(error)) from error
-    except (HydraException, OmegaConfBaseException) as error:
-        stray = _stray_key(loader, overrides, error)
-        raise stray or ConfigError(_first_line(error)) from error
+    except OverrideParseException as error:
+        raise ConfigError(_unparsable(error)) from error
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        found = _stray_key(loader, overrides, error) or _misused(overrides, error)
+        raise found or ConfigError(_first_line(error)) from error
 
 
 @contextlib.contextmanager
@@ -177,6 +179,26 @@ def _stray_key(
         return found
     except (HydraException, OmegaConfBaseException):
         return None
+    return None
+
+
+def _unparsable(error: OverrideParseException) -> str:
+    """The line for a word that is no override."""
+    if "=" not in error.override:
+        return f"{error.override!r} is not of the form key=value"
+    return f"{error.override!r} cannot be read: {_first_line(error)}"
+
+
+def _misused(overrides: Sequence[str], error: Exception) -> ConfigError | None:
+    """The line for a list of values without `-m`, and for a group set to what is no name."""
+    text = str(error)
+    for word in overrides:
+        group, _, value = word.partition("=")
+        if "Ambiguous value" in text and f"'{word}'" in text:
+            return ConfigError(f"{word} is a sweep over several values: add -m, or write [...]")
+        named = value[:1].isalpha() and value not in ("null", "true", "false")
+        if isinstance(error, ValueError) and group in GROUPS and not named:
+            return ConfigError(f"{word}: {value} is not the name of an option of {group}")
     return None
 
 

@@ -91,7 +91,7 @@ class _Streams(NamedTuple):
     order: PRNGKeyArray
 
 
-def _streams(seed: Int[Array, ""]) -> _Streams:
+def _streams(seed: Int[Array, ""] | int) -> _Streams:
     return _Streams(*jax.random.split(jax.random.key(seed), len(_Streams._fields)))
 
 
@@ -201,7 +201,9 @@ class _Run:
         return carry
 
     def _order(self, epoch: Int[Array, ""]) -> Int[Array, " train"]:
-        """This epoch's permutation of the training examples."""
+        """This epoch's permutation of the training examples; one full batch needs none."""
+        if self.size == self.examples:
+            return jnp.arange(self.examples)
         key = jax.random.fold_in(_streams(self.experiment.seed).order, epoch)
         return jax.random.permutation(key, self.examples)
 

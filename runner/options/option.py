@@ -94,6 +94,7 @@ class Facts(NamedTuple):
     total_steps: int
 
 
+@dataclasses.dataclass(frozen=True)
 class Option:
     """Base of every option class; `option` turns a subclass into a pytree.
 

@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from jaxtyping import Array, Float, Num
 
+    Fitted = tuple[npt.NDArray, npt.NDArray]
+
 Per = Literal["dataset", "feature"]
 
 
 class Statistics(NamedTuple):
-    """An affine map's two numbers (or one pair a feature): x -> (x - offset) / spread."""
+    """What `fit` found, on the device: of all features together or of each.
+
+    `offset` is subtracted (a mean, a minimum) and `spread` divides (a deviation, a range).
+    """
 
     offset: Float[Array, "*feature"]
     spread: Float[Array, "*feature"]
@@ -31,7 +36,7 @@ class Preprocessing(Option):
     """A map of the inputs, fitted on the training split."""
 
     @abstractmethod
-    def fit(self, inputs: npt.NDArray) -> Statistics:
+    def fit(self, inputs: npt.NDArray) -> Fitted:
         """Compute the statistics of the training inputs `[examples, *feature]`, on the host."""
 
     @abstractmethod
@@ -45,9 +50,9 @@ class Preprocessing(Option):
 class Raw(Preprocessing):
     """x as stored, only turned into floats: pixels from 0 to 255 (digits: 0 to 16)."""
 
-    def fit(self, inputs: npt.NDArray) -> Statistics:
+    def fit(self, inputs: npt.NDArray) -> Fitted:
         """Nothing to fit: the identity."""
-        return Statistics(np.zeros(()), np.ones(()))
+        return np.zeros(()), np.ones(())
 
     def __call__(
         self, statistics: Statistics, inputs: Num[Array, "batch *feature"]
@@ -68,13 +73,13 @@ class Standardize(Preprocessing):
     per: Per = "dataset"
     epsilon: float = number(1e-8, minimum=0)
 
-    def fit(self, inputs: npt.NDArray) -> Statistics:
+    def fit(self, inputs: npt.NDArray) -> Fitted:
         """The mean and the (biased) standard deviation."""
         if self.per == "dataset":
             values, counts = np.unique(inputs, return_counts=True)
             mean = np.average(values, weights=counts)
-            return Statistics(mean, np.sqrt(np.average((values - mean) ** 2, weights=counts)))
-        return Statistics(inputs.mean(axis=0, dtype=float), inputs.std(axis=0, dtype=float))
+            return mean, np.sqrt(np.average((values - mean) ** 2, weights=counts))
+        return inputs.mean(axis=0, dtype=float), inputs.std(axis=0, dtype=float)
 
     def __call__(
         self, statistics: Statistics, inputs: Num[Array, "batch *feature"]
@@ -96,11 +101,11 @@ class MinMax(Preprocessing):
     low: float = number(0.0)
     high: float = number(1.0)
 
-    def fit(self, inputs: npt.NDArray) -> Statistics:
+    def fit(self, inputs: npt.NDArray) -> Fitted:
         """The minimum, and the distance from there to the maximum (1 where that is 0)."""
         axis = None if self.per == "dataset" else 0
         low, high = inputs.min(axis=axis).astype(float), inputs.max(axis=axis).astype(float)
-        return Statistics(low, np.where(high > low, high - low, 1.0))
+        return low, np.where(high > low, high - low, 1.0)
 
     def __call__(
         self, statistics: Statistics, inputs: Num[Array, "batch *feature"]

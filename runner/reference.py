@@ -1,0 +1,68 @@
+"""The page that documents every option, made from the table, the classes and the YAML files.
+
+`python -m runner.reference` prints it; `make docs` writes it to `docs/options.md`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from pathlib import Path
+
+from runner.locations import config_directory
+from runner.options.option import Option, leaf_names
+from runner.table import OPTIONS
+
+HEAD = """\
+# Options
+
+Made by `make docs` from the option table; do not edit. Numbers marked *float* are data: runs that
+differ only in them share one compiled program.
+"""
+
+
+def page() -> str:
+    """The whole page, in Markdown."""
+    sections = [HEAD]
+    for group, names in OPTIONS.items():
+        module = inspect.getmodule(next(iter(names.values())))
+        sections.append(f"## {group}\n")
+        if module is not None and module.__name__.endswith(f".{group}"):
+            sections.append(inspect.cleandoc(module.__doc__ or "") + "\n")
+        sections += [_option(group, name, cls) for name, cls in names.items()]
+    return "\n".join(sections)
+
+
+def _option(group: str, name: str, cls: type[Option]) -> str:
+    file = config_directory() / group / f"{name}.yaml"
+    parts = [f"### `{group}={name}`\n", _docstring(cls)]
+    if dataclasses.fields(cls):
+        parts += [_keys(cls, file)]
+    return "\n".join(parts)
+
+
+def _docstring(cls: type[Option]) -> str:
+    return inspect.cleandoc(cls.__doc__ or "") + "\n"
+
+
+def _keys(cls: type[Option], file: Path) -> str:
+    """A table of the option's keys, their defaults, ranges and meanings."""
+    meanings = dict(
+        re.findall(r"^(\w+): .*?  # (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    floats = leaf_names(cls)
+    rows = ["| key | default | range | meaning |", "|---|---|---|---|"]
+    for field in dataclasses.fields(cls):
+        limits = field.metadata.get("range")
+        kind = "float" if field.name in floats else str(field.type).replace("|", "or")
+        allowed = f"*{kind}*" + (f", {limits}" if limits and str(limits) else "")
+        default = "null" if field.default is None else str(field.default)
+        rows.append(
+            f"| `{field.name}` | `{default}` | {allowed} | {meanings.get(field.name, '')} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")

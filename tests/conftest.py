@@ -1,0 +1,80 @@
+"""What many tests share: experiments composed from the YAML files, and a tiny data set."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from runner.config import build
+from runner.data import Dataset, Split
+from runner.experiment import Experiment
+from runner.table import OPTIONS
+
+ROOT = Path(__file__).parent.parent
+CONF = ROOT / "conf"
+DEFAULTS = {
+    "data": "digits",
+    "preprocessing": "minmax",
+    "model": "mlp",
+    "activation": "relu",
+    "initializer": "he_normal",
+    "normalization": "none",
+    "optimizer": "sgd",
+    "schedule": "constant",
+    "batch_size": "mini",
+}
+# Programs compiled by one test process serve the next.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "compiled"))
+
+
+def read_option(group: str, name: str) -> dict[str, Any]:
+    return yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
+
+
+def compose(settings: dict[str, Any] | None = None, **choices: Any) -> Experiment:
+    """`compose(optimizer="adam", model={"name": "mlp", "widths": [8]})`, without Hydra."""
+    config: dict[str, Any] = {"epochs": 2, **(settings or {})}
+    for group, default in DEFAULTS.items():
+        choice = choices.get(group, default)
+        numbers = {} if isinstance(choice, str) else dict(choice)
+        name = choice if isinstance(choice, str) else numbers.pop("name", default)
+        config[group] = {**read_option(group, name), **numbers}
+    return build(config)
+
+
+def every_option() -> list[tuple[str, str]]:
+    return [(group, name) for group, names in OPTIONS.items() for name in names]
+
+
+def float_fields(group: str, name: str) -> list[str]:
+    cls = OPTIONS[group][name]
+    return [field.name for field in dataclasses.fields(cls) if field.type == "float"]
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Dataset:
+    """36 training images of 8 by 8 in three noisy classes: an epoch of batch 8 has a short one."""
+    random = np.random.default_rng(0)
+    prototypes = random.integers(0, 17, (3, 8, 8, 1))
+
+    def split(examples: int) -> Split:
+        targets = random.integers(0, 3, examples).astype(np.int32)
+        noise = random.integers(-3, 4, (examples, 8, 8, 1))
+        return Split(np.clip(prototypes[targets] + noise, 0, 16).astype(np.uint8), targets)
+
+    return Dataset(split(36), split(10), split(7))
+
+
+@pytest.fixture(scope="session")
+def data_directory() -> Path:
+    """The folder with the real MNIST files; skips where it is not at hand."""
+    root = os.environ.get("RUNNER_DATA_DIR")
+    if not root or not (Path(root) / "mnist").is_dir():
+        pytest.skip("needs RUNNER_DATA_DIR with the four MNIST files in its folder mnist")
+    return Path(root)

@@ -1,0 +1,129 @@
+"""Imports point one way, and only the rooms that are meant to touch the world do."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+PACKAGE = ROOT / "runner"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# From the ground up; a module may import from its own floor and those below it.
+FLOORS = [
+    {"lazy", "errors", "locations"},
+    {"options.option", "options.layer"},
+    {"options", "data"},
+    {"table", "experiment", "values"},
+    {"config", "overrides", "reference", "train", "compilation"},
+    {"help", "placement", "record", "progress"},
+    {"run", "compose"},
+    {"launcher", "hydra_path"},
+    {"cli"},
+    {"__main__", ""},
+]
+
+
+def module_of(file: Path) -> str:
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def floor_of(module: str) -> int:
+    named = [
+        (len(name), floor)
+        for floor, names in enumerate(FLOORS)
+        for name in names
+        if module == name or (name and module.startswith(f"{name}."))
+    ]
+    assert named, f"{module} has no place in FLOORS"
+    return max(named)[1]
+
+
+def imports_of(file: Path) -> set[str]:
+    """Every absolute import of a file, wherever in it, but not those for type checkers alone."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(file.read_text()))
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: module_of(file) or "runner")
+def test_imports_point_down(file: Path) -> None:
+    modules = {module_of(other) for other in FILES}
+    own = floor_of(module_of(file))
+    for name in imports_of(file):
+        if name.startswith("runner."):
+            target = name.removeprefix("runner.")
+            while target and target not in modules:
+                target = target.rpartition(".")[0]
+            assert floor_of(target) <= own, f"{module_of(file)} imports {name}"
+
+
+def users_of(package: str) -> set[str]:
+    prefix = f"{package}."
+    return {
+        module_of(file)
+        for file in FILES
+        if any(name == package or name.startswith(prefix) for name in imports_of(file))
+    }
+
+
+def test_few_modules_know_hydra() -> None:
+    plugin = "hydra_path.hydra_plugins.runner_plugins"
+    assert users_of("hydra") == {"cli", "compose", "launcher", plugin}
+    assert users_of("omegaconf") <= {"cli", "compose", "launcher"}
+
+
+def test_only_the_record_writes_event_files() -> None:
+    assert all(module.startswith("record") for module in users_of("tensorboard"))
+
+
+def test_nothing_unpickles_or_evaluates() -> None:
+    for package in ("pickle", "shelve", "marshal", "dill", "cloudpickle", "joblib"):
+        assert not users_of(package)
+    for file in FILES:
+        calls = [
+            node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)
+        ]
+        names = {node.func.id for node in calls if isinstance(node.func, ast.Name)}
+        assert not names & {"eval", "exec", "compile", "__import__"}, file
+
+
+def test_options_know_neither_each_other_nor_the_run() -> None:
+    """Groups are handed what they need, already built; only types are imported across groups."""
+    for file in (PACKAGE / "options").rglob("*.py"):
+        group = module_of(file).split(".")[1:2]
+        for name in imports_of(file):
+            if name.startswith("runner.options."):
+                other = name.split(".")[2]
+                assert other in {*group, "option", "layer"}, f"{file.name} imports {name}"
+
+
+@pytest.mark.parametrize("module", ["runner.cli", "runner.config", "runner.compose"])
+def test_what_comes_before_training_imports_neither_jax_nor_numpy(module: str) -> None:
+    code = f"import sys, {module}; print({{'jax', 'numpy', 'optax'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: module_of(file) or "runner")
+def test_a_module_says_which_idea_it_owns_and_stays_readable(file: Path) -> None:
+    text = file.read_text()
+    assert ast.get_docstring(ast.parse(text)), "a module opens with a docstring"
+    assert len(text.splitlines()) <= 330

@@ -1,0 +1,271 @@
+"""The console script as a user types it, in a directory of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+Runner = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    """Runs `runner ARGUMENTS` in an empty directory."""
+
+    def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "runner", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return call
+
+
+def summaries(directory: Path) -> list[dict]:
+    return [json.loads(file.read_text()) for file in sorted(directory.rglob("summary.json"))]
+
+
+def composed(runner: Runner, *arguments: str) -> dict:
+    done = runner("--cfg", "job", *arguments)
+    assert done.returncode == 0, done.stderr
+    return yaml.safe_load(done.stdout)
+
+
+# --- what is composed -------------------------------------------------------------------------
+
+
+def test_an_option_brings_its_own_keys_and_no_stale_ones(runner: Runner) -> None:
+    for spelling in ("optimizer=adam", "+optimizer=adam", "++optimizer=adam"):
+        config = composed(runner, spelling, "+schedule=exp")
+        assert set(config["optimizer"]) == {"name", "learning_rate", "b1", "b2", "eps"}
+        assert config["schedule"]["name"] == "exp"
+    assert set(composed(runner)["optimizer"]) == {"name", "learning_rate"}
+
+
+def test_a_number_is_a_batch_size(runner: Runner) -> None:
+    config = composed(runner, "batch_size=64")
+    assert config["batch_size"] == {"name": "mini", "size": 64, "drop_remainder": False}
+    assert composed(runner, "batch_size=full")["batch_size"] == {"name": "full"}
+
+
+def test_options_of_ones_own(runner: Runner, tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / "optimizer"
+    folder.mkdir(parents=True)
+    (folder / "my_option.yaml").write_text("# Slow Adam\nname: adam\nlearning_rate: 0.0001\n")
+    config = composed(runner, "--config-dir", "mine", "optimizer=my_option")
+    assert config["optimizer"] == {"name": "adam", "learning_rate": 0.0001}
+    assert "my_option" in runner("--config-dir", "mine", "--help").stdout
+    (folder / "my_option.yaml").write_text("# Wrong\nname: adam\nlearning_rate: -1\n")
+    done = runner("--config-dir", "mine", "optimizer=my_option")
+    assert done.returncode == 2
+    assert str(folder / "my_option.yaml") in done.stderr
+
+
+def test_info_and_hydra_help(runner: Runner) -> None:
+    assert "optimizer: adam" in runner("--info", "defaults-tree", "+optimizer=adam").stdout
+    assert runner("--info").returncode == 0
+    assert "hydra" in runner("--hydra-help").stdout.lower()
+    assert runner("--version").stdout.startswith("runner 0.")
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("runner optimizer=", {"optimizer=adam", "optimizer=sgd"}),
+        ("runner +optimizer=", {"+optimizer=adam", "+optimizer=sgd"}),
+        ("runner +optimizer=adam optimizer.", {"optimizer.b1=", "optimizer.learning_rate="}),
+        ("runner -m +optimizer=adam +schedule=exp sched", {"schedule.", "schedule="}),
+    ],
+)
+def test_shell_completion(runner: Runner, line: str, offered: set[str]) -> None:
+    done = runner("-sc", "query=bash", COMP_LINE=line, COMP_POINT=str(len(line)))
+    assert done.returncode == 0, done.stderr
+    assert offered <= set(done.stdout.split())
+
+
+def test_shell_completion_can_be_installed(runner: Runner) -> None:
+    assert "complete" in runner("-sc", "install=bash").stdout
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("optimizer=adm", "optimizer=adm is not a known optimizer; did you mean adam?"),
+        ("optimizr=adam", "did you mean optimizer?"),
+        ("+experiment=batch_sze", "did you mean batch_size?"),
+        ("optimizer.learning_rte=1", "did you mean learning_rate?"),
+        ("+optimizer.lrr=3", "optimizer.lrr is not a key of optimizer=sgd"),
+        ("optimizer.learning_rate=fast", "must be a number"),
+        ("optimizer.learning_rate=-1", "out of range: it must be at least 0"),
+        ("optimizer=adam optimizer.b1=1.5", "at least 0 and less than 1"),
+        ("optimizer.b1=0.9", "belongs to optimizer=adam, not to optimizer=sgd"),
+        ("batch_size=0", "at least 1"),
+        ("batch_size=-3", "at least 1"),
+        ("batch_size=3.5", "3.5 is not the name of an option"),
+        ("batch_size=100000", "more than the 1,437 training examples"),
+        ("schedule=cosine schedule.length=20", "longer than the run of 10 epochs"),
+        ("optimizer=sgd,adam", "add -m"),
+        ("optimizer", "not of the form key=value"),
+        ("optimizer=null", "not the name of an option"),
+        ("~optimizer", "optimizer must be one of its options"),
+        ("seed=[1", "cannot be read"),
+        ("--nonsense", "unrecognized arguments: --nonsense"),
+        ("--config-dir nowhere", "there is no such folder"),
+        ("--experimental-rerun x.pickle", "can execute code"),
+        ("-m optimizer=sgd,adam optimizer.b1=0.9", "belongs to optimizer=adam"),
+        ("-m optimizer.learning_rate=0.1,-1", "in run 1 of the sweep"),
+        ("-m batch_size=8,100000", "more than the 1,437"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    runner: Runner, tmp_path: Path, arguments: str, words: str
+) -> None:
+    done = runner(*arguments.split())
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("runner: error: ")
+    assert words in done.stderr
+    assert not list(tmp_path.rglob("*.log")), "nothing is left behind"
+
+
+def cpu_seconds(*arguments: str) -> float:
+    """CPU time of the child process, the least of three."""
+    spent = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "runner", *arguments], capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    return min(spent)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["optimizer.learning_rate=-1"], ["optimizer.learning_rte=1"]]
+)
+def test_help_and_errors_come_without_jax(runner: Runner, arguments: list[str]) -> None:
+    code = (
+        "import sys; from runner.cli import run_command_line as run; "
+        f"run({arguments!r}); print('jax' in sys.modules, 'numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False False"
+
+
+def test_a_closed_pipe_is_no_failure(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m runner --help | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# --- what is trained --------------------------------------------------------------------------
+
+
+def test_a_run_leaves_its_record_and_says_where(runner: Runner, tmp_path: Path) -> None:
+    done = runner("+optimizer=adam", "+schedule=exp", "epochs=3")
+    assert done.returncode == 0, done.stderr
+    (directory,) = {file.parent for file in tmp_path.rglob("summary.json")}
+    assert directory.is_relative_to(tmp_path / "outputs")
+    files = {file.name.split(".out.")[0] for file in directory.iterdir()}
+    assert files == {
+        ".hydra",
+        "events",
+        "steps.npy",
+        "epochs.npy",
+        "summary.json",
+        "runner.log",
+    }
+    assert f"tensorboard --logdir {directory.relative_to(tmp_path)}" in done.stdout
+    assert "Unable to initialize backend" not in done.stderr + done.stdout
+    assert "\x1b" not in done.stdout + done.stderr, "no colours in a pipe"
+    (summary,) = summaries(tmp_path)
+    assert summary["status"] == "finished"
+    assert summary["steps"] == 3 * 45
+    assert summary["config"]["optimizer"]["name"] == "adam"
+    overrides = yaml.safe_load((directory / ".hydra" / "overrides.yaml").read_text())
+    assert overrides == ["optimizer=adam", "schedule=exp", "epochs=3"]
+
+
+def test_a_sweep_trains_every_combination(runner: Runner, tmp_path: Path) -> None:
+    done = runner("-m", "+optimizer=sgd,adam", "optimizer.learning_rate=0.1,0.01", "epochs=1")
+    assert done.returncode == 0, done.stderr
+    trained = [
+        (s["config"]["optimizer"]["name"], s["config"]["optimizer"]["learning_rate"])
+        for s in summaries(tmp_path)
+    ]
+    assert sorted(trained) == [("adam", 0.01), ("adam", 0.1), ("sgd", 0.01), ("sgd", 0.1)]
+    names = {file.parent.name for file in tmp_path.rglob("summary.json")}
+    assert "0_epochs=1,optimizer.learning_rate=0.1,optimizer=sgd" in names
+
+
+@pytest.mark.slow
+def test_a_sweep_over_batch_sizes(runner: Runner, tmp_path: Path) -> None:
+    done = runner("-m", "batch_size=1,8,64,512,full", "epochs=1")
+    assert done.returncode == 0, done.stderr
+    assert sorted(s["steps"] for s in summaries(tmp_path)) == [1, 3, 23, 180, 1437]
+
+
+@pytest.mark.slow
+def test_the_batch_size_study(runner: Runner, tmp_path: Path) -> None:
+    done = runner("+experiment=batch_size", "epochs=1")
+    assert done.returncode == 0, done.stderr
+    assert len(summaries(tmp_path)) == 5
+
+
+def test_a_diverged_run_is_a_result(runner: Runner, tmp_path: Path) -> None:
+    done = runner("optimizer.learning_rate=1e30", "epochs=2")
+    assert done.returncode == 0, done.stderr
+    (summary,) = summaries(tmp_path)
+    assert summary["status"] == "diverged"
+    assert summary["diverged_at"] < 10
+
+
+def test_a_failing_run_does_not_keep_the_others_from_running(
+    runner: Runner, tmp_path: Path
+) -> None:
+    missing = tmp_path / "empty"
+    done = runner("-m", "data=digits,mnist", "epochs=1", RUNNER_DATA_DIR=str(missing))
+    assert done.returncode == 1
+    assert "1 of 2 runs failed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [s["status"] for s in summaries(tmp_path)].count("finished") == 1
+    (log,) = [f for f in tmp_path.rglob("runner.log") if "mnist" in f.parent.name]
+    assert "ERROR" in log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_what_was_computed(tmp_path: Path, sent: signal.Signals) -> None:
+    import numpy as np
+
+    command = [sys.executable, "-m", "runner", "epochs=100000"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=-3, stderr=subprocess.PIPE) as process:
+        deadline = time.time() + 120
+        while time.time() < deadline and not any(
+            file.stat().st_size > 20_000 for file in tmp_path.rglob("steps.npy")
+        ):
+            time.sleep(0.2)
+        process.send_signal(sent)
+        assert process.wait(60) == 130
+        assert b"interrupted" in process.stderr.read()
+    (summary,) = summaries(tmp_path)
+    (steps,) = (np.load(file) for file in tmp_path.rglob("steps.npy"))
+    assert summary["status"] == "interrupted"
+    assert len(steps) == summary["steps"] > 500

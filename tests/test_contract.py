@@ -1,0 +1,161 @@
+"""What every option in the table owes: an option that gets a row is tested here by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import yaml
+from conftest import CONF, DEFAULTS, ROOT, compose, every_option, float_fields, read_option
+
+from runner.compilation import CompilationCounter
+from runner.data import Dataset
+from runner.experiment import Experiment
+from runner.help import help_text
+from runner.overrides import GROUPS
+from runner.placement import place
+from runner.table import OPTIONS
+from runner.train import Measured, advance, initialize, leaves_as_arrays
+
+WITH_FLOATS = [
+    (group, name, field) for group, name in every_option() for field in float_fields(group, name)
+]
+STEPS = 8  # of batch 8 on 36 examples: one epoch with its short batch, and part of the next
+
+
+def train(experiment: Experiment, tiny: Dataset, steps: int = STEPS) -> Measured:
+    arrays = place(experiment, tiny)
+    leaves = leaves_as_arrays(experiment)
+    return advance(leaves, arrays, initialize(leaves, arrays), 0, steps, steps)[1]
+
+
+def with_option(group: str, name: str, **numbers: Any) -> Experiment:
+    """A small experiment with this option chosen."""
+    choices = {"batch_size": {"size": 8}, "model": {"widths": [6]}}
+    if group == "model" and name == "cnn":
+        numbers = {"channels": [3, 4], "widths": [5], **numbers}
+    choices[group] = {"name": name, **numbers}
+    return compose(**choices)
+
+
+def nearby(group: str, name: str, field: str) -> float:
+    """Another value within the field's range."""
+    value = read_option(group, name)[field]
+    return value * 0.75 if value else 0.25
+
+
+@pytest.mark.parametrize(("group", "name"), every_option())
+def test_yaml_and_class_are_the_same_set_with_the_same_defaults(group: str, name: str) -> None:
+    written = read_option(group, name)
+    assert written.pop("name") == name
+    for key, value in written.items():
+        written[key] = tuple(value) if isinstance(value, list) else value
+    declared = OPTIONS[group][name]
+    defaults = {field.name: field.default for field in dataclasses.fields(declared)}
+    assert written == defaults
+
+
+@pytest.mark.parametrize(("group", "name"), every_option())
+def test_every_key_and_every_option_is_explained(group: str, name: str) -> None:
+    first, *rest = (CONF / group / f"{name}.yaml").read_text().splitlines()
+    assert re.fullmatch(r"# \S.{5,90}", first), "the one-line meaning that --help shows"
+    keys = [line for line in rest if line and not line.startswith(("#", "name:"))]
+    assert all("  # " in line for line in keys)
+    assert len(OPTIONS[group][name].__doc__ or "") > 10
+
+
+def test_the_folders_hold_exactly_the_options_of_the_table() -> None:
+    for group, names in OPTIONS.items():
+        assert {file.stem for file in (CONF / group).glob("*.yaml")} == set(names)
+
+
+def test_the_documented_list_is_the_table() -> None:
+    sections = re.split(r"^## ", (ROOT / "docs" / "options.md").read_text(), flags=re.MULTILINE)
+    documented = {
+        section.partition("\n")[0]: set(re.findall(r"^### `\w+=(\w+)`", section, re.MULTILINE))
+        for section in sections[1:]
+    }
+    assert documented == {group: set(names) for group, names in OPTIONS.items()}
+
+
+def test_help_shows_every_option_under_its_group() -> None:
+    shown = help_text([CONF])
+    for group in GROUPS:
+        block = re.search(rf"^{group}=.*\n((?:  .*\n)+)", shown, re.MULTILINE)
+        assert block, group
+        listed = {line.split()[0] for line in block[1].splitlines()}
+        assert listed == {file.stem for file in (CONF / group).glob("*.yaml")}
+
+
+def test_the_groups_are_those_of_the_defaults_list() -> None:
+    defaults = yaml.safe_load((CONF / "config.yaml").read_text())["defaults"]
+    entries = [entry for entry in defaults if isinstance(entry, dict)]
+    chosen = {key: value for entry in entries for key, value in entry.items()}
+    own = {key: value for key, value in chosen.items() if not key.startswith("override")}
+    assert tuple(own) == GROUPS
+    assert {key: own[key] for key in OPTIONS} == DEFAULTS
+
+
+@pytest.mark.parametrize(("group", "name", "field"), WITH_FLOATS)
+def test_a_new_float_compiles_nothing(group: str, name: str, field: str, tiny: Dataset) -> None:
+    train(with_option(group, name), tiny)
+    with CompilationCounter() as counter:
+        train(with_option(group, name, **{field: nearby(group, name, field)}), tiny)
+    assert counter.programs == 0
+
+
+def test_a_new_seed_or_length_compiles_nothing(tiny: Dataset) -> None:
+    train(compose({"seed": 0, "epochs": 2}, batch_size={"size": 8}), tiny)
+    with CompilationCounter() as counter:
+        train(compose({"seed": 5, "epochs": 4}, batch_size={"size": 8}), tiny, steps=20)
+    assert counter.programs == 0
+
+
+def test_the_counter_counts(tiny: Dataset) -> None:
+    with CompilationCounter() as counter:
+        train(compose(model={"widths": [7, 3]}), tiny)
+    assert counter.programs >= 2
+
+
+@pytest.mark.parametrize(("group", "name", "field"), WITH_FLOATS)
+def test_a_batched_float_equals_each_alone(
+    group: str, name: str, field: str, tiny: Dataset
+) -> None:
+    values = [read_option(group, name)[field], nearby(group, name, field)]
+    alone = [with_option(group, name, **{field: value}) for value in values]
+    arrays = place(alone[0], tiny)
+    lanes = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(leaves_as_arrays, alone))
+
+    def lane(experiment: Experiment) -> Measured:
+        return advance(experiment, arrays, initialize(experiment, arrays), 0, STEPS, STEPS)[1]
+
+    together = jax.jit(jax.vmap(lane))(lanes)
+    for index, experiment in enumerate(alone):
+        expected = train(experiment, tiny)
+        got = jax.tree.map(lambda x: x[index], together)  # noqa: B023
+        assert int(got.evaluations) == int(expected.evaluations)
+        # Batched sums round differently; ten steps amplify that a little.
+        np.testing.assert_allclose(got.steps, expected.steps, rtol=2e-4, atol=1e-5)
+        np.testing.assert_allclose(got.epochs, expected.epochs, rtol=2e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("seeds", [(0, 1)])
+def test_batched_seeds_equal_each_alone(seeds: tuple[int, ...], tiny: Dataset) -> None:
+    alone = [compose({"seed": seed}, batch_size={"size": 8}) for seed in seeds]
+    arrays = place(alone[0], tiny)
+    lanes = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(leaves_as_arrays, alone))
+
+    def lane(experiment: Experiment) -> Measured:
+        return advance(experiment, arrays, initialize(experiment, arrays), 0, STEPS, STEPS)[1]
+
+    together = jax.vmap(lane)(lanes)
+    curves = np.asarray(together.steps[:, :STEPS, 0])
+    assert not np.allclose(curves[0], curves[1])
+    for index, experiment in enumerate(alone):
+        expected = train(experiment, tiny).steps[:STEPS, 0]
+        np.testing.assert_allclose(curves[index], expected, rtol=2e-4, atol=1e-5)
