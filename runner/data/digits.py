@@ -1,0 +1,62 @@
+"""The embedded data set: handwritten digits of 8 by 8 pixels, in the package itself.
+
+1,797 images of digits by 13 people, each pixel the count from 0 to 16 of dark cells in a block of
+4 by 4. It is the test part of Optical Recognition of Handwritten Digits (E. Alpaydin & C. Kaynak,
+UCI Machine Learning Repository, 1998, CC BY 4.0), the one that scikit-learn's `load_digits` gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+from typing import ClassVar
+
+from runner.data.source import Dataset, Sizes, Source, Split
+from runner.lazy import np
+from runner.options.option import number, option
+
+EXAMPLES = 1797
+
+
+@option
+class Digits(Source):
+    """8x8 handwritten digits, 1,797 images, 10 classes; nothing to download.
+
+    The images are shuffled once, by `split_seed` (not by the run's seed: runs are compared on the
+    same split), and cut into train, validation and test.
+    """
+
+    validation_examples: int = number(180, minimum=1)
+    test_examples: int = number(180, minimum=1)
+    split_seed: int = number(0, minimum=0)
+
+    input_shape: ClassVar[tuple[int, ...]] = (8, 8, 1)
+    classes: ClassVar[int] = 10
+
+    def sizes(self) -> Sizes:
+        """1437, 180 and 180 unless told otherwise."""
+        held_out = self.validation_examples + self.test_examples
+        return Sizes(EXAMPLES - held_out, self.validation_examples, self.test_examples)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Refuse splits that leave nothing to train on."""
+        if self.sizes().train < 1:
+            yield (
+                "validation_examples",
+                f"{self.validation_examples} and test_examples {self.test_examples} leave "
+                f"nothing of {EXAMPLES:,} examples to train on",
+            )
+
+    def load(self) -> Dataset:
+        """Read the file in the package."""
+        file = resources.files("runner.data") / "digits.npz"
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            images, labels = arrays["images"], arrays["labels"]
+        order = np.random.RandomState(self.split_seed).permutation(len(images))
+        sizes = self.sizes()
+        cuts = [sizes.train, sizes.train + sizes.validation]
+        splits = (
+            Split(images[rows][..., None], labels[rows].astype(np.int32))
+            for rows in np.split(order, cuts)
+        )
+        return Dataset(*splits)

@@ -1,0 +1,116 @@
+"""The IDX format of MNIST's files: a few big-endian integers, then the numbers themselves.
+
+A file begins with two zero bytes, a type code (8 is unsigned byte) and the number of dimensions;
+then comes each dimension as a 4-byte integer, then the data in row-major order. Files may be
+compressed with gzip. (Y. LeCun, C. Cortes, C. Burges: The MNIST database.)
+
+Nothing is allocated on the word of a header: what is there is read first and compared with it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from runner.errors import DataError
+from runner.lazy import np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_UNSIGNED_BYTE = 8
+_LARGEST = 1 << 32
+"""No file of this kind holds more bytes; a longer one (a gzip bomb) is not read to its end."""
+
+
+class Header(NamedTuple):
+    """The first bytes of a file."""
+
+    shape: tuple[int, ...]
+    length: int
+    """The number of bytes of the header itself."""
+
+
+def read_header(path: Path, dimensions: int) -> Header:
+    """Read only the first bytes of a file of unsigned bytes with so many dimensions.
+
+    Raises:
+        DataError: the file cannot be read or is not such a file.
+    """
+    with _Opened(path) as stream:
+        return _header(path, stream.read(4 + 4 * dimensions), dimensions)
+
+
+def read(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
+    """Read a file of unsigned bytes with so many dimensions, gzip or raw.
+
+    Raises:
+        DataError: the file cannot be read, is not such a file, or is longer or shorter than its
+            header says.
+    """
+    with _Opened(path) as stream:
+        header = _header(path, stream.read(4 + 4 * dimensions), dimensions)
+        expected = math.prod(header.shape)
+        if expected > _LARGEST:
+            shape = " x ".join(map(str, header.shape))
+            raise DataError(f"{path}: its header says {shape} bytes, more than any IDX file holds")
+        payload = _read_at_most(stream, expected + 1)
+    if len(payload) != expected:
+        held = "more" if len(payload) > expected else f"only {len(payload):,}"
+        raise DataError(f"{path}: its header says {expected:,} bytes of data, but there are {held}")
+    return np.frombuffer(payload, np.uint8).reshape(header.shape)
+
+
+def _header(path: Path, start: bytes, dimensions: int) -> Header:
+    if len(start) < 4 + 4 * dimensions:
+        raise DataError(f"{path}: the file ends within its header ({len(start)} bytes)")
+    magic = 256 * _UNSIGNED_BYTE + dimensions
+    found, *shape = struct.unpack(f">{1 + dimensions}I", start)
+    if found != magic:
+        raise DataError(
+            f"{path}: not an IDX file of unsigned bytes in {dimensions} dimensions: "
+            f"magic number {found}, expected {magic}"
+        )
+    return Header(tuple(shape), len(start))
+
+
+def _read_at_most(stream: IO[bytes], limit: int) -> bytes:
+    """Read up to `limit` bytes, growing with what is there and not with what was promised."""
+    pieces, total = [], 0
+    while total < limit:
+        piece = stream.read(min(limit - total, 1 << 24))
+        if not piece:
+            break
+        pieces.append(piece)
+        total += len(piece)
+    return b"".join(pieces)
+
+
+class _Opened:
+    """A file opened for reading, decompressed if need be, its failures turned into `DataError`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> IO[bytes]:
+        try:
+            stream = self._path.open("rb")
+            compressed = stream.read(2) == b"\x1f\x8b"
+            stream.seek(0)
+        except OSError as error:
+            raise DataError(f"{self._path}: cannot be read: {error.strerror}") from error
+        self._stream = stream
+        return gzip.GzipFile(fileobj=stream) if compressed else stream
+
+    def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
+        self._stream.close()
+        if isinstance(error, EOFError):
+            raise DataError(f"{self._path}: the compressed file is cut off") from error
+        if isinstance(error, gzip.BadGzipFile | zlib.error):
+            raise DataError(f"{self._path}: the compressed file is damaged: {error}") from error
+        if isinstance(error, OSError):
+            raise DataError(f"{self._path}: cannot be read: {error.strerror}") from error

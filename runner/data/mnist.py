@@ -1,0 +1,167 @@
+"""MNIST and Fashion-MNIST: four IDX files each, from a folder or fetched into it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from runner.data import idx
+from runner.data.download import fetch
+from runner.data.source import Dataset, Sizes, Source, Split
+from runner.errors import DataError
+from runner.lazy import np
+from runner.options.option import number, option
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_TRAIN_IMAGES, _TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+_TEST_IMAGES, _TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+_PUBLISHED_TRAIN, _PUBLISHED_TEST = 60_000, 10_000
+_SIDE, _CLASSES = 28, 10
+
+
+class _IdxImages(Source):
+    """28x28 grey images in MNIST's form."""
+
+    dir: str | None
+    validation_examples: int
+    train_examples: int | None
+
+    input_shape: ClassVar[tuple[int, ...]] = (_SIDE, _SIDE, 1)
+    classes: ClassVar[int] = _CLASSES
+    folder: ClassVar[str]
+    title: ClassVar[str]
+    url: ClassVar[str]
+    md5: ClassVar[dict[str, str]]
+
+    def directory(self) -> Path:
+        """`dir` if given, else `$RUNNER_DATA_DIR/<name>`, else the user's cache directory."""
+        if self.dir is not None:
+            return Path(self.dir).expanduser()
+        root = os.environ.get("RUNNER_DATA_DIR")
+        if root:
+            return Path(root).expanduser() / self.folder
+        import platformdirs
+
+        return Path(platformdirs.user_cache_dir("runner")) / "data" / self.folder
+
+    def sizes(self) -> Sizes:
+        """The sizes by the files' headers, or the published ones where files are absent."""
+        available = self._count(_TRAIN_IMAGES, _PUBLISHED_TRAIN) - self.validation_examples
+        train = available if self.train_examples is None else self.train_examples
+        return Sizes(
+            min(train, available),
+            self.validation_examples,
+            self._count(_TEST_IMAGES, _PUBLISHED_TEST),
+        )
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Refuse sizes that the training file does not hold."""
+        held = self._count(_TRAIN_IMAGES, _PUBLISHED_TRAIN)
+        left = held - self.validation_examples
+        if left < 1:
+            yield (
+                "validation_examples",
+                f"{self.validation_examples} leaves nothing of {held:,} examples to train on",
+            )
+        elif self.train_examples is not None and self.train_examples > left:
+            yield (
+                "train_examples",
+                f"{self.train_examples} is more than the {left:,} that validation leaves",
+            )
+
+    def load(self) -> Dataset:
+        """Read the four files, after fetching those that are absent."""
+        absent = [name for name in self.md5 if self._find(name) is None]
+        if absent:
+            sums = {f"{name}.gz": f"md5:{self.md5[name]}" for name in absent}
+            fetch(sums, self.url, self.directory(), self.title)
+        inputs, targets = self._read(_TRAIN_IMAGES, _TRAIN_LABELS)
+        cut = len(inputs) - self.validation_examples
+        train = slice(cut if self.train_examples is None else self.train_examples)
+        return Dataset(
+            train=Split(inputs[train], targets[train]),
+            validation=Split(inputs[cut:], targets[cut:]),
+            test=Split(*self._read(_TEST_IMAGES, _TEST_LABELS)),
+        )
+
+    def _find(self, name: str) -> Path | None:
+        """A file under its usual spellings, compressed or not."""
+        dotted = name.replace("-idx", ".idx")
+        for spelling in (name, f"{name}.gz", dotted, f"{dotted}.gz"):
+            path = self.directory() / spelling
+            if path.is_file():
+                return path
+        return None
+
+    def _count(self, name: str, published: int) -> int:
+        path = self._find(name)
+        return published if path is None else idx.read_header(path, 3).shape[0]
+
+    def _read(self, images: str, labels: str) -> tuple[npt.NDArray, npt.NDArray]:
+        """Images and labels that belong together."""
+        images_path, labels_path = self._find(images), self._find(labels)
+        assert images_path is not None
+        assert labels_path is not None
+        inputs, targets = idx.read(images_path, 3), idx.read(labels_path, 1)
+        if inputs.shape[1:] != (_SIDE, _SIDE):
+            height, width = inputs.shape[1:]
+            raise DataError(f"{images_path}: images of {height}x{width}, expected {_SIDE}x{_SIDE}")
+        if len(inputs) != len(targets):
+            raise DataError(
+                f"{labels_path}: {len(targets):,} labels for the {len(inputs):,} images of "
+                f"{images_path.name}"
+            )
+        if not len(inputs):
+            raise DataError(f"{images_path}: there is no image in it")
+        if targets.max() >= _CLASSES:
+            raise DataError(f"{labels_path}: a label of {targets.max()}, expected 0 to 9")
+        return inputs[..., None], targets.astype(np.int32)
+
+
+@option
+class MNIST(_IdxImages):
+    """28x28 handwritten digits, 60,000 + 10,000 images, 10 classes (LeCun et al. 1998).
+
+    The validation split is the last `validation_examples` of the training file, the test split its
+    test file. Files are read from `dir`, gzip or raw, and fetched there once where absent.
+    """
+
+    dir: str | None = None
+    validation_examples: int = number(5000, minimum=1)
+    train_examples: int | None = number(None, minimum=1)
+
+    folder: ClassVar[str] = "mnist"
+    title: ClassVar[str] = "MNIST"
+    url: ClassVar[str] = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+    md5: ClassVar[dict[str, str]] = {
+        _TRAIN_IMAGES: "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        _TRAIN_LABELS: "d53e105ee54ea40749a09fcbcd1e9432",
+        _TEST_IMAGES: "9fb629c4189551a2d022fa330f9573f3",
+        _TEST_LABELS: "ec29112dd5afa0611ce80d1b7f02629c",
+    }
+
+
+@option
+class FashionMNIST(_IdxImages):
+    """28x28 pictures of clothes, 60,000 + 10,000 images, 10 classes (Xiao et al. 2017).
+
+    In the form of MNIST and harder to learn; the splits are made in the same way.
+    """
+
+    dir: str | None = None
+    validation_examples: int = number(5000, minimum=1)
+    train_examples: int | None = number(None, minimum=1)
+
+    folder: ClassVar[str] = "fashion_mnist"
+    title: ClassVar[str] = "Fashion-MNIST"
+    url: ClassVar[str] = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+    md5: ClassVar[dict[str, str]] = {
+        _TRAIN_IMAGES: "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        _TRAIN_LABELS: "25c81989df183df01b3e8a0aad5dffbe",
+        _TEST_IMAGES: "bef4ecab320f06d8554ea6380940ec79",
+        _TEST_LABELS: "bb300cfdad3c16e7a12a480ee83cd310",
+    }
