@@ -7,6 +7,7 @@ event files advance about twice a second; the results do not depend on it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Iterator
@@ -21,11 +22,9 @@ from runner.data import Dataset
 from runner.experiment import Experiment
 from runner.placement import place
 from runner.progress import Progress
-from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
-from runner.record.recorder import Recorder
+from runner.record.chunk import EPOCH_DTYPE, EPOCH_MEASURES, STEP_DTYPE, STEP_MEASURES, Chunk
+from runner.record.recorder import Recorder, RecordError
 from runner.train import (
-    EPOCH_MEASURES,
-    STEP_MEASURES,
     STEPS_PER_CALL,
     Arrays,
     Measured,
@@ -72,25 +71,30 @@ def run(
         steps_per_epoch=facts.steps_per_epoch,
         device=f"{device.platform}: {device.device_kind}",
     )
+    log.info("%d steps of %d examples on %s", facts.total_steps, facts.batch_size, device)
     progress = Progress()
     training = Training(experiment, dataset)
+    metrics: dict[str, float] = {}
     try:
         progress.start(facts.total_steps, facts.total_steps / facts.steps_per_epoch, title)
         for chunk in training.chunks():
             recorder.write(chunk)
-            _report(progress, chunk, facts.steps_per_epoch)
+            _report(progress, chunk, metrics, facts.steps_per_epoch)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
-        recorder.close(
-            "interrupted" if interrupted else "failed",
-            reason=None if interrupted else f"{type(error).__name__}: {error}",
-            compile_seconds=training.compile_seconds,
-        )
+        with contextlib.suppress(RecordError):
+            recorder.close(
+                "interrupted" if interrupted else "failed",
+                reason=None if interrupted else f"{type(error).__name__}: {error}",
+                compile_seconds=training.compile_seconds,
+            )
         raise
     finally:
         progress.stop()
     status = "finished" if recorder.diverged_at is None else "diverged"
-    return recorder.close(status, compile_seconds=training.compile_seconds)
+    summary = recorder.close(status, compile_seconds=training.compile_seconds)
+    log.info("%s: %d steps in %.2f s", status, summary["steps"], summary["seconds"])
+    return summary
 
 
 class _Pending(NamedTuple):
@@ -179,11 +183,11 @@ def _next_length(steps: int, seconds: float) -> int:
     return max(1, min(wanted, steps * FASTEST_GROWTH, STEPS_PER_CALL))
 
 
-def _report(progress: Progress, chunk: Chunk, steps_per_epoch: int) -> None:
-    """Tell the terminal where the run is."""
+def _report(progress: Progress, chunk: Chunk, metrics: dict[str, float], per_epoch: int) -> None:
+    """Tell the terminal where the run is; `metrics` keeps what was last known."""
     step = int(chunk.steps["step"][-1]) + 1
-    metrics = {"train loss": float(chunk.steps["train_loss"].mean())}
+    metrics["loss"] = float(chunk.steps["train_loss"].mean())
     if len(chunk.epochs):
         metrics["validation error"] = float(chunk.epochs["validation_error"][-1])
     speed = len(chunk.steps) / max(chunk.ended - chunk.begun, 1e-9)
-    progress.update(step, step / steps_per_epoch, metrics, speed)
+    progress.update(step, step / per_epoch, metrics, speed)

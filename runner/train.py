@@ -29,6 +29,7 @@ from runner.options.layer import LayerState, Params
 from runner.options.option import register_pytrees
 from runner.options.preprocessing import Statistics
 from runner.options.schedule import Clock
+from runner.record.chunk import EPOCH_MEASURES, STEP_MEASURES
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
@@ -37,16 +38,6 @@ register_pytrees()
 
 STEPS_PER_CALL = 4096
 """How many steps one call of `advance` can record at most."""
-
-STEP_MEASURES = ("train_loss", "train_error", "learning_rate", "gradient_norm", "update_norm")
-EPOCH_MEASURES = (
-    "train_loss",
-    "train_error",
-    "validation_loss",
-    "validation_error",
-    "test_loss",
-    "test_error",
-)
 
 
 class Arrays(NamedTuple):

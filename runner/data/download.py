@@ -48,7 +48,9 @@ def fetch(names_and_sums: Mapping[str, str], base_url: str, directory: Path, wha
                 "(its checksum differs); nothing was kept"
             ) from error
         except OSError as error:
-            raise DataError(f"{directory / name}: cannot be stored: {error.strerror or error}") from error
+            raise DataError(
+                f"{directory / name}: cannot be stored: {error.strerror or error}"
+            ) from error
 
 
 def _by_hand(

@@ -14,7 +14,7 @@ import math
 import struct
 import zlib
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from runner.errors import DataError
 from runner.lazy import np
@@ -104,7 +104,7 @@ class _Opened:
         except OSError as error:
             raise DataError(f"{self._path}: cannot be read: {error.strerror}") from error
         self._stream = stream
-        return gzip.GzipFile(fileobj=stream) if compressed else stream
+        return cast(IO[bytes], gzip.GzipFile(fileobj=stream)) if compressed else stream
 
     def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
         self._stream.close()

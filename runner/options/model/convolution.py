@@ -1,0 +1,73 @@
+"""Convolution and max-pooling, in the formulation that suits the machine.
+
+XLA's own convolution is the right one on accelerators. On a CPU it is slow inside a loop (twenty
+times and more), and training is a loop; there a convolution is one matrix product over patches.
+Both are the same function, and are tested against each other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from runner.lazy import jax, jnp
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+Method = Literal["auto", "native", "patches"]
+
+
+def convolve(
+    inputs: Float[Array, "batch height width in"],
+    kernel: Float[Array, "rows columns in out"],
+    *,
+    padding: Literal["valid", "same"],
+    method: Method = "auto",
+) -> Float[Array, "batch new_height new_width out"]:
+    """Correlate images with a kernel, stride 1 (what neural networks call a convolution).
+
+    y[b, i, j, o] = sum over (r, c, n) of x[b, i + r, j + c, n] * kernel[r, c, n, o]; with `same`
+    padding x is surrounded by zeros, one more below and to the right if a side of the kernel is
+    even, as XLA and TensorFlow do.
+    """
+    if method == "auto":
+        method = "patches" if jax.default_backend() == "cpu" else "native"
+    if method == "native":
+        layout = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(
+            inputs, kernel, (1, 1), padding.upper(), dimension_numbers=layout
+        )
+    return _by_patches(inputs, kernel, padding)
+
+
+def _by_patches(
+    inputs: Float[Array, "batch height width in"],
+    kernel: Float[Array, "rows columns in out"],
+    padding: Literal["valid", "same"],
+) -> Float[Array, "batch new_height new_width out"]:
+    """Gather every patch into a row, then multiply by the kernel as a matrix."""
+    rows, columns, _, out = kernel.shape
+    if padding == "same":
+        sides = [((size - 1) // 2, size // 2) for size in (rows, columns)]
+        inputs = jnp.pad(inputs, [(0, 0), *sides, (0, 0)])
+    height, width = inputs.shape[1] - rows + 1, inputs.shape[2] - columns + 1
+    shifted = [
+        inputs[:, r : r + height, c : c + width, :] for r in range(rows) for c in range(columns)
+    ]
+    patches = jnp.concatenate(shifted, axis=-1)
+    return patches @ kernel.reshape(-1, out)
+
+
+def max_pool(
+    inputs: Float[Array, "batch height width channels"], size: int
+) -> Float[Array, "batch new_height new_width channels"]:
+    """The largest value of each `size` by `size` window, windows side by side.
+
+    Rows and columns that do not fill a last window are left out. Where several values of a window
+    are equal and largest, they share the gradient evenly (PyTorch gives it to the first).
+    """
+    batch, height, width, channels = inputs.shape
+    new_height, new_width = height // size, width // size
+    inputs = inputs[:, : new_height * size, : new_width * size]
+    windows = inputs.reshape(batch, new_height, size, new_width, size, channels)
+    return windows.max(axis=(2, 4))

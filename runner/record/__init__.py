@@ -1,0 +1,1 @@
+"""The record of a run: event files, curves and a summary. Nothing else writes them."""

@@ -1,0 +1,46 @@
+"""What training hands over to be recorded: the rows of some steps, and when they were computed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+STEP_MEASURES = ("train_loss", "train_error", "learning_rate", "gradient_norm", "update_norm")
+EPOCH_MEASURES = (
+    "train_loss",
+    "train_error",
+    "validation_loss",
+    "validation_error",
+    "test_loss",
+    "test_error",
+)
+
+STEP_DTYPE = np.dtype(
+    [("step", "<i4"), ("seconds", "<f4"), *((name, "<f4") for name in STEP_MEASURES)]
+)
+"""One row a step: what was measured after `step` updates, on that step's own batch."""
+
+EPOCH_DTYPE = np.dtype(
+    [
+        ("epoch", "<i4"),
+        ("step", "<i4"),
+        ("seconds", "<f4"),
+        *((name, "<f4") for name in EPOCH_MEASURES),
+    ]
+)
+"""One row an evaluation: after `epoch` epochs; epoch 0 is the start and has no train_* (NaN)."""
+
+
+class Chunk(NamedTuple):
+    """Some consecutive steps of a run.
+
+    `begun` and `ended` are the wall-clock times (seconds since 1970) between which the device
+    worked on it; the recorder fills in the rows' `seconds` from them.
+    """
+
+    steps: npt.NDArray
+    epochs: npt.NDArray
+    begun: float
+    ended: float

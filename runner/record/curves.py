@@ -1,0 +1,72 @@
+"""Curves at full resolution: one NumPy file of rows that grows while the run goes on.
+
+`steps.npy` and `epochs.npy` are plain `.npy` files with named columns:
+
+    steps = numpy.load("steps.npy", mmap_mode="r")
+    plot(steps["step"], steps["train_loss"])
+
+The format is open and describes itself, needs no dependency and no pickle, can be mapped into
+memory however long the run was, and can be appended to safely: rows are written first and the
+number of rows in the header afterwards, in place. A process killed in between leaves a file whose
+header knows only of the rows before, and readers ignore the rest.
+
+Format: the `.npy` specification, version 1.0 (`numpy.lib.format`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+_HEADER_BYTES = 512
+"""Enough for the names of the columns and a number of rows of any length."""
+
+
+class CurveFile:
+    """A file of rows to append to."""
+
+    def __init__(self, path: Path, dtype: np.dtype) -> None:
+        self._dtype = dtype
+        self._rows = 0
+        self._file = path.open("wb")
+        self._write_header()
+
+    def append(self, rows: npt.NDArray) -> None:
+        """Add rows of the file's dtype, then count them in."""
+        if not len(rows):
+            return
+        self._file.seek(_HEADER_BYTES + self._rows * self._dtype.itemsize)
+        self._file.write(np.ascontiguousarray(rows, self._dtype).tobytes())
+        self._file.flush()
+        self._rows += len(rows)
+        self._write_header()
+
+    def close(self) -> None:
+        """Close the file; nothing is pending."""
+        self._file.close()
+
+    def _write_header(self) -> None:
+        entries = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self._rows,),
+        }
+        magic = np.lib.format.magic(1, 0)
+        length = _HEADER_BYTES - len(magic) - 2
+        text = repr(entries).encode("latin1")
+        assert len(text) < length
+        self._file.seek(0)
+        self._file.write(magic + length.to_bytes(2, "little") + text.ljust(length - 1) + b"\n")
+        self._file.flush()
+
+
+def read_curve(path: Path) -> npt.NDArray:
+    """Map a curve into memory, also while it is being written.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not a curve.
+    """
+    return np.load(path, mmap_mode="r", allow_pickle=False)

@@ -1,0 +1,183 @@
+"""The recorder of one run: hands every chunk to the curves, the event file and the summary.
+
+What goes where: the run's own files hold every step. The event file holds at most
+`POINTS_PER_TAG` of them, evenly spaced and as they were measured (the noise of small batches is
+what one wants to see, so nothing is averaged): TensorBoard shows a thousand points of a curve
+whatever it was given, and needs seconds to load a million.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from runner.errors import UserError
+from runner.record.chunk import EPOCH_DTYPE, EPOCH_MEASURES, STEP_DTYPE, STEP_MEASURES, Chunk
+from runner.record.curves import CurveFile
+from runner.record.events import EventFile
+from runner.record.summary import final_and_best, timestamp, versions, write_summary
+
+POINTS_PER_TAG = 5000
+
+
+class RecordError(UserError):
+    """The record cannot be written: a full disk, a directory without permission."""
+
+    exit_code = 1
+
+
+class Recorder:
+    """Writes one run's directory.
+
+    Args:
+        directory: where the record goes; it is created.
+        config: the resolved config.
+        seed: the run's seed.
+        total_steps: the planned number of steps.
+        steps_per_epoch: the number of steps of an epoch.
+        device: what the run is computed on, in words.
+
+    Raises:
+        RecordError: here and in every method, if the disk does not take what is written. What was
+            written before stays readable.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        config: Mapping[str, Any],
+        seed: int,
+        total_steps: int,
+        steps_per_epoch: int,
+        device: str,
+    ) -> None:
+        self.diverged_at: int | None = None
+        self._directory = directory
+        self._steps_per_epoch = steps_per_epoch
+        self._total_steps = total_steps
+        self._begun: float | None = None
+        self._steps = 0
+        self._seconds = 0.0
+        self._epoch_rows: list[npt.NDArray] = [np.zeros(0, EPOCH_DTYPE)]
+        self._facts = {
+            "seed": seed,
+            "device": device,
+            "total_steps": total_steps,
+            "steps_per_epoch": steps_per_epoch,
+            "started": timestamp(time.time()),
+            "versions": versions(),
+            "config": config,
+        }
+        with self._writing():
+            directory.mkdir(parents=True, exist_ok=True)
+            self._step_curve = CurveFile(directory / "steps.npy", STEP_DTYPE)
+            self._epoch_curve = CurveFile(directory / "epochs.npy", EPOCH_DTYPE)
+            self._events = EventFile(directory)
+            self._events.hyperparameters(flat(config), time.time())
+            write_summary(directory, {"status": "running", **self._facts})
+
+    def write(self, chunk: Chunk) -> None:
+        """Record a chunk."""
+        if self._begun is None:
+            self._begun = chunk.begun
+        steps, epochs = chunk.steps, chunk.epochs
+        first, count = int(steps["step"][0]), len(steps)
+        offset, length = chunk.begun - self._begun, chunk.ended - chunk.begun
+        steps["seconds"] = offset + length * (np.arange(count) + 1) / count
+        epochs["seconds"] = offset + length * (epochs["step"] - first) / count
+        self._steps += count
+        self._seconds += length
+        self._epoch_rows.append(epochs)
+        bad = np.flatnonzero(~np.isfinite(steps["train_loss"]))
+        if len(bad) and self.diverged_at is None:
+            self.diverged_at = int(steps["step"][bad[0]])
+        with self._writing():
+            self._step_curve.append(steps)
+            self._epoch_curve.append(epochs)
+            self._events.scalars(self._step_events(steps))
+            self._events.scalars(self._epoch_events(epochs))
+
+    def close(
+        self, status: str, *, reason: str | None = None, compile_seconds: float = 0.0
+    ) -> dict[str, Any]:
+        """Finish the record and return the summary.
+
+        Args:
+            status: `finished`, `diverged`, `interrupted` or `failed`.
+            reason: why it failed.
+            compile_seconds: how long compiling took, outside the run's own time.
+        """
+        summary = {
+            "status": status,
+            "reason": reason,
+            "diverged_at": self.diverged_at,
+            **final_and_best(np.concatenate(self._epoch_rows)),
+            "steps": self._steps,
+            "epochs": self._steps / self._steps_per_epoch,
+            "seconds": self._seconds,
+            "compile_seconds": compile_seconds,
+            "steps_per_second": self._steps / self._seconds if self._seconds else None,
+            "ended": timestamp(time.time()),
+            **self._facts,
+        }
+        with self._writing():
+            self._events.end_of_session(status in ("finished", "diverged"), time.time())
+            for file in (self._events, self._step_curve, self._epoch_curve):
+                file.close()
+            write_summary(self._directory, summary)
+        return summary
+
+    def _step_events(self, steps: npt.NDArray) -> Iterator[tuple[int, float, dict[str, float]]]:
+        stride = math.ceil(self._total_steps / POINTS_PER_TAG)
+        last = steps["step"] == self._total_steps - 1
+        kept = (steps["step"] % stride == 0) | last | ~np.isfinite(steps["train_loss"])
+        assert self._begun is not None
+        for row in steps[kept].tolist():
+            step, seconds, *values = row
+            tags = (f"iteration/{name}" for name in STEP_MEASURES)
+            yield step, self._begun + seconds, dict(zip(tags, values, strict=True))
+
+    def _epoch_events(self, epochs: npt.NDArray) -> Iterator[tuple[int, float, dict[str, float]]]:
+        planned = self._total_steps / self._steps_per_epoch
+        stride = math.ceil(planned / POINTS_PER_TAG)
+        last = epochs["step"] == self._total_steps
+        assert self._begun is not None
+        for row in epochs[(epochs["epoch"] % stride == 0) | last].tolist():
+            epoch, step, seconds, *values = row
+            named = zip(EPOCH_MEASURES, values, strict=True)
+            # Before the first epoch there is no mean over an epoch's steps.
+            shown = {
+                f"epoch/{name}": value
+                for name, value in named
+                if step or not name.startswith("train")
+            }
+            yield epoch, self._begun + seconds, shown
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RecordError(
+                f"{self._directory}: cannot be written: {error.strerror or error}; "
+                "what was recorded before stays readable"
+            ) from error
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dotted keys: `{"optimizer.name": "adam", ...}`."""
+    settings: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            settings |= flat(value, f"{prefix}{key}.")
+        else:
+            settings[f"{prefix}{key}"] = value
+    return settings

@@ -1,0 +1,84 @@
+"""`summary.json`: how a run ended, in one small file that any tool can read.
+
+It is strict JSON: a number that is not finite (a loss that diverged) is null. The file is replaced
+as a whole, so a reader never sees half of one; while the run goes on its status is `running`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from runner.record.chunk import EPOCH_MEASURES
+
+FILE_NAME = "summary.json"
+_PACKAGES = ("runner", "jax", "jaxlib", "optax", "numpy", "hydra-core", "tensorboard")
+
+
+def write_summary(directory: Path, summary: Mapping[str, Any]) -> None:
+    """Replace the run's summary in one stroke."""
+    temporary = directory / f".{FILE_NAME}.{os.getpid()}"
+    text = json.dumps(finite(summary), indent=2, allow_nan=False)
+    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.replace(directory / FILE_NAME)
+
+
+def final_and_best(epochs: npt.NDArray) -> dict[str, dict[str, float | None]]:
+    """The last row of the epochs, and the least value of each measure.
+
+    `best` also says in which epoch the validation error was least (the earliest one), and what the
+    test error was then: the number to report for a run whose length was chosen by validation.
+    """
+    if not len(epochs):
+        nothing: dict[str, float | None] = dict.fromkeys(EPOCH_MEASURES)
+        return {"final": nothing, "best": dict(nothing)}
+    final = {name: epochs[name][-1].item() for name in ("epoch", "step", *EPOCH_MEASURES)}
+    best: dict[str, float | None] = {name: _least(epochs[name]) for name in EPOCH_MEASURES}
+    chosen = epochs["validation_error"]
+    if np.isfinite(chosen).any():
+        row = epochs[np.nanargmin(np.where(np.isfinite(chosen), chosen, np.inf))]
+        best["epoch"] = row["epoch"].item()
+        best["test_error_at_best_validation_error"] = row["test_error"].item()
+    return {"final": final, "best": best}
+
+
+def _least(values: npt.NDArray) -> float | None:
+    known = values[np.isfinite(values)]
+    return known.min().item() if len(known) else None
+
+
+def versions() -> dict[str, str]:
+    """The versions of what computed the run, without importing any of it."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def timestamp(seconds: float) -> str:
+    """A time in ISO 8601, in UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def finite(value: Any) -> Any:
+    """The same value with null in the place of every number that is not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
