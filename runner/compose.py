@@ -90,7 +90,8 @@ class Application(Hydra):
                     from_shell,
                     validate_sweep_overrides,
                 )
-            check(self.config_loader, config, overrides)
+            if config_name is not None:  # without one there are only Hydra's own settings
+                check(self.config_loader, config, overrides)
             self._composed = (request, config)
         return self._composed[1]
 

@@ -20,9 +20,10 @@ import numpy as np
 from runner.compilation import use_persistent_cache
 from runner.data import Dataset
 from runner.experiment import Experiment
+from runner.measures import EPOCH_MEASURES, STEP_MEASURES
 from runner.placement import place
 from runner.progress import Progress
-from runner.record.chunk import EPOCH_DTYPE, EPOCH_MEASURES, STEP_DTYPE, STEP_MEASURES, Chunk
+from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
 from runner.record.recorder import Recorder, RecordError
 from runner.train import (
     STEPS_PER_CALL,

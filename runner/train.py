@@ -25,11 +25,11 @@ import optax
 from jax import lax
 
 from runner.experiment import Experiment
+from runner.measures import EPOCH_MEASURES, STEP_MEASURES
 from runner.options.layer import LayerState, Params
 from runner.options.option import register_pytrees
 from runner.options.preprocessing import Statistics
 from runner.options.schedule import Clock
-from runner.record.chunk import EPOCH_MEASURES, STEP_MEASURES
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray

@@ -15,7 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up; a module may import from its own floor and those below it.
 FLOORS = [
-    {"lazy", "errors", "locations"},
+    {"lazy", "errors", "locations", "measures"},
     {"options.option", "options.layer"},
     {"options", "data"},
     {"table", "experiment", "values"},

@@ -258,8 +258,10 @@ def test_an_interrupted_run_keeps_what_was_computed(tmp_path: Path, sent: signal
     command = [sys.executable, "-m", "runner", "epochs=100000"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=-3, stderr=subprocess.PIPE) as process:
         deadline = time.time() + 120
-        while time.time() < deadline and not any(
-            file.stat().st_size > 20_000 for file in tmp_path.rglob("steps.npy")
+        while (
+            time.time() < deadline
+            and process.poll() is None
+            and not any(file.stat().st_size > 20_000 for file in tmp_path.rglob("steps.npy"))
         ):
             time.sleep(0.2)
         process.send_signal(sent)

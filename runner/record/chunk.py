@@ -7,15 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-STEP_MEASURES = ("train_loss", "train_error", "learning_rate", "gradient_norm", "update_norm")
-EPOCH_MEASURES = (
-    "train_loss",
-    "train_error",
-    "validation_loss",
-    "validation_error",
-    "test_loss",
-    "test_error",
-)
+from runner.measures import EPOCH_MEASURES, STEP_MEASURES
 
 STEP_DTYPE = np.dtype(
     [("step", "<i4"), ("seconds", "<f4"), *((name, "<f4") for name in STEP_MEASURES)]

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.errors import UserError
-from runner.record.chunk import EPOCH_DTYPE, EPOCH_MEASURES, STEP_DTYPE, STEP_MEASURES, Chunk
+from runner.measures import EPOCH_MEASURES, STEP_MEASURES
+from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
 from runner.record.curves import CurveFile
 from runner.record.events import EventFile
 from runner.record.summary import final_and_best, timestamp, versions, write_summary

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runner.record.chunk import EPOCH_MEASURES
+from runner.measures import EPOCH_MEASURES
 
 FILE_NAME = "summary.json"
 _PACKAGES = ("runner", "jax", "jaxlib", "optax", "numpy", "hydra-core", "tensorboard")

@@ -1,0 +1,14 @@
+"""The names of what is measured, the same in the engine, the curves, the tags and the docs."""
+
+STEP_MEASURES = ("train_loss", "train_error", "learning_rate", "gradient_norm", "update_norm")
+"""Of every step, on its own batch, before the step is taken."""
+
+EPOCH_MEASURES = (
+    "train_loss",
+    "train_error",
+    "validation_loss",
+    "validation_error",
+    "test_loss",
+    "test_error",
+)
+"""Of every evaluation: means over the epoch's steps, and over the held-out splits."""
