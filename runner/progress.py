@@ -114,8 +114,8 @@ def _outcome(summary: Mapping[str, Any]) -> str:
     speed = summary["steps_per_second"] or 0
     return (
         f"{status}: {summary['steps']:,} steps, {summary['epochs']:.4g} epochs in "
-        f"{summary['seconds']:.2f} s ({speed:,.0f} steps/s), after "
-        f"{summary['compile_seconds']:.2f} s of compiling"
+        f"{summary['seconds']:.2f} s ({speed:,.0f} steps/s; "
+        f"compiling {summary['compile_seconds']:.2f} s)"
     )
 
 

@@ -1,0 +1,120 @@
+"""Convolution against SciPy and against XLA's own, values and both gradients; max-pooling."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.signal import correlate2d
+
+from runner.options.model.convolution import convolve, max_pool
+
+RANDOM = np.random.default_rng(4)
+SHAPES = [  # batch, height, width, in, rows, columns, out
+    (2, 7, 6, 1, 3, 3, 4),
+    (2, 7, 6, 3, 3, 3, 5),
+    (1, 6, 6, 2, 1, 1, 3),
+    (2, 8, 9, 2, 5, 5, 3),
+    (2, 7, 6, 2, 2, 4, 3),
+    (3, 3, 3, 2, 3, 3, 1),
+]
+
+
+def inputs_and_kernel(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    batch, height, width, channels, rows, columns, out = shape
+    images = RANDOM.normal(size=(batch, height, width, channels))
+    return images, RANDOM.normal(size=(rows, columns, channels, out))
+
+
+def reference(images: np.ndarray, kernel: np.ndarray, padding: str) -> np.ndarray:
+    rows, columns = kernel.shape[:2]
+    if padding == "same":
+        sides = [((rows - 1) // 2, rows // 2), ((columns - 1) // 2, columns // 2)]
+        images = np.pad(images, [(0, 0), *sides, (0, 0)])
+    planes = [
+        [
+            sum(
+                correlate2d(image[..., n], kernel[..., n, o], "valid")
+                for n in range(kernel.shape[2])
+            )
+            for o in range(kernel.shape[3])
+        ]
+        for image in images
+    ]
+    return np.moveaxis(np.array(planes), 1, -1)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("method", ["native", "patches", "auto"])
+def test_values_are_scipys(shape: tuple[int, ...], padding: str, method: str) -> None:
+    images, kernel = inputs_and_kernel(shape)
+    with jax.enable_x64(True):
+        got = convolve(jnp.asarray(images), jnp.asarray(kernel), padding=padding, method=method)
+    np.testing.assert_allclose(got, reference(images, kernel, padding), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_gradients_are_those_of_the_definition(shape: tuple[int, ...], padding: str) -> None:
+    """The convolution is linear in either argument, so its gradient is exact by duality.
+
+    For y = f(x, k) and any weights w, <w, f(dx, k)> = <grad_x <w, y>, dx> for every dx.
+    """
+    images, kernel = inputs_and_kernel(shape)
+    weights = RANDOM.normal(size=reference(images, kernel, padding).shape)
+    d_images, d_kernel = inputs_and_kernel(shape)
+    with jax.enable_x64(True):
+        for method in ("native", "patches"):
+
+            def loss(x: jax.Array, k: jax.Array) -> jax.Array:
+                y = convolve(x, k, padding=padding, method=method)  # noqa: B023
+                return jnp.sum(y * weights)
+
+            to_images, to_kernel = jax.grad(loss, (0, 1))(jnp.asarray(images), jnp.asarray(kernel))
+            np.testing.assert_allclose(
+                np.sum(to_images * d_images),
+                np.sum(weights * reference(d_images, kernel, padding)),
+                rtol=1e-10,
+            )
+            np.testing.assert_allclose(
+                np.sum(to_kernel * d_kernel),
+                np.sum(weights * reference(images, d_kernel, padding)),
+                rtol=1e-10,
+            )
+
+
+def test_a_population_of_kernels_is_each_kernel_alone() -> None:
+    images, _ = inputs_and_kernel(SHAPES[1])
+    kernels = jnp.asarray(RANDOM.normal(size=(3, 3, 3, 3, 5)), jnp.float32)
+    together = jax.vmap(lambda k: convolve(jnp.asarray(images), k, padding="valid"))(kernels)
+    for lane, kernel in zip(together, kernels, strict=True):
+        np.testing.assert_allclose(
+            lane, convolve(jnp.asarray(images), kernel, padding="valid"), rtol=1e-5, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize(("size", "side"), [(1, 4), (2, 6), (2, 5), (3, 7)])
+def test_max_pooling(size: int, side: int) -> None:
+    images = RANDOM.normal(size=(2, side, side, 3)).astype(np.float32)
+    new = side // size
+    expected = np.array(
+        [
+            [
+                images[:, i * size : (i + 1) * size, j * size : (j + 1) * size].max((1, 2))
+                for j in range(new)
+            ]
+            for i in range(new)
+        ]
+    )
+    np.testing.assert_array_equal(max_pool(images, size), np.moveaxis(expected, 2, 0))
+    gradient = jax.grad(lambda x: max_pool(x, size).sum())(jnp.asarray(images))
+    assert float(gradient.sum()) == 2 * new * new * 3
+    assert set(np.unique(gradient)) <= {0.0, 1.0}
+
+
+def test_equal_largest_values_share_the_gradient() -> None:
+    images = jnp.array([[3.0, 3.0], [1.0, 3.0]]).reshape(1, 2, 2, 1)
+    gradient = jax.grad(lambda x: max_pool(x, 2).sum())(images)
+    np.testing.assert_allclose(gradient.reshape(2, 2), [[1 / 3, 1 / 3], [0, 1 / 3]], rtol=1e-6)
