@@ -277,7 +277,7 @@ def losses_and_errors(
 
 def global_norm(tree: Any) -> Float[Array, ""]:
     """The Euclidean norm over all numbers of a tree."""
-    return jnp.sqrt(sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(tree)))
+    return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)))
 
 
 def leaves_as_arrays(experiment: Experiment) -> Experiment:

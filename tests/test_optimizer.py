@@ -79,6 +79,22 @@ def test_the_papers_rule(choice: dict, rule: Callable, rate: Callable[[int], flo
             np.testing.assert_allclose(theta, expected, rtol=1e-12)
 
 
+def test_adam_is_optaxs_adam() -> None:
+    """With traced numbers, in float32, over a hundred steps."""
+    ours = compose(optimizer="adam").optimizer
+    theirs = optax.adam(ours.learning_rate, ours.b1, ours.b2, ours.eps)
+    random = np.random.default_rng(0)
+    theta = other = jnp.asarray(random.normal(size=20), jnp.float32)
+    state, other_state = ours.build(ours.learning_rate).init(theta), theirs.init(other)
+    for _ in range(100):
+        slope = jnp.asarray(random.normal(size=20), jnp.float32)
+        updates, state = ours.build(ours.learning_rate).update(slope, state, theta)
+        theta = optax.apply_updates(theta, updates)
+        other_updates, other_state = theirs.update(slope, other_state, other)
+        other = optax.apply_updates(other, other_updates)
+    np.testing.assert_allclose(theta, other, rtol=1e-4, atol=1e-6)
+
+
 def test_every_optimizer_is_checked() -> None:
     from runner.table import OPTIONS
 
