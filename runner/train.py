@@ -58,12 +58,17 @@ class Arrays(NamedTuple):
 
 
 class State(NamedTuple):
-    """What a step changes: parameters, moving averages, the optimizer's memory, epoch sums."""
+    """What training changes.
+
+    Parameters, the layers' moving averages and the optimizer's memory; the order of the examples
+    in the current epoch, and the sums of loss and error over its steps so far.
+    """
 
     params: Params
     layers: LayerState
     optimizer: optax.OptState
-    epoch_sums: Float[Array, 2]
+    order: Int[Array, " train"]
+    epoch_sums: Float[Array, "2"]
 
 
 class Measured(NamedTuple):
@@ -92,7 +97,8 @@ def initialize(experiment: Experiment, arrays: Arrays) -> State:
     key = _streams(experiment.seed).initial
     params, layers, _ = experiment.network().init(key, arrays.inputs.shape[1:])
     rule = experiment.optimizer.build(jnp.asarray(experiment.optimizer.learning_rate))
-    return State(params, layers, rule.init(params), jnp.zeros(2))
+    order = jnp.arange(arrays.targets.shape[0])
+    return State(params, layers, rule.init(params), order, jnp.zeros(2))
 
 
 @jax.jit
@@ -174,10 +180,10 @@ class _Run:
         epoch = carry.step // self.steps_per_epoch
         begin = epoch * self.steps_per_epoch
         end = jnp.minimum(until, begin + self.steps_per_epoch)
-        order = self._order(epoch)
-        # Sums of an epoch begin anew with its first step.
-        sums = jnp.where(carry.step == begin, 0.0, carry.state.epoch_sums)
-        carry = carry._replace(state=carry.state._replace(epoch_sums=sums))
+        starts = (carry.step == begin) & (carry.step < end)
+        order = lax.cond(starts, lambda: self._order(epoch), lambda: carry.state.order)
+        sums = jnp.where(starts, 0.0, carry.state.epoch_sums)
+        carry = carry._replace(state=carry.state._replace(order=order, epoch_sums=sums))
 
         def whole(step: Int[Array, ""], carry: _Carry) -> _Carry:
             rows = lax.dynamic_slice(order, [(step - begin) * self.size], [self.size])
@@ -221,7 +227,8 @@ class _Run:
         norms = (global_norm(gradient), global_norm(updates))
         row = jnp.stack([loss, error, learning_rate, *norms])
         sums = state.epoch_sums + len(rows) * row[:2]
-        new = State(optax.apply_updates(state.params, updates), layers, memory, sums)
+        params = optax.apply_updates(state.params, updates)
+        new = State(params, layers, memory, state.order, sums)
         steps = lax.dynamic_update_slice(carry.measured.steps, row[None], [step - carry.start, 0])
         measured = carry.measured._replace(steps=steps)
         return carry._replace(state=new, step=step + 1, measured=measured)

@@ -1,0 +1,1 @@
+"""Benchmarks: the speed of training and of starting, beside other tools doing the same work."""

@@ -1,0 +1,90 @@
+"""The floor: one hand-written `lax.scan` in JAX, with nothing around it.
+
+`prepare` measures what the runner measures in every step (loss, error, both norms);
+`bare_loss_only.py` returns the loss alone, to show what those measures cost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from runner.options.model.convolution import convolve, max_pool
+from runner.options.optimizer.adaptive import _adam
+from tests.bench.workloads import ADAM, Workload, images_and_labels
+
+
+def forward(params: list, images: jax.Array) -> jax.Array:
+    hidden = images
+    for kernel, bias in params:
+        if kernel.ndim == 4:
+            hidden = jax.nn.relu(convolve(hidden, kernel, padding="valid") + bias)
+            continue
+        if hidden.ndim == 4:
+            if hidden.shape[-1] > 1:
+                hidden = max_pool(hidden, 2)
+            hidden = hidden.reshape(len(hidden), -1)
+        else:
+            hidden = jax.nn.relu(hidden)
+        hidden = hidden @ kernel + bias
+    return hidden
+
+
+def initial(workload: Workload) -> list:
+    sizes = [(784, *workload.widths, 10)]
+    shapes: list[tuple[int, ...]] = []
+    if workload.network == "cnn":
+        shapes, sizes = [(3, 3, 1, 32), (3, 3, 32, 64)], [(9216, 128, 10)]
+    shapes += list(zip(sizes[0][:-1], sizes[0][1:], strict=True))
+    keys = jax.random.split(jax.random.key(0), len(shapes))
+    return [
+        (0.05 * jax.random.normal(key, shape), jnp.zeros(shape[-1]))
+        for key, shape in zip(keys, shapes, strict=True)
+    ]
+
+
+def prepare(workload: Workload, *, measure: bool = True) -> Callable[[int], float]:
+    images, labels = map(jax.device_put, images_and_labels())
+    adam = _adam(ADAM["learning_rate"], ADAM["b1"], ADAM["b2"], ADAM["eps"])
+
+    def step(state: tuple, rows: jax.Array) -> tuple:
+        params, memory = state
+
+        def objective(params: list) -> tuple:
+            logits = forward(params, images[rows] / 255.0)
+            losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels[rows])
+            return losses.mean(), (logits.argmax(-1) != labels[rows]).mean()
+
+        (loss, error), gradient = jax.value_and_grad(objective, has_aux=True)(params)
+        updates, memory = adam.update(gradient, memory)
+        measured = (loss,)
+        if measure:
+            squares = [sum(jnp.sum(x**2) for x in jax.tree.leaves(t)) for t in (gradient, updates)]
+            measured = (loss, error, *map(jnp.sqrt, squares))
+        return (optax.apply_updates(params, updates), memory), measured
+
+    def train(state: tuple, key: jax.Array) -> tuple:
+        epochs = -(-workload.steps * workload.batch // len(labels))
+        orders = jax.vmap(lambda k: jax.random.permutation(k, len(labels)))(
+            jax.random.split(key, epochs)
+        )
+        rows = orders.ravel()[: workload.steps * workload.batch]
+        return lax.scan(step, state, rows.reshape(workload.steps, workload.batch))
+
+    compiled = jax.jit(train)
+    params = initial(workload)
+    state = (params, adam.init(params))
+    jax.block_until_ready(compiled(state, jax.random.key(1)))
+
+    def run(steps: int) -> float:
+        assert steps == workload.steps
+        begun = time.perf_counter()
+        jax.device_get(compiled(state, jax.random.key(2))[1])
+        return time.perf_counter() - begun
+
+    return run

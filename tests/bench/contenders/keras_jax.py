@@ -1,0 +1,79 @@
+"""Keras on JAX: `model.fit` on arrays in memory.
+
+Without its TensorBoard callback, since that needs TensorFlow even where JAX computes; a callback
+that only counts steps stands in for it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ["KERAS_BACKEND"] = "jax"
+
+import keras
+from keras import layers
+
+from tests.bench.workloads import ADAM, Workload, images_and_labels
+
+WARM_UP = 5
+
+
+def network(workload: Workload) -> keras.Model:
+    hidden: list[Any] = [layers.Flatten()]
+    if workload.network == "cnn":
+        hidden = [
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+        ]
+    hidden += [layers.Dense(width, activation="relu") for width in workload.widths]
+    scale = layers.Rescaling(1 / 255)
+    return keras.Sequential([keras.Input((28, 28, 1)), scale, *hidden, layers.Dense(10)])
+
+
+class Clock(keras.callbacks.Callback):
+    """Times the steps after the first few, and ends the epoch."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.left, self.begun, self.seconds = steps + WARM_UP, 0.0, 0.0
+        self.counted = -WARM_UP
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.counted += 1
+        self.left -= 1
+        if self.counted == 0:
+            self.begun = time.perf_counter()
+        self.seconds = time.perf_counter() - self.begun
+        if self.left <= 0:
+            self.model.stop_training = True
+
+
+def prepare(workload: Workload) -> Callable[[int], float]:
+    images, labels = images_and_labels()
+    model = network(workload)
+    model.compile(
+        keras.optimizers.Adam(ADAM["learning_rate"], ADAM["b1"], ADAM["b2"], ADAM["eps"]),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+
+    def run(steps: int) -> float:
+        clock = Clock(steps)
+        rows = min((steps + WARM_UP) * workload.batch, len(labels))
+        epochs = -(-(steps + WARM_UP) * workload.batch // rows)
+        model.fit(
+            images[:rows],
+            labels[:rows],
+            batch_size=workload.batch,
+            epochs=epochs,
+            callbacks=[clock],
+            verbose=0,
+        )
+        return clock.seconds / clock.counted * steps
+
+    run(10)
+    return run

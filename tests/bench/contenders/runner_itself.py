@@ -1,0 +1,64 @@
+"""The runner as it is: its engine, and its recorder writing every step."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from runner.compilation import use_persistent_cache
+from runner.config import build
+from runner.data import Dataset, Split
+from runner.record.recorder import Recorder
+from runner.run import Training
+from tests.bench.workloads import ADAM, Workload, images_and_labels
+
+
+def config(workload: Workload) -> dict:
+    model = {"name": "mlp", "widths": workload.widths}
+    if workload.network == "cnn":
+        model = {"name": "cnn"}
+    return {
+        "data": {"name": "mnist"},
+        "preprocessing": {"name": "minmax"},
+        "model": model,
+        "activation": {"name": "relu"},
+        "initializer": {"name": "he_normal"},
+        "normalization": {"name": "none"},
+        "optimizer": {"name": "adam", **ADAM},
+        "schedule": {"name": "constant"},
+        "batch_size": {"name": "mini", "size": workload.batch},
+        "steps": workload.steps,
+    }
+
+
+def prepare(workload: Workload) -> Callable[[int], float]:
+    use_persistent_cache()
+    images, labels = images_and_labels()
+    held_out = Split(images[:1], labels[:1])  # the peers do not evaluate
+    settings = config(workload)
+    experiment = build(settings)
+    training = Training(experiment, Dataset(Split(images, labels), held_out, held_out))
+    training.compile()
+
+    def run(steps: int) -> float:
+        assert steps == workload.steps
+        with tempfile.TemporaryDirectory() as directory:
+            recorder = Recorder(
+                Path(directory),
+                config=settings,
+                seed=0,
+                total_steps=steps,
+                steps_per_epoch=training.steps_per_epoch,
+                device="cpu",
+            )
+            training.compile()
+            begun = time.perf_counter()
+            for chunk in training.chunks():
+                recorder.write(chunk)
+            seconds = time.perf_counter() - begun
+            recorder.close("finished")
+        return seconds
+
+    return run

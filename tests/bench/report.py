@@ -1,0 +1,87 @@
+"""The page that `make bench` writes: one table of ratios, one of goals."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Result(NamedTuple):
+    """One contender at one workload; ratios are its time over the runner's, of the same round."""
+
+    fastest: float  # microseconds a step, of the fastest window
+    ratio: float
+    lowest: float
+    highest: float
+
+
+TITLES = {
+    "runner_itself": "runner, recording every step",
+    "bare_scan": "bare `lax.scan`, same measures",
+    "bare_loss_only": "bare `lax.scan`, loss only",
+    "pytorch": "PyTorch loop",
+    "pytorch_fused": "PyTorch loop, fused Adam",
+    "lightning_loop": "Lightning, TensorBoard logger",
+    "keras_jax": "Keras on JAX",
+}
+
+# How many times as long as the runner each should take, at least.
+GOALS = {
+    "784-64-10, batch 1": {"lightning_loop": 40, "pytorch": 15, "pytorch_fused": 12},
+    "784-64-10, batch 32": {"lightning_loop": 15, "pytorch": 7, "pytorch_fused": 6},
+    "784-512-512-10, batch 128": {"lightning_loop": 2, "pytorch": 1.5, "pytorch_fused": 1.15},
+    "cnn, batch 128": {"pytorch": 1 / 1.1},
+}
+EVERYWHERE = {"bare_scan": 0.95}
+
+LIMITS = """\
+## What limits it
+
+- **Batch 1 and 32 of the small network.** A step is bound by passes over the parameters (50,890 of
+  them) and their moments, each a few microseconds, not by arithmetic. The gradient norm and the update
+  norm of every step need both vectors in memory, which a step without them never writes: compare the
+  two bare loops. Recording itself is not visible.
+- **784-512-512-10.** The time is XLA's matrix product and Adam's memory traffic; there is nothing
+  between them to save.
+- **The CNN.** XLA's own convolution is twenty times slower inside a loop on a CPU, so it is written as
+  one matrix product over patches there (`runner/options/model/convolution.py`), which moves nine times
+  the image through memory.
+"""
+
+
+def page(results: dict[str, dict[str, Result]], machine: str, rounds: int) -> str:
+    """The page in Markdown."""
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Made by `make bench`. {machine}.",
+        "",
+        "Time of a training step relative to the runner's in the same round (median of "
+        f"{rounds} interleaved rounds, lowest and highest in brackets; larger is slower), and "
+        "microseconds a step in each contender's fastest window. All train on MNIST with Adam and "
+        "cross-entropy in float32; the runner also writes loss, error and norms of every step to "
+        "its curves and event files.",
+        "",
+        "| | " + " | ".join(results) + " |",
+        "|---|" + "---|" * len(results),
+    ]
+    for contender, title in TITLES.items():
+        cells = [_cell(by_contender.get(contender)) for by_contender in results.values()]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    lines += ["", "## Goals", "", "| goal | wanted | measured | |", "|---|---|---|---|"]
+    for workload, by_contender in results.items():
+        for contender, wanted in {**EVERYWHERE, **GOALS.get(workload, {})}.items():
+            if contender in by_contender:
+                got = by_contender[contender].ratio
+                verdict = "met" if got >= wanted else "**missed**"
+                goal = f"{workload}: {TITLES[contender]}"
+                lines.append(f"| {goal} | {wanted:.3g}x | {got:.3g}x | {verdict} |")
+    return "\n".join([*lines, "", LIMITS])
+
+
+def _cell(result: Result | None) -> str:
+    if result is None:
+        return "not installed"
+    return (
+        f"**{result.ratio:.3g}x** ({result.lowest:.3g} to {result.highest:.3g})<br>"
+        f"{result.fastest:,.0f} us"
+    )
