@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from runner.compose import accept, check, one_line_errors
 from runner.errors import ConfigError, UserError
+from runner.progress import closing_lines
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +48,9 @@ def launch(
         for number, overrides in enumerate(job_overrides, start=first_number)
     ]
     Path(str(sweep.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-    results = []
+    results: list[JobReturn] = []
     for position, config in enumerate(configs, start=1):
-        words = " ".join(config.hydra.overrides.task)
+        words = _words(config.hydra.overrides.task)
         print(f"[{position}/{len(configs)}] {words}", file=sys.stderr, flush=True)
         result = run_job(
             hydra_context=context,
@@ -60,8 +61,18 @@ def launch(
         )
         configure_log(sweep.hydra.hydra_logging, sweep.hydra.verbose)
         results.append(result)
+    closing_lines(
+        [_words(result.overrides or []) for result in results],
+        [result._return_value for result in results],
+        Path(str(sweep.hydra.sweep.dir)),
+    )
     _raise_failures(results)
     return results
+
+
+def _words(overrides: Sequence[str]) -> str:
+    """A job's overrides as the user typed them."""
+    return " ".join(word for word in overrides if not word.startswith("hydra.")).replace("'", "")
 
 
 def _compose(
@@ -75,8 +86,8 @@ def _compose(
             config = loader.load_sweep_config(sweep, accepted)
         check(loader, config, accepted)
     except ConfigError as error:
-        words = " ".join(word for word in accepted if not word.startswith("hydra."))
-        raise ConfigError(f"{error} [in run {number} of the sweep: {words}]") from error
+        message = f"{error} [in run {number} of the sweep: {_words(accepted)}]"
+        raise ConfigError(message) from error
     with open_dict(config):
         config.hydra.job.id = str(number)
         config.hydra.job.num = number

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +103,22 @@ def closing_table(summary: Mapping[str, Any], directory: Path, logdir: Path) -> 
     console.print(table)
     print(_outcome(summary))
     print(f"Curves: {_readable(directory)}")
+    print(f"Look:   tensorboard --logdir {_readable(logdir)}")
+
+
+def closing_lines(names: Sequence[str], errors: Sequence[Any], logdir: Path) -> None:
+    """Print the best validation error of each run of a sweep, and how to look at the curves.
+
+    Args:
+        names: the runs, by what distinguishes them.
+        errors: the best validation error of each; anything but a number marks a failed run.
+        logdir: the folder of the sweep.
+    """
+    print("best validation error")
+    for name, error in zip(names, errors, strict=True):
+        known = isinstance(error, float) and error != float("inf")
+        print(f"{_number(error, percent=True) if known else '-':>9}  {name}")
+    print(f"Curves: {_readable(logdir)}")
     print(f"Look:   tensorboard --logdir {_readable(logdir)}")
 
 

@@ -59,7 +59,8 @@ def page(results: dict[str, dict[str, Result]], machine: str, rounds: int) -> st
         f"{rounds} interleaved rounds, lowest and highest in brackets; larger is slower), and "
         "microseconds a step in each contender's fastest window. All train on MNIST with Adam and "
         "cross-entropy in float32; the runner also writes loss, error and norms of every step to "
-        "its curves and event files.",
+        "its curves and event files. Keras runs without its TensorBoard callback, which needs "
+        "TensorFlow.",
         "",
         "| | " + " | ".join(results) + " |",
         "|---|" + "---|" * len(results),
@@ -80,7 +81,7 @@ def page(results: dict[str, dict[str, Result]], machine: str, rounds: int) -> st
 
 def _cell(result: Result | None) -> str:
     if result is None:
-        return "not installed"
+        return "not measured"
     return (
         f"**{result.ratio:.3g}x** ({result.lowest:.3g} to {result.highest:.3g})<br>"
         f"{result.fastest:,.0f} us"
