@@ -53,7 +53,7 @@ class Progress:
         self, step: int, epoch: float, metrics: Mapping[str, float], steps_per_second: float
     ) -> None:
         """Show where the run is; called once a chunk."""
-        done = f"epoch {epoch:.4g}/{self._total_epochs:.4g}, step {step:,}/{self._total_steps:,}"
+        done = f"epoch {epoch:.4g}/{self._total_epochs:.4g}, step {step:,}"
         left = (self._total_steps - step) / steps_per_second if steps_per_second else 0
         numbers = ", ".join(
             [
@@ -65,7 +65,7 @@ class Progress:
         if self._live is not None:
             self._live.update(self._task, completed=step, description=done, numbers=numbers)
             return
-        self._line = f"{done}, {numbers}"
+        self._line = f"{done}/{self._total_steps:,}, {numbers}"
         if time.monotonic() - self._printed_at >= SECONDS_BETWEEN_LINES:
             self._print()
 

@@ -189,6 +189,6 @@ def _report(progress: Progress, chunk: Chunk, metrics: dict[str, float], per_epo
     step = int(chunk.steps["step"][-1]) + 1
     metrics["loss"] = float(chunk.steps["train_loss"].mean())
     if len(chunk.epochs):
-        metrics["validation error"] = float(chunk.epochs["validation_error"][-1])
+        metrics["val error"] = float(chunk.epochs["validation_error"][-1])
     speed = len(chunk.steps) / max(chunk.ended - chunk.begun, 1e-9)
     progress.update(step, step / per_epoch, metrics, speed)

@@ -83,7 +83,7 @@ def test_on_a_terminal_there_is_one_live_line() -> None:
             break
         shown += piece
     text = shown.decode()
-    assert len(set(re.findall(r"step ([\d,]+)/1,000", text))) >= 3
+    assert len(set(re.findall(r"step ([\d,]+)", text))) >= 3
     assert "loss 0.5" in text
     assert "steps/s" in text
     assert text.count("\n") <= 2, "it is redrawn in place"
