@@ -17,7 +17,7 @@ runner: train a neural network and look at how the optimization went.
   runner                                        one run with the defaults
   runner +optimizer=adam +schedule=exp          choose an option of a group
   runner optimizer=adam optimizer.b1=0.8        and change its numbers
-  runner -m optimizer=sgd,adam,momentum         a sweep: one run for each value
+  runner -m optimizer=sgd,adam,rmsprop          a sweep: one run for each value
   runner -m optimizer.learning_rate=0.1,0.01 seed=0,1,2
   runner +experiment=batch_size                 a prepared study
   tensorboard --logdir outputs                  look

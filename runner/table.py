@@ -10,7 +10,7 @@ from runner.options import activation, batch_size, initializer, normalization, p
 from runner.options import schedule as schedules
 from runner.options.model.cnn import CNN
 from runner.options.model.dense import MLP, Linear
-from runner.options.optimizer.adaptive import Adam
+from runner.options.optimizer.adaptive import Adam, RMSProp
 from runner.options.optimizer.gradient_descent import SGD, Momentum, Nesterov
 from runner.options.option import Option
 
@@ -51,6 +51,7 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "sgd": SGD,
         "momentum": Momentum,
         "nesterov": Nesterov,
+        "rmsprop": RMSProp,
         "adam": Adam,
     },
     "schedule": {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -146,17 +145,6 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert not list(tmp_path.rglob("*.log")), "nothing is left behind"
 
 
-def cpu_seconds(*arguments: str) -> float:
-    """CPU time of the child process, the least of three."""
-    spent = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "runner", *arguments], capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    return min(spent)
-
-
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["optimizer.learning_rate=-1"], ["optimizer.learning_rte=1"]]
 )
@@ -213,6 +201,17 @@ def test_a_sweep_trains_every_combination(runner: Runner, tmp_path: Path) -> Non
     assert sorted(trained) == [("adam", 0.01), ("adam", 0.1), ("sgd", 0.01), ("sgd", 0.1)]
     names = {file.parent.name for file in tmp_path.rglob("summary.json")}
     assert "0_epochs=1,optimizer.learning_rate=0.1,optimizer=sgd" in names
+
+
+@pytest.mark.slow
+def test_the_three_lines_of_daily_use(runner: Runner, tmp_path: Path) -> None:
+    """Exactly as the README has them; TensorBoard has its own test."""
+    assert runner("+optimizer=adam", "+schedule=exp").returncode == 0
+    done = runner("-m", "optimizer=sgd,adam,rmsprop")
+    assert done.returncode == 0, done.stderr
+    assert [s["status"] for s in summaries(tmp_path)] == ["finished"] * 4
+    assert "optimizer=rmsprop" in done.stdout
+    assert "Look:   tensorboard --logdir outputs" in done.stdout
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from runner.experiment import Experiment
 from runner.help import help_text
 from runner.overrides import GROUPS
 from runner.placement import place
+from runner.reference import page
 from runner.table import OPTIONS
 from runner.train import Measured, advance, initialize, leaves_as_arrays
 
@@ -81,6 +82,10 @@ def test_the_documented_list_is_the_table() -> None:
         for section in sections[1:]
     }
     assert documented == {group: set(names) for group, names in OPTIONS.items()}
+
+
+def test_the_page_of_options_is_current() -> None:
+    assert (ROOT / "docs" / "options.md").read_text() == page(), "run `make docs`"
 
 
 def test_help_shows_every_option_under_its_group() -> None:

@@ -44,6 +44,15 @@ def nesterov(theta: np.ndarray, rate: Callable[[int], float]) -> Iterator[np.nda
         yield theta
 
 
+def rmsprop(theta: np.ndarray, rate: Callable[[int], float]) -> Iterator[np.ndarray]:
+    v = np.zeros_like(theta)
+    for t in range(STEPS):
+        slope = gradient(theta)
+        v = 0.8 * v + 0.2 * slope**2
+        theta = theta - rate(t) * slope / (np.sqrt(v) + 1e-3)
+        yield theta
+
+
 def adam(theta: np.ndarray, rate: Callable[[int], float]) -> Iterator[np.ndarray]:
     m, v = np.zeros_like(theta), np.zeros_like(theta)
     for t in range(STEPS):
@@ -59,6 +68,7 @@ RULES = [
     ({"name": "sgd"}, sgd),
     ({"name": "momentum", "momentum": 0.8}, momentum),
     ({"name": "nesterov", "momentum": 0.8}, nesterov),
+    ({"name": "rmsprop", "decay": 0.8, "eps": 1e-3}, rmsprop),
     ({"name": "adam", "b1": 0.85, "b2": 0.95, "eps": 1e-3}, adam),
 ]
 

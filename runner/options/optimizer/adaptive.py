@@ -32,6 +32,25 @@ class Adam(Optimizer):
         return _adam(learning_rate, self.b1, self.b2, self.eps)
 
 
+@option
+class RMSProp(Optimizer):
+    """theta <- theta - learning_rate * g / (sqrt(v) + eps).
+
+    v <- decay * v + (1 - decay) * g^2 is the running mean square of the gradient.
+
+    Tieleman & Hinton 2012, lecture 6.5, which has no eps. Here as in PyTorch it stands outside the
+    root; optax's and Keras's default is inside. PyTorch's default decay (`alpha`) is 0.99.
+    """
+
+    learning_rate: float = number(0.001, minimum=0)
+    decay: float = number(0.9, minimum=0, below=1)
+    eps: float = number(1e-8, minimum=0)
+
+    def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
+        """RMSProp without momentum and without centering."""
+        return optax.rmsprop(learning_rate, decay=self.decay, eps=self.eps, eps_in_sqrt=False)
+
+
 class AdamState(NamedTuple):
     """The running moments, and the number of updates they have seen."""
 
