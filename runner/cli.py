@@ -139,7 +139,7 @@ def _train(application: Application, arguments: Namespace) -> None:
     """One run, or a sweep where `-m` or the config (`hydra.mode=MULTIRUN`) asks for one."""
     from hydra.types import RunMode
 
-    from runner.compose import run_errors
+    from runner.compose import claim_directory, run_errors
 
     name, overrides = _config_name(arguments), arguments.overrides
     mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
@@ -148,8 +148,10 @@ def _train(application: Application, arguments: Namespace) -> None:
     config = application.compose_config(name, overrides, mode, with_log_configuration=True)
     with run_errors():
         if config.hydra.mode == RunMode.MULTIRUN:
+            claim_directory(config, "sweep", overrides)
             application.multirun(name, _sweep_task, overrides)
         else:
+            claim_directory(config, "run", overrides)
             application.run(name, _single_task, overrides)
 
 

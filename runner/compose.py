@@ -12,8 +12,9 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hydra import version
 from hydra._internal.hydra import Hydra
@@ -23,11 +24,11 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from runner.config import build, did_you_mean
-from runner.errors import ConfigError
+from runner.errors import ConfigError, RecordError
 from runner.experiment import Experiment
 from runner.locations import config_directory
 from runner.overrides import GROUPS, NUMBERED_GROUP, normalize, numbered_options, readable_name
@@ -94,6 +95,31 @@ class Application(Hydra):
                 check(self.config_loader, config, overrides)
             self._composed = (request, config)
         return self._composed[1]
+
+
+def claim_directory(
+    config: DictConfig, kind: Literal["run", "sweep"], overrides: list[str]
+) -> None:
+    """Make a run's (or sweep's) directory, under another name if it is taken.
+
+    Two runs started within the same second would otherwise write into one directory. A directory
+    that the user named is used as it is.
+    """
+    node = config.hydra[kind]
+    if any(word.startswith(f"hydra.{kind}.dir=") for word in overrides):
+        return
+    wanted = Path(str(node.dir))
+    candidates = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
+    for directory in chain([wanted], candidates):
+        try:
+            directory.mkdir(parents=True, exist_ok=False)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise RecordError(f"{directory}: cannot be made: {error.strerror}") from error
+        with read_write(config.hydra):
+            node.dir = str(directory)
+        return
 
 
 def check(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str]) -> Experiment:

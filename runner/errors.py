@@ -20,3 +20,9 @@ class ConfigError(UserError):
 
 class DataError(UserError):
     """A data set that is missing, damaged or of the wrong form."""
+
+
+class RecordError(UserError):
+    """The record of a run cannot be written: a full disk, a directory without permission."""
+
+    exit_code = 1

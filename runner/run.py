@@ -19,12 +19,13 @@ import numpy as np
 
 from runner.compilation import use_persistent_cache
 from runner.data import Dataset
+from runner.errors import RecordError
 from runner.experiment import Experiment
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
 from runner.placement import place
 from runner.progress import Progress
 from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
-from runner.record.recorder import Recorder, RecordError
+from runner.record.recorder import Recorder
 from runner.train import (
     STEPS_PER_CALL,
     Arrays,

@@ -228,6 +228,24 @@ def test_the_batch_size_study(runner: Runner, tmp_path: Path) -> None:
     assert len(summaries(tmp_path)) == 5
 
 
+def test_runs_that_start_together_do_not_share_a_directory(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "runner", "epochs=1"]
+    started = [
+        subprocess.Popen(command, cwd=tmp_path, stdout=-3, stderr=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    assert [process.wait(300) for process in started] == [0, 0]
+    assert len(summaries(tmp_path)) == 2
+
+
+def test_a_directory_that_cannot_be_made_is_one_line(runner: Runner, tmp_path: Path) -> None:
+    (tmp_path / "outputs").write_text("in the way")
+    done = runner("epochs=1")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "cannot be made" in done.stderr
+
+
 def test_a_diverged_run_is_a_result(runner: Runner, tmp_path: Path) -> None:
     done = runner("optimizer.learning_rate=1e30", "epochs=2")
     assert done.returncode == 0, done.stderr

@@ -15,10 +15,11 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New
 
+from runner.errors import RecordError
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
 from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
 from runner.record.curves import CurveFile, read_curve
-from runner.record.recorder import POINTS_PER_TAG, Recorder, RecordError, flat
+from runner.record.recorder import POINTS_PER_TAG, Recorder, flat
 from runner.record.summary import final_and_best, write_summary
 
 CONFIG = {"optimizer": {"name": "adam", "learning_rate": 0.5}, "seed": 3, "steps": None}
@@ -244,7 +245,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
         import sys, signal, resource; sys.path.insert(0, {str(Path(__file__).parent)!r})
         from pathlib import Path
         from test_record import chunk, recorder
-        from runner.record.recorder import RecordError
+        from runner.errors import RecordError
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
         run = recorder(Path({str(tmp_path)!r}), total=10**6)

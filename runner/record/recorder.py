@@ -18,20 +18,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runner.errors import UserError
+from runner.errors import RecordError
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
 from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
 from runner.record.curves import CurveFile
 from runner.record.events import EventFile
 from runner.record.summary import final_and_best, timestamp, versions, write_summary
 
-POINTS_PER_TAG = 5000
-
-
-class RecordError(UserError):
-    """The record cannot be written: a full disk, a directory without permission."""
-
-    exit_code = 1
+POINTS_PER_TAG = 2000
 
 
 class Recorder:

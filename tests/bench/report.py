@@ -39,9 +39,11 @@ LIMITS = """\
 - **Batch 1 and 32 of the small network.** A step is bound by passes over the parameters (50,890 of
   them) and their moments, each a few microseconds, not by arithmetic. The gradient norm and the update
   norm of every step need both vectors in memory, which a step without them never writes: compare the
-  two bare loops. Recording itself is not visible.
-- **784-512-512-10.** The time is XLA's matrix product and Adam's memory traffic; there is nothing
-  between them to save.
+  two bare loops. They are kept because they are what one looks at when training goes wrong. What is
+  between the runner and the bare loop with the same measures is the start of the run, drawing the
+  order of each epoch (a sort of 55,000 numbers) and the recording.
+- **784-512-512-10.** The time is XLA's matrix product, Adam's memory traffic and again the two norms
+  (670,000 parameters no longer fit a core's cache).
 - **The CNN.** XLA's own convolution is twenty times slower inside a loop on a CPU, so it is written as
   one matrix product over patches there (`runner/options/model/convolution.py`), which moves nine times
   the image through memory.
