@@ -74,11 +74,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; choose from {', '.join(names)}" if names else ""
 
 
-def setting_names() -> list[str]:
-    """The top-level keys that are not groups: seed, epochs and their like."""
-    return [*_setting_names(), PLUGINS]
-
-
 def _setting_names() -> list[str]:
     names = (field.name for field in dataclasses.fields(Experiment))
     return [name for name in names if name not in OPTIONS]

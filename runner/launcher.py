@@ -43,10 +43,14 @@ def launch(
         SweepError: jobs failed while they ran; all others have been run.
     """
     setup_globals()
-    configs = [
-        _compose(context, sweep, overrides, number)
-        for number, overrides in enumerate(job_overrides, start=first_number)
-    ]
+    try:
+        configs = [
+            _compose(context, sweep, overrides, number)
+            for number, overrides in enumerate(job_overrides, start=first_number)
+        ]
+    except ConfigError:
+        _remove_if_unused(Path(str(sweep.hydra.sweep.dir)))
+        raise
     Path(str(sweep.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
     results: list[JobReturn] = []
     for position, config in enumerate(configs, start=1):
@@ -68,6 +72,13 @@ def launch(
     )
     _raise_failures(results)
     return results
+
+
+def _remove_if_unused(directory: Path) -> None:
+    """Take back the directory of a sweep of which nothing has run."""
+    if [file.name for file in directory.iterdir()] == ["multirun.yaml"]:
+        (directory / "multirun.yaml").unlink()
+        directory.rmdir()
 
 
 def _words(overrides: Sequence[str]) -> str:
