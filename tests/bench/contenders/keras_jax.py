@@ -1,14 +1,16 @@
-"""Keras on JAX: `model.fit` on arrays in memory.
+"""Keras on JAX: `model.fit` on arrays in memory, the loss of each epoch logged for TensorBoard.
 
-Without its TensorBoard callback, since that needs TensorFlow even where JAX computes; a callback
-that only counts steps stands in for it.
+Keras's own TensorBoard callback needs TensorFlow even where JAX computes. By default it writes the
+loss once an epoch; the callback below does the same with the runner's writer of event files.
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 os.environ["KERAS_BACKEND"] = "jax"
@@ -16,6 +18,7 @@ os.environ["KERAS_BACKEND"] = "jax"
 import keras
 from keras import layers
 
+from runner.record.events import EventFile
 from tests.bench.workloads import ADAM, Workload, images_and_labels
 
 WARM_UP = 5
@@ -36,10 +39,11 @@ def network(workload: Workload) -> keras.Model:
 
 
 class Clock(keras.callbacks.Callback):
-    """Times the steps after the first few, and ends the epoch."""
+    """Times the steps after the first few, ends the training, and logs the epochs."""
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, directory: Path) -> None:
         super().__init__()
+        self.events = EventFile(directory)
         self.left, self.begun, self.seconds = steps + WARM_UP, 0.0, 0.0
         self.counted = -WARM_UP
 
@@ -52,6 +56,9 @@ class Clock(keras.callbacks.Callback):
         if self.left <= 0:
             self.model.stop_training = True
 
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.events.scalars([(epoch, time.time(), {"epoch_loss": float((logs or {})["loss"])})])
+
 
 def prepare(workload: Workload) -> Callable[[int], float]:
     images, labels = images_and_labels()
@@ -62,17 +69,19 @@ def prepare(workload: Workload) -> Callable[[int], float]:
     )
 
     def run(steps: int) -> float:
-        clock = Clock(steps)
         rows = min((steps + WARM_UP) * workload.batch, len(labels))
         epochs = -(-(steps + WARM_UP) * workload.batch // rows)
-        model.fit(
-            images[:rows],
-            labels[:rows],
-            batch_size=workload.batch,
-            epochs=epochs,
-            callbacks=[clock],
-            verbose=0,
-        )
+        with tempfile.TemporaryDirectory() as directory:
+            clock = Clock(steps, Path(directory))
+            model.fit(
+                images[:rows],
+                labels[:rows],
+                batch_size=workload.batch,
+                epochs=epochs,
+                callbacks=[clock],
+                verbose=0,
+            )
+            clock.events.close()
         return clock.seconds / clock.counted * steps
 
     run(10)
