@@ -16,6 +16,8 @@ from runner.lazy import np
 from runner.options.option import number, option
 
 EXAMPLES = 1797
+_LARGEST_SEED = 2**32 - 1
+"""What NumPy's RandomState takes."""
 
 
 @option
@@ -39,7 +41,9 @@ class Digits(Source):
         return Sizes(EXAMPLES - held_out, self.validation_examples, self.test_examples)
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Refuse splits that leave nothing to train on."""
+        """Refuse splits that leave nothing to train on, and seeds that NumPy does not take."""
+        if self.split_seed > _LARGEST_SEED:
+            yield "split_seed", f"{self.split_seed} is more than {_LARGEST_SEED}"
         if self.sizes().train < 1:
             yield (
                 "validation_examples",

@@ -7,17 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner.errors import DataError
 
+if TYPE_CHECKING:
+    import requests
+
 CONNECT_SECONDS, READ_SECONDS = 5, 60
+_ELSEWHERE = "or set data.dir or RUNNER_DATA_DIR to where they are"
+_ANOTHER = "set data.dir or RUNNER_DATA_DIR to a folder that can be written"
 
 
 def fetch(names_and_sums: Mapping[str, str], base_url: str, directory: Path, what: str) -> None:
     """Download files into a directory, with a progress bar each.
 
     Args:
-        names_and_sums: the files' names, and for each its checksum as pooch writes it (`md5:...`).
+        names_and_sums: the names of the absent files, and for each its checksum as pooch writes
+            it (`md5:...`).
         base_url: what the name is appended to.
         directory: where the files go; it is created.
         what: the name of the data set, for messages.
@@ -29,7 +36,12 @@ def fetch(names_and_sums: Mapping[str, str], base_url: str, directory: Path, wha
     import requests
 
     pooch.get_logger().setLevel("ERROR")
-    for name, known_hash in names_and_sums.items():
+    _make(directory)
+    names = list(names_and_sums)
+    for position, (name, known_hash) in enumerate(names_and_sums.items()):
+        by_hand = (
+            f"put {', '.join(names[position:])} from {base_url} into {directory}, {_ELSEWHERE}"
+        )
         downloader = pooch.HTTPDownloader(progressbar=True, timeout=(CONNECT_SECONDS, READ_SECONDS))
         try:
             pooch.retrieve(
@@ -40,23 +52,37 @@ def fetch(names_and_sums: Mapping[str, str], base_url: str, directory: Path, wha
                 downloader=downloader,
             )
         except requests.RequestException as error:
-            reason = type(error).__name__
-            raise DataError(_by_hand(names_and_sums, base_url, directory, what, reason)) from error
+            raise DataError(
+                f"{what} is not there and cannot be downloaded ({_failure(error)}): {by_hand}"
+            ) from error
         except ValueError as error:
             raise DataError(
-                f"{base_url}{name}: what was downloaded is not the file that was published "
-                "(its checksum differs); nothing was kept"
+                f"{base_url}{name}: what was downloaded is not the published file ({known_hash}) "
+                f"and was not kept; try again, or {by_hand}"
             ) from error
         except OSError as error:
             raise DataError(
-                f"{directory / name}: cannot be stored: {error.strerror or error}"
+                f"{directory / name}: cannot be stored: {_words(error)}; {_ANOTHER}"
             ) from error
 
 
-def _by_hand(
-    names: Mapping[str, str], base_url: str, directory: Path, what: str, reason: str
-) -> str:
-    return (
-        f"{what} is not there and cannot be downloaded ({reason}): put {', '.join(names)} "
-        f"from {base_url} into {directory}, or set data.dir or RUNNER_DATA_DIR to where they are"
-    )
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise DataError(
+            f"{directory}: no folder can be made there: {_words(error)}; {_ANOTHER}"
+        ) from error
+
+
+def _failure(error: requests.RequestException) -> str:
+    """`HTTP 404` where a server answered, else what kind of failure it was."""
+    if error.response is not None:
+        return f"HTTP {error.response.status_code}"
+    return type(error).__name__
+
+
+def _words(error: OSError | ValueError) -> str:
+    """The system's words for a failure; pooch hides those for permissions behind its own."""
+    origin = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    return getattr(origin, "strerror", None) or str(origin)

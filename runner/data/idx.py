@@ -55,7 +55,8 @@ def read(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
     with _Opened(path) as stream:
         header = _header(path, stream.read(4 + 4 * dimensions), dimensions)
         expected = math.prod(header.shape)
-        if expected > _LARGEST:
+        # A dimension of 0 must not hide two that no array can have.
+        if math.prod(max(1, size) for size in header.shape) > _LARGEST:
             shape = " x ".join(map(str, header.shape))
             raise DataError(f"{path}: its header says {shape} bytes, more than any IDX file holds")
         payload = _read_at_most(stream, expected + 1)
@@ -67,7 +68,8 @@ def read(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
 
 def _header(path: Path, start: bytes, dimensions: int) -> Header:
     if len(start) < 4 + 4 * dimensions:
-        raise DataError(f"{path}: the file ends within its header ({len(start)} bytes)")
+        whole = 4 + 4 * dimensions
+        raise DataError(f"{path}: the file ends within its header ({len(start)} of {whole} bytes)")
     magic = 256 * _UNSIGNED_BYTE + dimensions
     found, *shape = struct.unpack(f">{1 + dimensions}I", start)
     if found != magic:
@@ -78,16 +80,15 @@ def _header(path: Path, start: bytes, dimensions: int) -> Header:
     return Header(tuple(shape), len(start))
 
 
-def _read_at_most(stream: IO[bytes], limit: int) -> bytes:
+def _read_at_most(stream: IO[bytes], limit: int) -> bytearray:
     """Read up to `limit` bytes, growing with what is there and not with what was promised."""
-    pieces, total = [], 0
-    while total < limit:
-        piece = stream.read(min(limit - total, 1 << 24))
+    payload = bytearray()
+    while len(payload) < limit:
+        piece = stream.read(min(limit - len(payload), 1 << 24))
         if not piece:
             break
-        pieces.append(piece)
-        total += len(piece)
-    return b"".join(pieces)
+        payload += piece
+    return payload
 
 
 class _Opened:

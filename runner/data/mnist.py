@@ -38,12 +38,16 @@ class _IdxImages(Source):
     md5: ClassVar[dict[str, str]]
 
     def directory(self) -> Path:
-        """`dir` if given, else `$RUNNER_DATA_DIR/<name>`, else the user's cache directory."""
+        """`dir` if given, else `$RUNNER_DATA_DIR/<name>`, else the user's cache directory.
+
+        Raises:
+            DataError: it begins with `~` and a name that is no user's.
+        """
         if self.dir is not None:
-            return Path(self.dir).expanduser()
+            return _expanded(self.dir)
         root = os.environ.get("RUNNER_DATA_DIR")
         if root:
-            return Path(root).expanduser() / self.folder
+            return _expanded(root) / self.folder
         import platformdirs
 
         return Path(platformdirs.user_cache_dir("runner")) / "data" / self.folder
@@ -59,7 +63,9 @@ class _IdxImages(Source):
         )
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Refuse sizes that the training file does not hold."""
+        """Refuse a folder without a name, and sizes that the training file does not hold."""
+        if self.dir == "":
+            yield "dir", "it is empty; name a folder, or null for the usual one"
         held = self._count(_TRAIN_IMAGES, _PUBLISHED_TRAIN)
         left = held - self.validation_examples
         if left < 1:
@@ -81,7 +87,8 @@ class _IdxImages(Source):
             fetch(sums, self.url, self.directory(), self.title)
         inputs, targets = self._read(_TRAIN_IMAGES, _TRAIN_LABELS)
         cut = len(inputs) - self.validation_examples
-        train = slice(cut if self.train_examples is None else self.train_examples)
+        # As in `sizes`: what is held out is never trained on, however many are asked for.
+        train = slice(cut if self.train_examples is None else min(self.train_examples, cut))
         return Dataset(
             train=Split(inputs[train], targets[train]),
             validation=Split(inputs[cut:], targets[cut:]),
@@ -93,8 +100,11 @@ class _IdxImages(Source):
         dotted = name.replace("-idx", ".idx")
         for spelling in (name, f"{name}.gz", dotted, f"{dotted}.gz"):
             path = self.directory() / spelling
-            if path.is_file():
-                return path
+            try:
+                if path.is_file():
+                    return path
+            except OSError as error:  # a folder that may not be entered, a name that is too long
+                raise DataError(f"{path}: cannot be read: {error.strerror}") from error
         return None
 
     def _count(self, name: str, published: int) -> int:
@@ -120,6 +130,13 @@ class _IdxImages(Source):
         if targets.max() >= _CLASSES:
             raise DataError(f"{labels_path}: a label of {targets.max()}, expected 0 to 9")
         return inputs[..., None], targets.astype(np.int32)
+
+
+def _expanded(folder: str) -> Path:
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError as error:
+        raise DataError(f"{folder}: there is no such home directory; write the path out") from error
 
 
 @option
