@@ -1,8 +1,8 @@
 """Hydra: from overrides to checked configs, with errors of one line.
 
-`Application` is Hydra's own driver with three differences: a composed config is checked before
-anything is created on disk; it is composed once where Hydra does it twice; and whatever goes wrong
-while composing becomes a `ConfigError`.
+`Application` is Hydra's own driver with four differences: a composed config is checked before
+anything is created on disk; it is composed once where Hydra does it twice; whatever goes wrong
+while composing becomes a `ConfigError`; and a run that fails raises its own exception.
 
 The driver stands in a private module of Hydra; the version range in `pyproject.toml` guards it.
 """
@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hydra import version
+from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from hydra.types import RunMode
+from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
@@ -95,6 +97,33 @@ class Application(Hydra):
                 check(self.config_loader, config, overrides)
             self._composed = (request, config)
         return self._composed[1]
+
+    def run(
+        self,
+        config_name: str | None,
+        task_function: TaskFunction,
+        overrides: list[str],
+        with_log_configuration: bool = True,
+    ) -> JobReturn:
+        """Run one job; what it raises is raised here, with nothing printed about it before."""
+        config = self.compose_config(
+            config_name, overrides, RunMode.RUN, with_log_configuration=with_log_configuration
+        )
+        config.hydra.mode = RunMode.RUN
+        callbacks = Callbacks(config)
+        callbacks.on_run_start(config=config, config_name=config_name)
+        result = run_job(
+            hydra_context=HydraContext(config_loader=self.config_loader, callbacks=callbacks),
+            task_function=task_function,
+            config=config,
+            job_dir_key="hydra.run.dir",
+            job_subdir_key=None,
+            configure_logging=with_log_configuration,
+        )
+        callbacks.on_run_end(config=config, config_name=config_name, job_return=result)
+        if result.status is JobStatus.FAILED:
+            raise result._return_value
+        return result
 
 
 def claim_directory(

@@ -246,6 +246,14 @@ def test_a_directory_that_cannot_be_made_is_one_line(runner: Runner, tmp_path: P
     assert "cannot be made" in done.stderr
 
 
+def test_missing_data_is_one_line(runner: Runner, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = runner("data=mnist", f"data.dir={tmp_path / 'file' / 'mnist'}")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("runner: error: ")
+
+
 def test_a_diverged_run_is_a_result(runner: Runner, tmp_path: Path) -> None:
     done = runner("optimizer.learning_rate=1e30", "epochs=2")
     assert done.returncode == 0, done.stderr
