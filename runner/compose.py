@@ -153,8 +153,7 @@ def claim_directory(
 
 def check(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str]) -> Experiment:
     """Build the experiment of a composed config, only to see that it can be built."""
-    plain = {key: value for key, value in as_plain(config).items() if key != "hydra"}
-    return build(plain, where=lambda key: _place(loader, config, overrides, key))
+    return build(as_plain(config), where=lambda key: _place(loader, config, overrides, key))
 
 
 def as_plain(config: DictConfig) -> dict[str, Any]:

@@ -50,14 +50,12 @@ class Experiment(Option):
         has `steps` steps if that is given, else `epochs` epochs.
         """
         examples = self.data.sizes().train
-        size = self.batch_size.examples(examples)
-        whole, remainder = divmod(examples, size)
-        per_epoch = whole + (1 if remainder and not self.batch_size.drops_remainder else 0)
-        per_epoch = max(per_epoch, 1)
+        whole, remainder = self.batch_size.batches(examples)
+        per_epoch = max(whole + (remainder > 0), 1)
         return Facts(
             input_shape=self.data.input_shape,
             train_examples=examples,
-            batch_size=size,
+            batch_size=self.batch_size.examples(examples),
             steps_per_epoch=per_epoch,
             total_steps=self.epochs * per_epoch if self.steps is None else self.steps,
         )

@@ -113,8 +113,8 @@ class Training:
     def __init__(self, experiment: Experiment, dataset: Dataset) -> None:
         self.experiment = leaves_as_arrays(experiment)
         self.arrays: Arrays = place(experiment, dataset)
-        self.steps_per_epoch = experiment.facts().steps_per_epoch
-        self.total_steps = experiment.facts().total_steps
+        facts = experiment.facts()
+        self.steps_per_epoch, self.total_steps = facts.steps_per_epoch, facts.total_steps
         self.compile_seconds = 0.0
         self.state: State | None = None
 

@@ -164,9 +164,7 @@ class _Run:
         self.network = experiment.network()
         self.examples = arrays.targets.shape[0]
         self.size = experiment.batch_size.examples(self.examples)
-        self.whole_batches, self.remainder = divmod(self.examples, self.size)
-        if experiment.batch_size.drops_remainder:
-            self.remainder = 0
+        self.whole_batches, self.remainder = experiment.batch_size.batches(self.examples)
         self.steps_per_epoch = self.whole_batches + (self.remainder > 0)
 
     def is_due(self, carry: _Carry) -> Bool[Array, ""]:

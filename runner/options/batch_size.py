@@ -25,6 +25,11 @@ class BatchSize(Option):
         """Whether the examples that do not fill a last batch are left out of the epoch."""
         return False
 
+    def batches(self, train_examples: int) -> tuple[int, int]:
+        """How many whole batches an epoch has, and the size of its short one (0: there is none)."""
+        whole, remainder = divmod(train_examples, self.examples(train_examples))
+        return whole, 0 if self.drops_remainder else remainder
+
 
 @option
 class Full(BatchSize):
