@@ -34,6 +34,7 @@ from runner.errors import ConfigError, RecordError
 from runner.experiment import Experiment
 from runner.locations import config_directory
 from runner.overrides import GROUPS, NUMBERED_GROUP, normalize, numbered_options, readable_name
+from runner.table import STACKED
 
 CONFIG_NAME = "config"
 _PLUGIN_PATH = str(Path(__file__).parent / "hydra_path")
@@ -43,7 +44,12 @@ def accept(overrides: Sequence[str]) -> list[str]:
     """Normalize overrides, and make an option of every number that stands for a batch size."""
     normal = normalize(overrides)
     for number in numbered_options(normal):
-        node = {"name": "mini", "size": int(number), "drop_remainder": False}
+        node = {
+            "name": "mini",
+            "size": int(number),
+            "drop_remainder": False,
+            "micro_batch": None,
+        }
         ConfigStore.instance().store(group=NUMBERED_GROUP, name=number, node=node)
     return normal
 
@@ -152,8 +158,21 @@ def claim_directory(
 
 
 def check(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str]) -> Experiment:
-    """Build the experiment of a composed config, only to see that it can be built."""
-    return build(as_plain(config), where=lambda key: _place(loader, config, overrides, key))
+    """Build the experiment of a composed config, only to see that it can be built.
+
+    Raises:
+        ConfigError: something is wrong with it, or the user chose what the data ignore.
+    """
+    experiment = build(as_plain(config), where=lambda key: _place(loader, config, overrides, key))
+    for override in overrides:
+        group = override.lstrip("+~").partition("=")[0].partition(".")[0]
+        if group in experiment.data.ignores:
+            data = OmegaConf.select(config, "data.name")
+            raise ConfigError(
+                f"{override.lstrip('+')} has no part in data={data}, which "
+                + ("brings its own parameters" if group != "batch_size" else "has no examples")
+            )
+    return experiment
 
 
 def as_plain(config: DictConfig) -> dict[str, Any]:
@@ -173,14 +192,26 @@ def _place(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str], k
     typed = {override.lstrip("+~").partition("=")[0] for override in overrides}
     if key in typed:
         return ""  # the user sees what was typed
-    group = key.partition(".")[0]
     choices = OmegaConf.select(config, "hydra.runtime.choices") or {}
-    file = f"{group}/{choices[group]}.yaml" if group in choices else f"{CONFIG_NAME}.yaml"
+    file = _file_of(key, choices)
     for source in loader.get_sources():
         path = Path(str(source.path)) / file
         if source.scheme() == "file" and path.is_file():
             return str(path)
     return ""
+
+
+def _file_of(key: str, choices: Any) -> str:
+    """The YAML file in which a key stands unless it was overridden, below `conf/`."""
+    group, *rest = key.split(".")
+    if group in STACKED and rest:
+        return f"{group}/{rest[0]}.yaml"
+    # The innermost choice: optimizer.base.b1 stands in the file of the base.
+    for depth in range(len(rest) - 1, 0, -1):
+        inner = f"{group}@{'.'.join([group, *rest[:depth]])}"
+        if inner in choices:
+            return f"{group}/{choices[inner]}.yaml"
+    return f"{group}/{choices[group]}.yaml" if group in choices else f"{CONFIG_NAME}.yaml"
 
 
 @contextlib.contextmanager

@@ -12,14 +12,14 @@ import dataclasses
 import difflib
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from runner.errors import ConfigError
 from runner.experiment import Experiment
-from runner.options.option import Option
-from runner.table import OPTIONS
+from runner.options.option import Option, holds_option
+from runner.table import OPTIONS, STACKED
 from runner.values import convert
 
 PLUGINS = "plugins"
@@ -41,9 +41,14 @@ def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experimen
     for key in settings:
         if key not in known:
             raise check.error(key, f"is not a known key{did_you_mean(str(key), known)}")
-    values: dict[str, Any] = {group: check.option(group, settings.get(group)) for group in OPTIONS}
+    values: dict[str, Any] = {
+        group: check.stack(group, settings.get(group) or {})
+        if group in STACKED
+        else check.option(group, group, settings.get(group))
+        for group in OPTIONS
+    }
     plain = {key: value for key, value in settings.items() if key not in OPTIONS}
-    experiment = Experiment(**values, **check.fields("", Experiment, plain))
+    experiment = Experiment(**values, **check.fields("", Experiment, plain)).effective()
     _check_together(check, experiment)
     return experiment
 
@@ -90,21 +95,35 @@ class _Checker:
         place = self._where(key)
         return ConfigError(f"{key} {problem}" + (f" (in {place})" if place else ""))
 
-    def option(self, group: str, config: Any) -> Option:
-        """The option of a group."""
+    def option(self, key: str, group: str, config: Any) -> Option:
+        """The option of a group that stands at a key."""
         if not isinstance(config, Mapping):
             names = ", ".join(OPTIONS[group])
-            raise self.error(group, f"must be one of its options: {group}=<one of {names}>")
+            raise self.error(key, f"must be one of its options: {key}=<one of {names}>")
         values = dict(config)
         name = values.pop("name", None)
         if name not in OPTIONS[group]:
             hint = did_you_mean(str(name), OPTIONS[group])
-            raise self.error(f"{group}.name", f"is {name!r}, which is no known {group}{hint}")
+            raise self.error(f"{key}.name", f"is {name!r}, which is no known {group}{hint}")
         cls = OPTIONS[group][name]
-        chosen = cls(**self.fields(f"{group}.", cls, values, f"{group}={name}"))
+        chosen = cls(**self.fields(f"{key}.", cls, values, f"{key}={name}"))
         for field, problem in chosen.problems():
-            raise self.error(f"{group}.{field}", f"is wrong: {problem}")
+            raise self.error(f"{key}.{field}", f"is wrong: {problem}")
         return chosen
+
+    def stack(self, group: str, config: Any) -> tuple[Option, ...]:
+        """The options of a group of which any number can be chosen, in the order of the table."""
+        if not isinstance(config, Mapping):
+            raise self.error(group, f"must be some of its options: {group}=[a,b]")
+        for name in config:
+            if name not in OPTIONS[group]:
+                hint = did_you_mean(str(name), OPTIONS[group])
+                raise self.error(f"{group}.{name}", f"is not a known {group}{hint}")
+        return tuple(
+            self.option(f"{group}.{name}", group, config[name])
+            for name in OPTIONS[group]
+            if name in config
+        )
 
     def fields(
         self, prefix: str, cls: type[Option], values: Mapping[str, Any], chosen: str = ""
@@ -116,6 +135,10 @@ class _Checker:
         for key, value in values.items():
             if key not in fields:
                 raise self.error(f"{prefix}{key}", self._stray(prefix, str(key), fields, chosen))
+            if holds_option(types[key]):
+                group = prefix.partition(".")[0]
+                converted[key] = self.option(f"{prefix}{key}", group, value)
+                continue
             limits = fields[key].metadata.get("range")
             try:
                 converted[key] = convert(value, types[key], limits)
@@ -125,27 +148,57 @@ class _Checker:
 
     def _stray(self, prefix: str, key: str, fields: Iterable[str], chosen: str) -> str:
         """Say what is wrong with a key that the chosen option does not have."""
-        group = prefix.rstrip(".")
+        group = prefix.partition(".")[0]
+        place = prefix.rstrip(".") if group not in STACKED else group
         owners = [
             name
             for name, cls in OPTIONS.get(group, {}).items()
             if key in (field.name for field in dataclasses.fields(cls))
         ]
-        if owners:
-            return f"belongs to {group}={' or '.join(owners)}, not to {chosen}"
         names = list(fields)
+        if "base" in names and key in _base_keys(group):
+            return f"belongs to the base of {chosen}: {place}.base.{key}"
+        if owners:
+            return f"belongs to {place}={_some(owners)}, not to {chosen}"
         if not names:
             return f"is not a known key; {chosen} has no keys of its own"
         return f"is not a key of {chosen}{did_you_mean(key, names)}"
 
 
+def _some(names: list[str]) -> str:
+    """A few of the names, the shortest first: those are the plainest options."""
+    if len(names) <= 3:
+        return " or ".join(names)
+    return ", ".join(sorted(names, key=lambda name: (len(name), name))[:3]) + " and others"
+
+
+def _base_keys(group: str) -> set[str]:
+    """The keys of the options of a group that can be wrapped."""
+    return {
+        field.name for cls in OPTIONS.get(group, {}).values() for field in dataclasses.fields(cls)
+    }
+
+
 def _check_together(check: _Checker, experiment: Experiment) -> None:
     """Let every option look at the rest of the run."""
     facts = experiment.facts()
-    for group in OPTIONS:
-        for field, problem in getattr(experiment, group).conflicts(facts):
-            key = group if field == "name" else f"{group}.{field}"
-            raise check.error(key, f"does not fit the run: {problem}")
+    for key, chosen in chosen_options(experiment):
+        for field, problem in chosen.conflicts(facts):
+            full = key if field == "name" else f"{key}.{field}"
+            raise check.error(full, f"does not fit the run: {problem}")
+
+
+def chosen_options(experiment: Experiment) -> Iterator[tuple[str, Option]]:
+    """Every option of an experiment that has a part in it, with its key."""
+    for group, names in OPTIONS.items():
+        if group in experiment.data.ignores:
+            continue
+        if group not in STACKED:
+            yield group, getattr(experiment, group)
+            continue
+        for chosen in getattr(experiment, group):
+            name = next(name for name, cls in names.items() if cls is type(chosen))
+            yield f"{group}.{name}", chosen
 
 
 def _shown(value: Any) -> str:

@@ -6,17 +6,32 @@ experiments with equal `jax.tree.structure` share one compiled program.
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 from runner.data import Source
 from runner.options.activation import Activation
-from runner.options.batch_size import BatchSize
+from runner.options.batch_size import BatchSize, Phase, Stochastic, plan
+from runner.options.gradient import Treatment
 from runner.options.initializer import Initializer
 from runner.options.layer import Layer
 from runner.options.model.base import Model, Parts
-from runner.options.normalization import Normalization
+from runner.options.momentum_schedule import MomentumSchedule
+from runner.options.normalization import NoNormalization, Normalization
 from runner.options.optimizer.base import Optimizer
 from runner.options.option import Facts, Option, leaf, option
-from runner.options.preprocessing import Preprocessing
-from runner.options.schedule import Schedule
+from runner.options.preprocessing import Preprocessing, Raw
+from runner.options.sampling import Fixed, Sampling
+from runner.options.schedule.base import Schedule
+from runner.options.warmup import Warmup
+
+_NEUTRAL: dict[str, Option] = {
+    "preprocessing": Raw(),
+    "normalization": NoNormalization(),
+    "batch_size": Stochastic(),
+    "sampling": Fixed(shuffled=False),
+}
+"""What takes the place of a choice that the data ignore."""
 
 
 @option
@@ -30,32 +45,66 @@ class Experiment(Option):
     initializer: Initializer
     normalization: Normalization
     optimizer: Optimizer
+    momentum_schedule: MomentumSchedule
     schedule: Schedule
+    warmup: Warmup
+    gradient: tuple[Treatment, ...]
     batch_size: BatchSize
+    sampling: Sampling
 
     seed: int = leaf(0, minimum=0, maximum=2**31 - 1)
     epochs: int = leaf(10, minimum=1)
     steps: int | None = leaf(None, minimum=1)
     evaluate_every: int = leaf(1, minimum=1)
 
+    def effective(self) -> Experiment:
+        """The same with neutral choices in the place of those that the data ignore.
+
+        A problem brings its own parameters, and a surface its own batches; so experiments on them
+        that differ only in what they ignore are the same.
+        """
+        ignored: dict[str, Any] = {
+            group: _NEUTRAL[group] for group in self.data.ignores if group in _NEUTRAL
+        }
+        return dataclasses.replace(self, **ignored)
+
     def network(self) -> Layer:
-        """The network that the chosen groups make together."""
+        """The network that the chosen groups make together, or the problem's own parameters."""
         parts = Parts(self.activation, self.initializer, self.normalization)
-        return self.model.network(parts, self.data.classes)
+        return self.data.network() or self.model.network(parts, self.data.classes)
+
+    def phases(self) -> tuple[Phase, ...]:
+        """The stretches of the run, one for each size of batch; needs plain numbers."""
+        examples = self.data.sizes().train
+        return plan(self.batch_size, examples, self.epochs, self.steps)
 
     def facts(self) -> Facts:
-        """The sizes that follow from the choices; needs plain numbers, reads no pixel.
-
-        An epoch has `ceil(n / b)` steps, or `floor(n / b)` where the remainder is dropped. The run
-        has `steps` steps if that is given, else `epochs` epochs.
-        """
+        """The sizes that follow from the choices; needs plain numbers, reads no pixel."""
         examples = self.data.sizes().train
-        whole, remainder = self.batch_size.batches(examples)
-        per_epoch = max(whole + (remainder > 0), 1)
+        phases = self.phases()
+        first, last = phases[0], phases[-1]
+        total_steps, total_epochs = last.end_step, last.epoch(last.end_step)
+        warm_steps, warm_epochs = self.warmup.lasts(first.steps_per_epoch)
         return Facts(
             input_shape=self.data.input_shape,
             train_examples=examples,
-            batch_size=self.batch_size.examples(examples),
-            steps_per_epoch=per_epoch,
-            total_steps=self.epochs * per_epoch if self.steps is None else self.steps,
+            batch_size=first.batch_size.examples(examples),
+            steps_per_epoch=first.steps_per_epoch,
+            total_steps=total_steps,
+            total_epochs=total_epochs,
+            scheduled_steps=total_steps - warm_steps,
+            scheduled_epochs=total_epochs - warm_epochs,
+            momenta=self.optimizer.momenta,
+            generates_data=self.data.generates,
+            parameters=self._parameters,
         )
+
+    def _parameters(self) -> int:
+        """The number of trained numbers, from the shapes alone."""
+        import math
+
+        import jax
+
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        shapes = jax.eval_shape(lambda key: self.network().init(key, self.data.input_shape)[0], key)
+        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))

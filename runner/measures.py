@@ -1,7 +1,18 @@
 """The names of what is measured, the same in the engine, the curves, the tags and the docs."""
 
-STEP_MEASURES = ("train_loss", "train_error", "learning_rate", "gradient_norm", "update_norm")
-"""Of every step, on its own batch, before the step is taken."""
+STEP_MEASURES = (
+    "train_loss",
+    "train_error",
+    "learning_rate",
+    "gradient_norm",
+    "update_norm",
+    "clipped",
+)
+"""Of every step, on its own batch, before the step is taken.
+
+The gradient norm is that before any clipping or noise; `clipped` is 1 where clipping changed the
+gradient and 0 elsewhere.
+"""
 
 EPOCH_MEASURES = (
     "train_loss",

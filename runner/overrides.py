@@ -1,11 +1,13 @@
 """What the user typed, turned into what Hydra accepts, with the meaning a person expects.
 
-Three liberties that plain Hydra does not grant, each a rewriting of the words of the command line:
+Four liberties that plain Hydra does not grant, each a rewriting of the words of the command line:
 
 - `+optimizer=adam` and `++optimizer=adam` choose an option just as `optimizer=adam` does. Hydra
   keeps `+` for groups that have no default, and here every group has one.
 - `batch_size=64` is the option `'64'`: Hydra does not take a number for an option's name.
 - in a sweep, the same holds for every value between the commas.
+- `optimizer.base=adam` chooses the optimizer inside another one, for Hydra
+  `optimizer@optimizer.base=adam`.
 
 Pure functions of strings; this module does not know Hydra.
 """
@@ -24,6 +26,9 @@ NUMBERED_GROUP = "batch_size"
 """The group whose options may be given as a number."""
 
 _CHOICE = re.compile(r"^(?P<plus>\+{0,2})(?P<group>[\w/]+)=(?P<value>.*)$", re.DOTALL)
+_INNER_CHOICE = re.compile(
+    r"^\+{0,2}(?P<place>(?P<group>\w+)(?:\.base)+)=(?P<value>.*)$", re.DOTALL
+)
 _BARE_INTEGER = re.compile(r"(?<![\w.'\"+-])[+-]?\d+(?![\w.'\"])")
 _QUOTED_INTEGER = re.compile(r"'([+-]?\d+)'")
 
@@ -34,6 +39,9 @@ def normalize(overrides: Iterable[str]) -> list[str]:
 
 
 def _normalize_one(override: str) -> str:
+    inner = _INNER_CHOICE.match(override)
+    if inner and inner["group"] in GROUPS:
+        return f"{inner['group']}@{inner['place']}={inner['value']}"
     choice = _CHOICE.match(override)
     if not choice or choice["group"] not in GROUPS:
         return override

@@ -16,7 +16,7 @@ import numpy as np
 from runner.data import Dataset, Split
 from runner.experiment import Experiment
 from runner.options.preprocessing import Statistics
-from runner.train import Arrays
+from runner.state import Arrays
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -87,14 +87,16 @@ def closing_table(summary: Mapping[str, Any], directory: Path, logdir: Path) -> 
     from rich.table import Table
 
     final, best = summary["final"], summary["best"]
-    table = Table("", "final loss", "best loss", "final error", "best error", box=None)
+    is_rate = summary["error"] == "0-1 error"
+    error = "error" if is_rate else "distance"
+    table = Table("", "final loss", "best loss", f"final {error}", f"best {error}", box=None)
     for column in table.columns[1:]:
         column.justify = "right"
     for split in ("train", "validation", "test"):
         table.add_row(
             split,
             *(
-                _number(numbers.get(f"{split}_{measure}"), percent=measure == "error")
+                _number(numbers.get(f"{split}_{measure}"), percent=is_rate and measure == "error")
                 for measure in ("loss", "error")
                 for numbers in (final, best)
             ),

@@ -8,6 +8,7 @@ event files advance about twice a second; the results do not depend on it.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import time
 from collections.abc import Iterator
@@ -16,25 +17,21 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import numpy.typing as npt
 
 from runner.compilation import use_persistent_cache
+from runner.config import chosen_options
 from runner.data import Dataset
 from runner.errors import RecordError
 from runner.experiment import Experiment
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
+from runner.options.batch_size import Phase
 from runner.placement import place
 from runner.progress import Progress
 from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
 from runner.record.recorder import Recorder
-from runner.train import (
-    STEPS_PER_CALL,
-    Arrays,
-    Measured,
-    State,
-    advance,
-    initialize,
-    leaves_as_arrays,
-)
+from runner.state import Arrays, Measured, State, Timeline
+from runner.train import STEPS_PER_CALL, advance, initialize, leaves_as_arrays
 
 log = logging.getLogger(__name__)
 
@@ -70,18 +67,23 @@ def run(
         config=config,
         seed=experiment.seed,
         total_steps=facts.total_steps,
-        steps_per_epoch=facts.steps_per_epoch,
+        total_epochs=facts.total_epochs,
         device=f"{device.platform}: {device.device_kind}",
+        clips=any(treatment.clips for treatment in experiment.gradient),
+        error_is_a_rate=experiment.data.error_is_a_rate,
     )
+    for key, chosen in chosen_options(experiment):
+        for caution in chosen.cautions(facts):
+            log.warning("%s: %s", key, caution)
     log.info("%d steps of %d examples on %s", facts.total_steps, facts.batch_size, device)
     progress = Progress()
     training = Training(experiment, dataset)
     metrics: dict[str, float] = {}
     try:
-        progress.start(facts.total_steps, facts.total_steps / facts.steps_per_epoch, title)
+        progress.start(facts.total_steps, facts.total_epochs, title)
         for chunk in training.chunks():
             recorder.write(chunk)
-            _report(progress, chunk, metrics, facts.steps_per_epoch)
+            _report(progress, chunk, metrics)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         with contextlib.suppress(RecordError):
@@ -104,6 +106,7 @@ class _Pending(NamedTuple):
 
     start: int
     until: int
+    phase: Phase
     measured: Measured
 
 
@@ -111,72 +114,90 @@ class Training:
     """The engine at work on one experiment, chunk by chunk."""
 
     def __init__(self, experiment: Experiment, dataset: Dataset) -> None:
-        self.experiment = leaves_as_arrays(experiment)
         self.arrays: Arrays = place(experiment, dataset)
-        facts = experiment.facts()
-        self.steps_per_epoch, self.total_steps = facts.steps_per_epoch, facts.total_steps
+        self.phases = experiment.phases()
+        self.total_steps = self.phases[-1].end_step
+        self.total_epochs = self.phases[-1].epoch(self.total_steps)
         self.compile_seconds = 0.0
         self.state: State | None = None
+        self._programs = {
+            phase: leaves_as_arrays(dataclasses.replace(experiment, batch_size=phase.batch_size))
+            for phase in self.phases
+        }
 
     def chunks(self) -> Iterator[Chunk]:
         """Train to the end, or to the first step whose loss is not a number."""
-        self.compile()
-        start, length = 0, FIRST_CHUNK
+        for phase in self.phases:
+            self.compile(phase)
+            for chunk in self._chunks_of(phase):
+                yield chunk
+                if not np.isfinite(chunk.steps["train_loss"][-1]):
+                    return
+
+    def _chunks_of(self, phase: Phase) -> Iterator[Chunk]:
+        """The chunks of a stretch with one size of batch; the next begins when all are in."""
+        start, length = phase.first_step, FIRST_CHUNK
         pending: _Pending | None = None
         begun = time.time()
-        while start < self.total_steps or pending:
+        while start < phase.end_step or pending:
             following: _Pending | None = None
-            if start < self.total_steps:
-                following = self._dispatch(start, min(start + length, self.total_steps))
+            if start < phase.end_step:
+                following = self._dispatch(phase, start, min(start + length, phase.end_step))
                 start = following.until
             if pending:
                 chunk = self._collect(pending, begun)
                 begun = chunk.ended
                 length = _next_length(len(chunk.steps), chunk.ended - chunk.begun)
                 yield chunk
-                if not np.isfinite(chunk.steps["train_loss"][-1]):
-                    return
             pending = following
 
-    def compile(self) -> None:
-        """Have both programs ready, and the initial state; takes no step."""
+    def compile(self, phase: Phase) -> None:
+        """Have a phase's programs ready, and the initial state; takes no step."""
         begun = time.perf_counter()
-        self.state = initialize(self.experiment, self.arrays)
-        # From step 1 until step 1: nothing to take and nothing to evaluate.
-        nothing = advance(self.experiment, self.arrays, self.state, 1, 1, self.total_steps)
-        jax.block_until_ready(nothing)
-        self.compile_seconds = time.perf_counter() - begun
+        if self.state is None:
+            self.state = initialize(self._programs[phase], self.arrays)
+        # To a step that has been taken: nothing to take and nothing to evaluate.
+        jax.block_until_ready(self._dispatch(phase, phase.first_step + 1, 0, keep=False).measured)
+        self.compile_seconds += time.perf_counter() - begun
 
-    def _dispatch(self, start: int, until: int) -> _Pending:
-        self.state, measured = advance(
-            self.experiment, self.arrays, self.state, start, until, self.total_steps
+    def _dispatch(self, phase: Phase, start: int, until: int, *, keep: bool = True) -> _Pending:
+        timeline = Timeline(
+            phase.first_step, phase.first_epoch, self.total_steps, float(self.total_epochs)
         )
-        return _Pending(start, until, measured)
+        assert self.state is not None
+        state, measured = advance(
+            self._programs[phase], self.arrays, self.state, start, until, timeline
+        )
+        if keep:
+            self.state = state
+        return _Pending(start, until, phase, measured)
 
     def _collect(self, pending: _Pending, begun: float) -> Chunk:
         """Wait for a chunk and bring what it measured to the host."""
         measured = jax.device_get(pending.measured)
         ended = time.time()
+        phase = pending.phase
         steps = np.zeros(pending.until - pending.start, STEP_DTYPE)
         steps["step"] = np.arange(pending.start, pending.until)
         for index, name in enumerate(STEP_MEASURES):
             steps[name] = measured.steps[: len(steps), index]
         epochs = np.zeros(int(measured.evaluations), EPOCH_DTYPE)
         epochs["step"] = measured.evaluated_at[: len(epochs)]
-        epochs["epoch"] = -(-epochs["step"] // self.steps_per_epoch)
+        within = epochs["step"] - phase.first_step
+        epochs["epoch"] = phase.first_epoch - (-within // phase.steps_per_epoch)
         for index, name in enumerate(EPOCH_MEASURES):
             epochs[name] = measured.epochs[: len(epochs), index]
-        return _until_divergence(Chunk(steps, epochs, begun, ended))
+        steps, epochs = _until_divergence(steps, epochs)
+        return Chunk(steps, epochs, begun, ended, phase.epoch(int(steps["step"][-1]) + 1))
 
 
-def _until_divergence(chunk: Chunk) -> Chunk:
-    """Cut a chunk after the first step whose loss is not a number."""
-    bad = np.flatnonzero(~np.isfinite(chunk.steps["train_loss"]))
-    if not len(bad):
-        return chunk
-    steps = chunk.steps[: bad[0] + 1]
-    epochs = chunk.epochs[chunk.epochs["step"] <= steps["step"][-1]]
-    return chunk._replace(steps=steps, epochs=epochs)
+def _until_divergence(steps: npt.NDArray, epochs: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:
+    """Cut after the first step whose loss is not a number."""
+    bad = np.flatnonzero(~np.isfinite(steps["train_loss"]))
+    if len(bad):
+        steps = steps[: bad[0] + 1]
+        epochs = epochs[epochs["step"] <= steps["step"][-1]]
+    return steps, epochs
 
 
 def _next_length(steps: int, seconds: float) -> int:
@@ -185,11 +206,10 @@ def _next_length(steps: int, seconds: float) -> int:
     return max(1, min(wanted, steps * FASTEST_GROWTH, STEPS_PER_CALL))
 
 
-def _report(progress: Progress, chunk: Chunk, metrics: dict[str, float], per_epoch: int) -> None:
+def _report(progress: Progress, chunk: Chunk, metrics: dict[str, float]) -> None:
     """Tell the terminal where the run is; `metrics` keeps what was last known."""
-    step = int(chunk.steps["step"][-1]) + 1
     metrics["loss"] = float(chunk.steps["train_loss"].mean())
     if len(chunk.epochs):
         metrics["val error"] = float(chunk.epochs["validation_error"][-1])
     speed = len(chunk.steps) / max(chunk.ended - chunk.begun, 1e-9)
-    progress.update(step, step / per_epoch, metrics, speed)
+    progress.update(int(chunk.steps["step"][-1]) + 1, chunk.epochs_taken, metrics, speed)

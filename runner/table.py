@@ -6,19 +6,50 @@ Adding an option is one class, one YAML file `conf/<group>/<name>.yaml`, and one
 from __future__ import annotations
 
 from runner import data
-from runner.options import activation, batch_size, initializer, normalization, preprocessing
-from runner.options import schedule as schedules
+from runner.options import (
+    activation,
+    batch_size,
+    gradient,
+    initializer,
+    momentum_schedule,
+    normalization,
+    preprocessing,
+    sampling,
+    warmup,
+)
 from runner.options.model.cnn import CNN
 from runner.options.model.dense import MLP, Linear
-from runner.options.optimizer.adaptive import Adam, RMSProp
-from runner.options.optimizer.gradient_descent import SGD, Momentum, Nesterov
+from runner.options.optimizer import (
+    adam,
+    adaptive,
+    around,
+    averaging,
+    gradient_descent,
+    layerwise,
+    own_rates,
+    parameter_free,
+    second_order,
+    three_moments,
+)
 from runner.options.option import Option
+from runner.options.schedule import base as schedules
+from runner.options.schedule import cycle, decay, finite, plateau
+
+STACKED = ("gradient",)
+"""Groups of which any number of options can be chosen; they act in the order of the table."""
 
 OPTIONS: dict[str, dict[str, type[Option]]] = {
     "data": {
         "digits": data.Digits,
         "mnist": data.MNIST,
         "fashion_mnist": data.FashionMNIST,
+        "teacher": data.Teacher,
+        "quadratic": data.Quadratic,
+        "rosenbrock": data.Rosenbrock,
+        "beale": data.Beale,
+        "saddle": data.Saddle,
+        "ravine": data.Ravine,
+        "himmelblau": data.Himmelblau,
     },
     "preprocessing": {
         "none": preprocessing.Raw,
@@ -48,22 +79,93 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "layer": normalization.LayerNorm,
     },
     "optimizer": {
-        "sgd": SGD,
-        "momentum": Momentum,
-        "nesterov": Nesterov,
-        "rmsprop": RMSProp,
-        "adam": Adam,
+        "sgd": gradient_descent.SGD,
+        "momentum": gradient_descent.Momentum,
+        "nesterov": gradient_descent.Nesterov,
+        "aggmo": gradient_descent.AggMo,
+        "sign_sgd": gradient_descent.SignSGD,
+        "lion": gradient_descent.Lion,
+        "delta_bar_delta": own_rates.DeltaBarDelta,
+        "rprop": own_rates.Rprop,
+        "adagrad": adaptive.Adagrad,
+        "adadelta": adaptive.Adadelta,
+        "rmsprop": adaptive.RMSProp,
+        "rmsprop_nesterov": adaptive.RMSPropNesterov,
+        "yogi": adaptive.Yogi,
+        "adam": adam.Adam,
+        "adamw": adam.AdamW,
+        "adamax": adam.AdaMax,
+        "nadam": adam.NAdam,
+        "amsgrad": adam.AMSGrad,
+        "qhadam": adam.QHAdam,
+        "radam": adam.RAdam,
+        "adabelief": adam.AdaBelief,
+        "adan": three_moments.Adan,
+        "ademamix": three_moments.AdEMAMix,
+        "adopt": three_moments.ADOPT,
+        "lars": layerwise.LARS,
+        "lamb": layerwise.LAMB,
+        "novograd": layerwise.NovoGrad,
+        "adafactor": layerwise.Adafactor,
+        "muon": layerwise.Muon,
+        "polyak_sgd": parameter_free.PolyakSGD,
+        "dog": parameter_free.DoG,
+        "prodigy": parameter_free.Prodigy,
+        "dadapt_adamw": parameter_free.DAdaptAdamW,
+        "averaged_sgd": averaging.AveragedSGD,
+        "schedule_free_sgd": averaging.ScheduleFreeSGD,
+        "schedule_free_adamw": averaging.ScheduleFreeAdamW,
+        "sam": around.SAM,
+        "lookahead": around.Lookahead,
+        "newton": second_order.Newton,
+        "newton_cg": second_order.NewtonCG,
+        "lbfgs": second_order.LBFGS,
+        "sophia": second_order.Sophia,
+    },
+    "momentum_schedule": {
+        "constant": momentum_schedule.ConstantMomentum,
+        "linear": momentum_schedule.LinearMomentum,
+        "sutskever": momentum_schedule.SutskeverMomentum,
+        "one_cycle": momentum_schedule.OneCycleMomentum,
     },
     "schedule": {
         "constant": schedules.Constant,
-        "exp": schedules.Exponential,
-        "inverse_time": schedules.InverseTime,
-        "cosine": schedules.Cosine,
+        "inverse_time": decay.InverseTime,
+        "exp": decay.Exponential,
+        "natural_exp": decay.NaturalExponential,
+        "linear": finite.Linear,
+        "polynomial": finite.Polynomial,
+        "step": finite.Step,
+        "inverse_sqrt": decay.InverseSquareRoot,
+        "cosine": finite.Cosine,
+        "cosine_restarts": cycle.CosineRestarts,
+        "one_cycle": cycle.OneCycle,
+        "cyclic": cycle.Cyclic,
+        "trapezoid": cycle.Trapezoid,
+        "plateau": plateau.Plateau,
+    },
+    "warmup": {
+        "none": warmup.NoWarmup,
+        "linear": warmup.LinearWarmup,
+    },
+    "gradient": {
+        "none": gradient.Untreated,
+        "clip_value": gradient.ClipValue,
+        "clip_norm": gradient.ClipNorm,
+        "clip_adaptive": gradient.ClipAdaptive,
+        "noise": gradient.Noise,
     },
     "batch_size": {
         "full": batch_size.Full,
         "stochastic": batch_size.Stochastic,
         "mini": batch_size.Mini,
+        "growing": batch_size.Growing,
+    },
+    "sampling": {
+        "permutation": sampling.Permutation,
+        "fixed": sampling.Fixed,
+        "replacement": sampling.Replacement,
+        "stream": sampling.Stream,
     },
 }
 

@@ -6,8 +6,8 @@ the results of one call while the device works on the next.
 
 Time is counted in steps from 0. What is recorded for step t was measured after t updates: its loss
 is that of the step's own batch before the step is taken. An epoch is `steps_per_epoch` steps over
-one permutation, drawn from the seed and the epoch's number alone; the last batch of an epoch may be
-short, and is then a step of its own size, with no padding and no weights.
+one order of the examples, drawn from the seed and the epoch's number alone; the last batch of an
+epoch may be short, and is then a step of its own size, with no padding and no weights.
 
 Why one loop and not a `lax.scan` of fixed length: a scan compiles to the same while loop with the
 same speed, but its length is part of the program. Here `start`, `until` and `total` are data:
@@ -26,10 +26,12 @@ from jax import lax
 
 from runner.experiment import Experiment
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
+from runner.objective import Objective
+from runner.options.clock import Clock
 from runner.options.layer import LayerState, Params
+from runner.options.optimizer.base import Optimizer
 from runner.options.option import register_pytrees
-from runner.options.preprocessing import Statistics
-from runner.options.schedule import Clock
+from runner.state import Arrays, Measured, State, Timeline, streams
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
@@ -40,65 +42,21 @@ STEPS_PER_CALL = 4096
 """How many steps one call of `advance` can record at most."""
 
 
-class Arrays(NamedTuple):
-    """The data on the device; images stay in the type in which they were stored.
-
-    Validation and test examples lie one after the other in slabs of equal size, so that evaluation
-    is one small program and its memory is bounded; padding at the end carries no weight.
-    `membership[split, slab, example]` is 1 / (examples of the split) for the examples of
-    validation (0) and test (1).
-    """
-
-    inputs: Num[Array, "train *features"]
-    targets: Int[Array, " train"]
-    held_out_inputs: Num[Array, "slabs slab *features"]
-    held_out_targets: Int[Array, "slabs slab"]
-    membership: Float[Array, "2 slabs slab"]
-    statistics: Statistics
-
-
-class State(NamedTuple):
-    """What training changes.
-
-    Parameters, the layers' moving averages and the optimizer's memory; the order of the examples
-    in the current epoch, and the sums of loss and error over its steps so far.
-    """
-
-    params: Params
-    layers: LayerState
-    optimizer: optax.OptState
-    order: Int[Array, " train"]
-    epoch_sums: Float[Array, "2"]
-
-
-class Measured(NamedTuple):
-    """What `advance` measured; rows beyond `until - start` and `evaluations` are meaningless."""
-
-    steps: Float[Array, "capacity measures"]
-    epochs: Float[Array, "epoch_capacity measures"]
-    evaluated_at: Int[Array, " epoch_capacity"]
-    evaluations: Int[Array, ""]
-
-
-class _Streams(NamedTuple):
-    """Independent streams of random numbers, all drawn from the run's one seed."""
-
-    initial: PRNGKeyArray
-    order: PRNGKeyArray
-
-
-def _streams(seed: Int[Array, ""] | int) -> _Streams:
-    return _Streams(*jax.random.split(jax.random.key(seed), len(_Streams._fields)))
-
-
 @jax.jit
 def initialize(experiment: Experiment, arrays: Arrays) -> State:
     """The state before the first step."""
-    key = _streams(experiment.seed).initial
+    key = streams(experiment.seed).initial
     params, layers, _ = experiment.network().init(key, arrays.inputs.shape[1:])
     rule = experiment.optimizer.build(jnp.asarray(experiment.optimizer.learning_rate))
-    order = jnp.arange(arrays.targets.shape[0])
-    return State(params, layers, rule.init(params), order, jnp.zeros(2))
+    return State(
+        params=params,
+        layers=layers,
+        optimizer=rule.init(params),
+        schedule=experiment.schedule.init(),
+        gradient=tuple(treatment.init() for treatment in experiment.gradient),
+        order=jnp.arange(arrays.targets.shape[0]),
+        epoch_sums=jnp.zeros(2),
+    )
 
 
 @jax.jit
@@ -108,24 +66,26 @@ def advance(
     state: State,
     start: Int[Array, ""],
     until: Int[Array, ""],
-    total: Int[Array, ""],
+    timeline: Timeline,
 ) -> tuple[State, Measured]:
-    """Take the steps `start`, ..., `until - 1` of a run of `total` steps.
+    """Take the steps `start`, ..., `until - 1` of a run.
 
-    Evaluates before step 0, after every `evaluate_every` epochs, and after step `total - 1`.
+    Evaluates before step 0, after every `evaluate_every` epochs, and after the last step.
 
     Args:
-        experiment: the options; every leaf an array (see `leaves_as_arrays`).
+        experiment: the options, with the batch size of the present phase; every leaf an array (see
+            `leaves_as_arrays`).
         arrays: the data.
         state: the state after `start` steps.
         start: the first step to take.
-        until: the step to stop before; at most `STEPS_PER_CALL` after `start`.
-        total: the length of the whole run, which schedules may need.
+        until: the step to stop before; in the same phase, and at most `STEPS_PER_CALL` after
+            `start`.
+        timeline: where the phase begins and the run ends.
 
     Returns:
         The state after `until` steps, and what was measured on the way.
     """
-    run = _Run(experiment, arrays, total)
+    run = _Run(experiment, arrays, timeline)
 
     def unfinished(carry: _Carry) -> Bool[Array, ""]:
         return (carry.step < until) | run.is_due(carry)
@@ -157,10 +117,10 @@ class _Carry(NamedTuple):
 class _Run:
     """The parts of `advance` that share the experiment and the data."""
 
-    def __init__(self, experiment: Experiment, arrays: Arrays, total: Int[Array, ""]) -> None:
+    def __init__(self, experiment: Experiment, arrays: Arrays, timeline: Timeline) -> None:
         self.experiment = experiment
         self.arrays = arrays
-        self.total = total
+        self.timeline = timeline
         self.network = experiment.network()
         self.examples = arrays.targets.shape[0]
         self.size = experiment.batch_size.examples(self.examples)
@@ -169,14 +129,20 @@ class _Run:
 
     def is_due(self, carry: _Carry) -> Bool[Array, ""]:
         """Whether the state must be evaluated before another step is taken."""
-        period = self.steps_per_epoch * self.experiment.evaluate_every
-        due = (carry.step % period == 0) | (carry.step == self.total)
+        epoch, rest = self._epoch(carry.step)
+        due = (rest == 0) & (epoch % self.experiment.evaluate_every == 0)
+        due |= carry.step == self.timeline.total_steps
         return due & (carry.step != carry.last_evaluation)
+
+    def _epoch(self, step: Int[Array, ""]) -> tuple[Int[Array, ""], Int[Array, ""]]:
+        """The epoch that a step belongs to, from 0, and how many of its steps come before."""
+        epochs, rest = jnp.divmod(step - self.timeline.first_step, self.steps_per_epoch)
+        return self.timeline.first_epoch + epochs, rest
 
     def finish_epoch(self, carry: _Carry, until: Int[Array, ""]) -> _Carry:
         """Take the steps up to the end of the epoch, or up to `until` where that comes first."""
-        epoch = carry.step // self.steps_per_epoch
-        begin = epoch * self.steps_per_epoch
+        epoch, before = self._epoch(carry.step)
+        begin = carry.step - before
         end = jnp.minimum(until, begin + self.steps_per_epoch)
         starts = (carry.step == begin) & (carry.step < end)
         order = lax.cond(starts, lambda: self._order(epoch), lambda: carry.state.order)
@@ -196,49 +162,102 @@ class _Run:
         return carry
 
     def _order(self, epoch: Int[Array, ""]) -> Int[Array, " train"]:
-        """This epoch's permutation of the training examples; one full batch needs none."""
-        if self.size == self.examples:
+        """The order of the training examples in an epoch; one full batch needs none."""
+        sampling = self.experiment.sampling
+        if self.size == self.examples and sampling.partitions:
             return jnp.arange(self.examples)
-        key = jax.random.fold_in(_streams(self.experiment.seed).order, epoch)
-        return jax.random.permutation(key, self.examples)
+        return sampling.order(self._key("order"), epoch, self.examples)
+
+    def _key(self, stream: str) -> PRNGKeyArray:
+        return getattr(streams(self.experiment.seed), stream)
 
     def _step(self, carry: _Carry, rows: Int[Array, " batch"]) -> _Carry:
         """One update on the examples `rows`, and the row of measures that it leaves."""
         state, step = carry.state, carry.step
-        inputs = self._prepared(self.arrays.inputs[rows])
-        targets = self.arrays.targets[rows]
-
-        def objective(params: Params) -> tuple[Float[Array, ""], tuple[Any, LayerState]]:
-            logits, layers = self.network.apply(params, state.layers, inputs, True)
-            losses, errors = losses_and_errors(logits, targets)
-            return losses.mean(), (errors.mean(), layers)
-
-        (loss, (error, layers)), gradient = jax.value_and_grad(objective, has_aux=True)(
-            state.params
+        objective = self._objective(state.layers, rows, step)
+        (loss, error, gradient), layers = objective.value_and_grad(state.params)
+        clock = self._clock(step)
+        optimizer = self._optimizer(clock)
+        learning_rate = optimizer.learning_rate * self.experiment.warmup.multiplier(
+            self.experiment.schedule, clock, state.schedule
         )
-        clock = Clock(step, self.steps_per_epoch, self.total)
-        optimizer = self.experiment.optimizer
-        learning_rate = optimizer.learning_rate * self.experiment.schedule(clock)
-        updates, memory = optimizer.build(learning_rate).update(
-            gradient, state.optimizer, state.params
+        treated, treatments, clipped = self._treat(gradient, state.gradient, step)
+
+        def gradient_at(params: Params) -> Params:
+            return self._treat(objective.gradient(params), state.gradient, step)[0]
+
+        updates, memory = optax.with_extra_args_support(optimizer.build(learning_rate)).update(
+            treated,
+            state.optimizer,
+            state.params,
+            value=loss,
+            grad=gradient,
+            value_fn=objective.loss,
+            gradient_at=gradient_at,
+            key=jax.random.fold_in(self._key("optimizer"), step),
         )
         norms = (global_norm(gradient), global_norm(updates))
-        row = jnp.stack([loss, error, learning_rate, *norms])
-        sums = state.epoch_sums + len(rows) * row[:2]
-        params = optax.apply_updates(state.params, updates)
-        new = State(params, layers, memory, state.order, sums)
+        row = jnp.stack([loss, error, learning_rate, *norms, clipped])
+        new = state._replace(
+            params=optax.apply_updates(state.params, updates),
+            layers=layers,
+            optimizer=memory,
+            gradient=treatments,
+            epoch_sums=state.epoch_sums + len(rows) * row[:2],
+        )
         steps = lax.dynamic_update_slice(carry.measured.steps, row[None], [step - carry.start, 0])
         measured = carry.measured._replace(steps=steps)
         return carry._replace(state=new, step=step + 1, measured=measured)
 
+    def _objective(
+        self, layers: LayerState, rows: Int[Array, " batch"], step: Int[Array, ""]
+    ) -> Objective:
+        """The loss on the examples `rows`, or on as many new ones."""
+        if self.experiment.sampling.fresh:
+            key = jax.random.fold_in(self._key("examples"), step)
+            inputs, targets = self.experiment.data.draw(key, len(rows))
+        else:
+            inputs, targets = self.arrays.inputs[rows], self.arrays.targets[rows]
+        return Objective(
+            self.experiment, self.network, self.arrays.statistics, layers, inputs, targets
+        )
+
+    def _clock(self, step: Int[Array, ""]) -> Clock:
+        timeline = self.timeline
+        epoch = timeline.first_epoch + (step - timeline.first_step) / self.steps_per_epoch
+        return Clock(step, epoch, self.steps_per_epoch, timeline.total_steps, timeline.total_epochs)
+
+    def _optimizer(self, clock: Clock) -> Optimizer:
+        """The optimizer with the momentum of this step."""
+        schedule = self.experiment.momentum_schedule
+        if not schedule.changes:
+            return self.experiment.optimizer
+        return self.experiment.optimizer.with_momentum(
+            schedule.of, lambda momentum: schedule(momentum, clock)
+        )
+
+    def _treat(
+        self, gradient: Params, memories: tuple[Any, ...], step: Int[Array, ""]
+    ) -> tuple[Params, tuple[Any, ...], Float[Array, ""]]:
+        """Clip the gradient, add noise; also 1 if clipping changed it, else 0."""
+        clipped = jnp.zeros((), bool)
+        after = []
+        for index, treatment in enumerate(self.experiment.gradient):
+            key = jax.random.fold_in(jax.random.fold_in(self._key("noise"), index), step)
+            gradient, memory, changed = treatment(gradient, memories[index], step, key)
+            after.append(memory)
+            clipped |= changed
+        return gradient, tuple(after), clipped.astype(float)
+
     def evaluate(self, carry: _Carry) -> _Carry:
         """Record the epoch that ended: means over its steps, and both held-out splits now."""
+        params = self.experiment.optimizer.evaluated(carry.state.optimizer, carry.state.params)
 
         def slab(example: tuple[Array, Array]) -> tuple[Array, Array]:
-            logits, _ = self.network.apply(
-                carry.state.params, carry.state.layers, self._prepared(example[0]), False
+            outputs, _ = self.network.apply(
+                params, carry.state.layers, self._prepared(example[0]), False
             )
-            return losses_and_errors(logits, example[1])
+            return self.experiment.data.losses_and_errors(outputs, example[1])
 
         arrays = self.arrays
         losses, errors = lax.map(slab, (arrays.held_out_inputs, arrays.held_out_targets))
@@ -255,29 +274,21 @@ class _Run:
             evaluated_at=carry.measured.evaluated_at.at[index].set(carry.step),
             evaluations=index + 1,
         )
-        return carry._replace(last_evaluation=carry.step, measured=measured)
+        schedule = self.experiment.schedule.observe(carry.state.schedule, held_out[0])
+        return carry._replace(
+            state=carry.state._replace(schedule=schedule),
+            last_evaluation=carry.step,
+            measured=measured,
+        )
 
     def _examples_in_epoch(self, step: Int[Array, ""]) -> Num[Array, ""]:
         """How many examples the epoch that `step` ends has seen; NaN before the first step."""
-        steps = (step - 1) % self.steps_per_epoch + 1
+        steps = (step - 1 - self.timeline.first_step) % self.steps_per_epoch + 1
         seen = jnp.minimum(steps * self.size, self.whole_batches * self.size + self.remainder)
         return jnp.where(step == 0, jnp.nan, seen)
 
     def _prepared(self, inputs: Num[Array, "batch *features"]) -> Float[Array, "batch *features"]:
         return self.experiment.preprocessing(self.arrays.statistics, inputs)
-
-
-def losses_and_errors(
-    logits: Float[Array, "batch classes"], targets: Int[Array, " batch"]
-) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
-    """The surrogate loss and the 0-1 error of each example.
-
-    The loss is the cross-entropy -log softmax(logits)[target], in nats. The error is 1 where the
-    largest logit is not the target's and 0 elsewhere; logits that are not numbers are errors.
-    """
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
-    right = (jnp.argmax(logits, axis=-1) == targets) & jnp.isfinite(losses)
-    return losses, 1.0 - right
 
 
 def global_norm(tree: Any) -> Float[Array, ""]:

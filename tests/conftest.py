@@ -14,7 +14,7 @@ import yaml
 from runner.config import build
 from runner.data import Dataset, Split
 from runner.experiment import Experiment
-from runner.table import OPTIONS
+from runner.table import OPTIONS, STACKED
 
 ROOT = Path(__file__).parent.parent
 CONF = ROOT / "conf"
@@ -26,15 +26,35 @@ DEFAULTS = {
     "initializer": "he_normal",
     "normalization": "none",
     "optimizer": "sgd",
+    "momentum_schedule": "constant",
     "schedule": "constant",
+    "warmup": "none",
+    "gradient": "none",
     "batch_size": "mini",
+    "sampling": "permutation",
 }
 # Programs compiled by one test process serve the next.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "compiled"))
 
 
 def read_option(group: str, name: str) -> dict[str, Any]:
-    return yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
+    """An option's YAML file, with the option inside it where it has one."""
+    node = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
+    for entry in node.pop("defaults", []):
+        if entry != "_self_":
+            ((place, inner),) = entry.items()
+            node[place.rpartition("@")[2]] = read_option(group, inner)
+    return node
+
+
+def choose(group: str, choice: Any, default: str) -> dict[str, Any]:
+    """`"adam"` or `{"name": "sam", "base": "adam", "rho": 0.1}`, as Hydra would compose it."""
+    numbers = {"name": choice} if isinstance(choice, str) else dict(choice)
+    node = read_option(group, numbers.get("name", default))
+    for key, value in numbers.items():
+        inner = isinstance(node.get(key), dict)
+        node[key] = choose(group, value, node[key]["name"]) if inner else value
+    return node
 
 
 def compose(settings: dict[str, Any] | None = None, **choices: Any) -> Experiment:
@@ -42,9 +62,12 @@ def compose(settings: dict[str, Any] | None = None, **choices: Any) -> Experimen
     config: dict[str, Any] = {"epochs": 2, **(settings or {})}
     for group, default in DEFAULTS.items():
         choice = choices.get(group, default)
-        numbers = {} if isinstance(choice, str) else dict(choice)
-        name = choice if isinstance(choice, str) else numbers.pop("name", default)
-        config[group] = {**read_option(group, name), **numbers}
+        if group in STACKED:
+            several = choice if isinstance(choice, list) else [choice]
+            nodes = [choose(group, one, default) for one in several]
+            config[group] = {node["name"]: node for node in nodes}
+        else:
+            config[group] = choose(group, choice, default)
     return build(config)
 
 

@@ -15,7 +15,10 @@ from runner.errors import ConfigError
 
 
 def config(**changes: Any) -> dict[str, Any]:
-    whole: dict[str, Any] = {group: read_option(group, name) for group, name in DEFAULTS.items()}
+    whole: dict[str, Any] = {
+        group: {} if group in table.STACKED else read_option(group, name)
+        for group, name in DEFAULTS.items()
+    }
     for key, value in changes.items():
         if isinstance(value, dict):
             whole[key] = {**whole[key], **value}
@@ -49,7 +52,7 @@ def test_a_composed_config_becomes_an_experiment() -> None:
         ),
         ({"optimizer": {"learning_rte": 1}}, "did you mean learning_rate?"),
         ({"optimizer": {"lrr": 1}}, "choose from learning_rate"),
-        ({"optimizer": {"b1": 0.9}}, "optimizer.b1 belongs to optimizer=adam"),
+        ({"optimizer": {"b1": 0.9}}, "optimizer.b1 belongs to optimizer=adam, "),
         ({"activation": {"slope": 1}}, "activation=relu has no keys of its own"),
         ({"optimizer": {"name": "adm"}}, "'adm', which is no known optimizer; did you mean adam?"),
         ({"optimizer": {"learning_rate": "a"}}, "optimizer.learning_rate=a must be a number"),

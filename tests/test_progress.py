@@ -16,6 +16,7 @@ from runner.progress import Progress, closing_table
 
 SUMMARY = {
     "status": "finished",
+    "error": "0-1 error",
     "diverged_at": None,
     "final": {"train_loss": 0.25, "train_error": 0.05, "test_loss": float("nan")},
     "best": {"train_loss": 0.2, "train_error": 0.04, "validation_error": None},

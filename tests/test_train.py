@@ -10,18 +10,15 @@ import numpy as np
 import pytest
 from conftest import compose
 
-from runner.data import Dataset
+from runner.data import Dataset, Digits
 from runner.experiment import Experiment
 from runner.placement import place
+from runner.state import Arrays, Measured, State, Timeline
 from runner.train import (
-    Arrays,
-    Measured,
-    State,
     _Run,
     advance,
     initialize,
     leaves_as_arrays,
-    losses_and_errors,
 )
 
 SIZE, EXAMPLES = 8, 36
@@ -35,13 +32,15 @@ class Engine:
         self.arrays: Arrays = place(experiment, data)
         self.leaves = leaves_as_arrays(experiment)
         self.state: State = initialize(self.leaves, self.arrays)
+        self.per_epoch = _Run(self.leaves, self.arrays, Timeline(0, 0, 0, 0.0)).steps_per_epoch
 
     def advance(self, start: int, until: int, total: int) -> Measured:
-        self.state, measured = advance(self.leaves, self.arrays, self.state, start, until, total)
+        timeline = Timeline(0, 0, total, total / self.per_epoch)
+        self.state, measured = advance(self.leaves, self.arrays, self.state, start, until, timeline)
         return jax.device_get(measured)
 
     def order(self, epoch: int) -> np.ndarray:
-        return np.asarray(_Run(self.leaves, self.arrays, 0)._order(epoch))
+        return np.asarray(_Run(self.leaves, self.arrays, Timeline(0, 0, 0, 0.0))._order(epoch))
 
 
 def small(settings: dict[str, Any] | None = None, **choices: Any) -> Experiment:
@@ -102,7 +101,7 @@ def test_training_equals_numpy_step_by_step(tiny: Dataset) -> None:
             means = np.average(table[:, :2], axis=0, weights=table[:, 5])
             epochs.append([*means, *held_out(params, tiny, low, high)])
 
-    np.testing.assert_allclose(measured.steps[: len(steps)], np.array(steps)[:, :5], rtol=1e-9)
+    np.testing.assert_allclose(measured.steps[: len(steps), :5], np.array(steps)[:, :5], rtol=1e-9)
     assert measured.evaluated_at[: measured.evaluations].tolist() == [0, 5, 10, 15]
     np.testing.assert_allclose(measured.epochs[: len(epochs)], epochs, rtol=1e-9)
 
@@ -195,5 +194,5 @@ def test_images_stay_bytes_on_the_device(tiny: Dataset) -> None:
 
 def test_a_logit_that_is_no_number_is_an_error_not_a_hit() -> None:
     logits = np.array([[np.nan, 1.0], [0.0, np.inf], [2.0, 1.0]])
-    _, errors = losses_and_errors(logits, np.array([0, 0, 0]))
+    _, errors = Digits.losses_and_errors(None, logits, np.array([0, 0, 0]))
     assert errors.tolist() == [1, 1, 0]

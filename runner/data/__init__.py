@@ -2,6 +2,24 @@
 
 from runner.data.digits import Digits
 from runner.data.mnist import MNIST, FashionMNIST
+from runner.data.quadratic import Quadratic
 from runner.data.source import Dataset, Sizes, Source, Split
+from runner.data.surface import Beale, Himmelblau, Ravine, Rosenbrock, Saddle
+from runner.data.teacher import Teacher
 
-__all__ = ["MNIST", "Dataset", "Digits", "FashionMNIST", "Sizes", "Source", "Split"]
+__all__ = [
+    "MNIST",
+    "Beale",
+    "Dataset",
+    "Digits",
+    "FashionMNIST",
+    "Himmelblau",
+    "Quadratic",
+    "Ravine",
+    "Rosenbrock",
+    "Saddle",
+    "Sizes",
+    "Source",
+    "Split",
+    "Teacher",
+]

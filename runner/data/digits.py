@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import resources
-from typing import ClassVar
 
 from runner.data.source import Dataset, Sizes, Source, Split
 from runner.lazy import np
@@ -32,8 +31,8 @@ class Digits(Source):
     test_examples: int = number(180, minimum=1)
     split_seed: int = number(0, minimum=0)
 
-    input_shape: ClassVar[tuple[int, ...]] = (8, 8, 1)
-    classes: ClassVar[int] = 10
+    input_shape = (8, 8, 1)
+    classes = 10
 
     def sizes(self) -> Sizes:
         """1437, 180 and 180 unless told otherwise."""

@@ -30,8 +30,8 @@ class _IdxImages(Source):
     validation_examples: int
     train_examples: int | None
 
-    input_shape: ClassVar[tuple[int, ...]] = (_SIDE, _SIDE, 1)
-    classes: ClassVar[int] = _CLASSES
+    input_shape = (_SIDE, _SIDE, 1)
+    classes = _CLASSES
     folder: ClassVar[str]
     title: ClassVar[str]
     url: ClassVar[str]

@@ -6,22 +6,26 @@ import dataclasses
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from runner.lazy import jnp, optax
 from runner.options.option import Option
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
+
+    from runner.options.layer import Layer
 
 
 @dataclasses.dataclass(frozen=True)
 class Split:
     """Examples and what they are examples of, row by row.
 
-    `inputs` has shape `[examples, height, width, channels]` and the type in which it was stored
-    (uint8 for images); `targets` has shape `[examples]`, the class from 0.
+    `inputs` has shape `[examples, *features]` (of images height, width and channels) and the type
+    in which it was stored (uint8 for images); `targets` has shape `[examples]`, the class from 0.
     """
 
-    inputs: npt.NDArray[np.uint8]
+    inputs: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
     targets: npt.NDArray[np.int32]
 
 
@@ -44,11 +48,20 @@ class Sizes(NamedTuple):
 class Source(Option):
     """Where a data set comes from."""
 
-    input_shape: ClassVar[tuple[int, ...]]
+    input_shape: tuple[int, ...]
     """The shape of one example."""
 
-    classes: ClassVar[int]
+    classes: int
     """The number of classes."""
+
+    error_is_a_rate: ClassVar[bool] = True
+    """Whether the error is a fraction of examples (of a problem it is a distance)."""
+
+    generates: ClassVar[bool] = False
+    """Whether `draw` can be asked for new examples."""
+
+    ignores: ClassVar[tuple[str, ...]] = ()
+    """Groups that have no part in it, because it brings its own parameters or its own batches."""
 
     @abstractmethod
     def sizes(self) -> Sizes:
@@ -61,3 +74,26 @@ class Source(Option):
         Raises:
             DataError: a file is missing, damaged or not of the expected form.
         """
+
+    def draw(
+        self, key: PRNGKeyArray, examples: int
+    ) -> tuple[Num[Array, "examples *features"], Int[Array, " examples"]]:
+        """New examples from the distribution of the stored ones, inside the compiled program."""
+        raise NotImplementedError
+
+    def network(self) -> Layer | None:
+        """The source's own parameters and what they compute, where it is a problem of its own."""
+        return None
+
+    def losses_and_errors(
+        self, outputs: Float[Array, "batch classes"], targets: Int[Array, " batch"]
+    ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
+        """The surrogate loss and the 0-1 error of each example.
+
+        The loss is the cross-entropy -log softmax(logits)[target], in nats. The error is 1 where
+        the largest logit is not the target's and 0 elsewhere; logits that are not numbers are
+        errors.
+        """
+        losses = optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
+        right = (jnp.argmax(outputs, axis=-1) == targets) & jnp.isfinite(losses)
+        return losses, 1.0 - right

@@ -1,12 +1,18 @@
 """Batch sizes: how many examples one step sees.
 
-An epoch is one pass over a fresh permutation of the training examples, without replacement. Where
-the size does not divide the number of examples, the last batch of an epoch is the short one that
-is left: its loss is the mean over the examples it has, and it is a step like any other.
+An epoch is one pass over the training examples (`sampling` says in which order). Where the size
+does not divide their number, the last batch of an epoch is the short one that is left: its loss is
+the mean over the examples it has, and it is a step like any other.
+
+A batch too large for the memory can be worked off in micro-batches of `micro_batch` examples: the
+gradient is their mean, weighted by examples, which is that of the whole batch, so the update is
+the same up to rounding. The exception is `normalization=batch`, whose statistics are those of each
+micro-batch (and whose moving averages advance once for each): that is another function.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Iterator
 
@@ -25,19 +31,43 @@ class BatchSize(Option):
         """Whether the examples that do not fill a last batch are left out of the epoch."""
         return False
 
+    @property
+    def micro_examples(self) -> int | None:
+        """The most examples whose gradient is computed at once; None: those of the batch."""
+        return None
+
     def batches(self, train_examples: int) -> tuple[int, int]:
         """How many whole batches an epoch has, and the size of its short one (0: there is none)."""
         whole, remainder = divmod(train_examples, self.examples(train_examples))
         return whole, 0 if self.drops_remainder else remainder
+
+    def phases(self, train_examples: int) -> Iterator[tuple[BatchSize, int | None]]:
+        """The sizes one after the other, each with its number of epochs; the last has no end."""
+        yield self, None
+
+    def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        """Refuse micro-batches that are no smaller than the batch."""
+        if self.micro_examples is not None and self.micro_examples >= facts.batch_size:
+            yield (
+                "micro_batch",
+                f"{self.micro_examples} is not less than the batch of {facts.batch_size}",
+            )
 
 
 @option
 class Full(BatchSize):
     """Every training example in every step: gradient descent, one step an epoch."""
 
+    micro_batch: int | None = number(None, minimum=1)
+
     def examples(self, train_examples: int) -> int:
         """All of them."""
         return train_examples
+
+    @property
+    def micro_examples(self) -> int | None:
+        """As `micro_batch` says."""
+        return self.micro_batch
 
 
 @option
@@ -55,6 +85,7 @@ class Mini(BatchSize):
 
     size: int = number(32, minimum=1)
     drop_remainder: bool = False
+    micro_batch: int | None = number(None, minimum=1)
 
     def examples(self, train_examples: int) -> int:
         """`size` of them."""
@@ -65,11 +96,105 @@ class Mini(BatchSize):
         """As `drop_remainder` says."""
         return self.drop_remainder
 
+    @property
+    def micro_examples(self) -> int | None:
+        """As `micro_batch` says."""
+        return self.micro_batch
+
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse a batch larger than the training set."""
-        if self.size > facts.train_examples:
-            yield (
-                "size",
-                f"{self.size} is more than the {facts.train_examples:,} training examples; "
-                f"use at most {facts.train_examples}, or batch_size=full",
-            )
+        yield from too_large("size", self.size, facts)
+        yield from super().conflicts(facts)
+
+
+@option
+class Growing(BatchSize):
+    """`size` examples, times `factor` after every `every` epochs, up to `limit` (null: all).
+
+    Growing the batch instead of decaying the learning rate: Smith, Kindermans, Ying & Le 2018.
+    Each size is a compiled program of its own.
+    """
+
+    size: int = number(32, minimum=1)
+    factor: int = number(2, minimum=2)
+    every: int = number(2, minimum=1)
+    limit: int | None = number(None, minimum=1)
+    drop_remainder: bool = False
+
+    def examples(self, train_examples: int) -> int:
+        """Those of the first phase."""
+        return self.size
+
+    @property
+    def drops_remainder(self) -> bool:
+        """As `drop_remainder` says."""
+        return self.drop_remainder
+
+    def phases(self, train_examples: int) -> Iterator[tuple[BatchSize, int | None]]:
+        """A fixed size for each phase."""
+        limit = train_examples if self.limit is None else self.limit
+        size = self.size
+        while size < limit:
+            yield self._fixed(size), self.every
+            size *= self.factor
+        yield self._fixed(limit), None
+
+    def _fixed(self, size: int) -> BatchSize:
+        return Mini(size=size, drop_remainder=self.drop_remainder, micro_batch=None)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Refuse a limit below the first size."""
+        if self.limit is not None and self.limit < self.size:
+            yield "limit", f"{self.limit} is less than the first size, {self.size}"
+
+    def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        """Refuse sizes larger than the training set."""
+        yield from too_large("size", self.size, facts)
+        if self.limit is not None:
+            yield from too_large("limit", self.limit, facts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A stretch of the run with one size of batch; `end_step` is the first step of the next."""
+
+    batch_size: BatchSize
+    steps_per_epoch: int
+    first_step: int
+    first_epoch: int
+    end_step: int
+
+    def epoch(self, step: int) -> float:
+        """The number of epochs, with their fractions, before `step`."""
+        return self.first_epoch + (step - self.first_step) / self.steps_per_epoch
+
+
+def plan(
+    batch_size: BatchSize, train_examples: int, epochs: int, steps: int | None
+) -> tuple[Phase, ...]:
+    """The phases of a run of `epochs` epochs, or of `steps` steps where that is given.
+
+    An epoch has `ceil(n / b)` steps, or `floor(n / b)` where the remainder is dropped.
+    """
+    phases: list[Phase] = []
+    step = epoch = 0
+    for size, lasts in batch_size.phases(train_examples):
+        whole, remainder = size.batches(train_examples)
+        per_epoch = max(whole + (remainder > 0), 1)
+        left = (epochs - epoch) * per_epoch if steps is None else steps - step
+        end = step + (left if lasts is None else min(left, lasts * per_epoch))
+        phases.append(Phase(size, per_epoch, step, epoch, end))
+        if lasts is None or end - step == left:
+            break
+        step, epoch = end, epoch + lasts
+    return tuple(phases)
+
+
+def too_large(field: str, size: int, facts: Facts) -> Iterator[tuple[str, str]]:
+    """Refuse a batch larger than the training set."""
+    if size > facts.train_examples:
+        yield (
+            field,
+            f"{size} is more than the {facts.train_examples:,} training examples; "
+            f"use at most {facts.train_examples}, or batch_size=full",
+        )

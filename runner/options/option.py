@@ -19,8 +19,16 @@ Ranges are declared with the field and checked once, on the composed config, by 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeVar, dataclass_transform, get_type_hints
+from collections.abc import Callable, Iterator
+from typing import (
+    Any,
+    NamedTuple,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from runner.lazy import jax
 
@@ -78,20 +86,36 @@ def leaf(
     minimum: float | None = None,
     maximum: float | None = None,
 ) -> Any:
-    """An integer that is data, not structure: a seed, or a number of trips round a loop."""
+    """An integer (or a tuple of them) that is data, not structure: a seed, a length, a date."""
     return dataclasses.field(
         default=default, metadata={"leaf": True, "range": Range(minimum=minimum, maximum=maximum)}
     )
 
 
 class Facts(NamedTuple):
-    """What an option may need to know of the rest of the run to judge its own numbers."""
+    """What an option may need to know of the rest of the run to judge its own numbers.
+
+    `batch_size` and `steps_per_epoch` are those of the first epoch. `scheduled_steps` and
+    `scheduled_epochs` are what warm-up leaves of the run for the schedule. `momenta` are the keys
+    of the optimizer that may follow a schedule of their own. `parameters()` counts the trained
+    numbers, which takes a second: it is asked only by those who must know.
+    """
 
     input_shape: tuple[int, ...]
     train_examples: int
     batch_size: int
     steps_per_epoch: int
     total_steps: int
+    total_epochs: float
+    scheduled_steps: float
+    scheduled_epochs: float
+    momenta: tuple[str, ...]
+    generates_data: bool
+    parameters: Callable[[], int]
+
+    def scheduled(self, unit: str) -> float:
+        """The length of the schedule's part of the run, in epochs or steps."""
+        return self.scheduled_epochs if unit == "epoch" else self.scheduled_steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +131,10 @@ class Option:
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Yield `(field, what is wrong)` for numbers that do not fit the rest of the run."""
+        yield from ()
+
+    def cautions(self, facts: Facts) -> Iterator[str]:
+        """Yield what the user should know before trusting such a run; it is run all the same."""
         yield from ()
 
 
@@ -144,5 +172,16 @@ def leaf_names(cls: type) -> list[str]:
         for field in dataclasses.fields(cls)
         if field.metadata.get("leaf")
         or types[field.name] is float
-        or (isinstance(types[field.name], type) and issubclass(types[field.name], Option))
+        or holds_option(types[field.name])
+        or is_stack(types[field.name])
     ]
+
+
+def holds_option(expected: Any) -> bool:
+    """Whether this is the type of a field that holds another option."""
+    return isinstance(expected, type) and issubclass(expected, Option)
+
+
+def is_stack(expected: Any) -> bool:
+    """Whether a field of this type holds any number of options: `tuple[Option, ...]`."""
+    return get_origin(expected) is tuple and holds_option(get_args(expected)[0])

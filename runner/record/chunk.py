@@ -29,10 +29,12 @@ class Chunk(NamedTuple):
     """Some consecutive steps of a run.
 
     `begun` and `ended` are the wall-clock times (seconds since 1970) between which the device
-    worked on it; the recorder fills in the rows' `seconds` from them.
+    worked on it; the recorder fills in the rows' `seconds` from them. `epochs_taken` counts the
+    epochs of the run after its last step, with their fractions.
     """
 
     steps: npt.NDArray
     epochs: npt.NDArray
     begun: float
     ended: float
+    epochs_taken: float

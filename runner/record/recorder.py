@@ -36,8 +36,10 @@ class Recorder:
         config: the resolved config.
         seed: the run's seed.
         total_steps: the planned number of steps.
-        steps_per_epoch: the number of steps of an epoch.
+        total_epochs: the planned number of epochs.
         device: what the run is computed on, in words.
+        clips: whether gradients may be clipped, and how often that happened is of interest.
+        error_is_a_rate: whether errors are fractions of examples (else distances).
 
     Raises:
         RecordError: here and in every method, if the disk does not take what is written. What was
@@ -51,22 +53,28 @@ class Recorder:
         config: Mapping[str, Any],
         seed: int,
         total_steps: int,
-        steps_per_epoch: int,
+        total_epochs: float,
         device: str,
+        clips: bool = False,
+        error_is_a_rate: bool = True,
     ) -> None:
         self.diverged_at: int | None = None
         self._directory = directory
-        self._steps_per_epoch = steps_per_epoch
         self._total_steps = total_steps
+        self._total_epochs = total_epochs
+        self._tags = [name for name in STEP_MEASURES if clips or name != "clipped"]
+        self._clips, self._clipped_steps = clips, 0
         self._begun: float | None = None
         self._steps = 0
+        self._epochs = 0.0
         self._seconds = 0.0
         self._epoch_rows: list[npt.NDArray] = [np.zeros(0, EPOCH_DTYPE)]
         self._facts = {
             "seed": seed,
             "device": device,
             "total_steps": total_steps,
-            "steps_per_epoch": steps_per_epoch,
+            "total_epochs": total_epochs,
+            "error": "0-1 error" if error_is_a_rate else "distance from the nearest minimum",
             "started": timestamp(time.time()),
             "versions": versions(),
             "config": config,
@@ -89,6 +97,8 @@ class Recorder:
         steps["seconds"] = offset + length * (np.arange(count) + 1) / count
         epochs["seconds"] = offset + length * (epochs["step"] - first) / count
         self._steps += count
+        self._epochs = chunk.epochs_taken
+        self._clipped_steps += int(steps["clipped"].sum())
         self._seconds += length
         self._epoch_rows.append(epochs)
         bad = np.flatnonzero(~np.isfinite(steps["train_loss"]))
@@ -101,7 +111,11 @@ class Recorder:
             self._events.scalars(self._epoch_events(epochs))
 
     def close(
-        self, status: str, *, reason: str | None = None, compile_seconds: float = 0.0
+        self,
+        status: str,
+        *,
+        reason: str | None = None,
+        compile_seconds: float = 0.0,
     ) -> dict[str, Any]:
         """Finish the record and return the summary.
 
@@ -116,10 +130,11 @@ class Recorder:
             "diverged_at": self.diverged_at,
             **final_and_best(np.concatenate(self._epoch_rows)),
             "steps": self._steps,
-            "epochs": self._steps / self._steps_per_epoch,
+            "epochs": self._epochs,
             "seconds": self._seconds,
             "compile_seconds": compile_seconds,
             "steps_per_second": self._steps / self._seconds if self._seconds else None,
+            "clipped": self._clipped_steps / max(self._steps, 1) if self._clips else None,
             "ended": timestamp(time.time()),
             **self._facts,
         }
@@ -137,12 +152,12 @@ class Recorder:
         assert self._begun is not None
         for row in steps[kept].tolist():
             step, seconds, *values = row
-            tags = (f"iteration/{name}" for name in STEP_MEASURES)
-            yield step, self._begun + seconds, dict(zip(tags, values, strict=True))
+            named = dict(zip(STEP_MEASURES, values, strict=True))
+            shown = {f"iteration/{name}": named[name] for name in self._tags}
+            yield step, self._begun + seconds, shown
 
     def _epoch_events(self, epochs: npt.NDArray) -> Iterator[tuple[int, float, dict[str, float]]]:
-        planned = self._total_steps / self._steps_per_epoch
-        stride = math.ceil(planned / POINTS_PER_TAG)
+        stride = math.ceil(self._total_epochs / POINTS_PER_TAG)
         last = epochs["step"] == self._total_steps
         assert self._begun is not None
         for row in epochs[(epochs["epoch"] % stride == 0) | last].tolist():

@@ -1,11 +1,11 @@
-"""Gradient descent: plain, with momentum, and with Nesterov's correction."""
+"""Gradient descent: plain, with momentum of several kinds, and with the signs of the gradient."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from runner.lazy import optax
-from runner.options.optimizer.base import Optimizer
+from runner.lazy import jax, jnp, optax
+from runner.options.optimizer.base import Optimizer, decay_mask
 from runner.options.option import number, option
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Momentum(Optimizer):
     learning_rate: float = number(0.01, minimum=0)
     momentum: float = number(0.9, minimum=0, below=1)
 
+    momenta: ClassVar[tuple[str, ...]] = ("momentum",)
+
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
         """The heavy ball."""
         return optax.sgd(learning_rate, momentum=self.momentum)
@@ -54,6 +56,81 @@ class Nesterov(Optimizer):
     learning_rate: float = number(0.01, minimum=0)
     momentum: float = number(0.9, minimum=0, below=1)
 
+    momenta: ClassVar[tuple[str, ...]] = ("momentum",)
+
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
         """Nesterov's accelerated gradient."""
         return optax.sgd(learning_rate, momentum=self.momentum, nesterov=True)
+
+
+@option
+class AggMo(Optimizer):
+    """v_i <- b_i * v_i + g for several b_i;  theta <- theta - learning_rate * mean of the v_i.
+
+    Aggregated momentum, Lucas et al. 2019, eq. 1: `velocities` of them with the dampings
+    b_i = 1 - scale^i, i from 0; the defaults are the paper's 0, 0.9 and 0.99. Large dampings make
+    fast progress, small ones stop the oscillations.
+    """
+
+    learning_rate: float = number(0.01, minimum=0)
+    velocities: int = number(3, minimum=1)
+    scale: float = number(0.1, minimum=0, below=1)
+
+    def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
+        """The mean of several heavy balls."""
+
+        def init(params: Any) -> Any:
+            return jax.tree.map(lambda p: jnp.zeros((self.velocities, *p.shape), p.dtype), params)
+
+        def update(gradient: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+            b = 1 - jnp.asarray(self.scale) ** jnp.arange(self.velocities)
+
+            def one(v: Float[Array, "k ..."], g: Float[Array, "..."]) -> Float[Array, "k ..."]:
+                return b.reshape(-1, *[1] * g.ndim).astype(g.dtype) * v + g
+
+            state = jax.tree.map(one, state, gradient)
+            return jax.tree.map(lambda v: -learning_rate * v.mean(0), state), state
+
+        return optax.GradientTransformation(init, update)
+
+
+@option
+class SignSGD(Optimizer):
+    """theta <- theta - learning_rate * sign(g).
+
+    Bernstein et al. 2018, algorithm 1.
+    """
+
+    learning_rate: float = number(0.001, minimum=0)
+
+    def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
+        """The sign of the gradient."""
+        return optax.sign_sgd(learning_rate)
+
+
+@option
+class Lion(Optimizer):
+    """theta <- theta - learning_rate * (sign(b1 * m + (1 - b1) * g) + weight_decay * theta).
+
+    Then m <- b2 * m + (1 - b2) * g. Chen et al. 2023, program 1 ("evolved sign momentum"); its
+    rate should be 3 to 10 times smaller than Adam's. Weight decay leaves biases and
+    normalizations alone unless `decay_all`.
+    """
+
+    learning_rate: float = number(1e-4, minimum=0)
+    b1: float = number(0.9, minimum=0, below=1)
+    b2: float = number(0.99, minimum=0, below=1)
+    weight_decay: float = number(0.0, minimum=0)
+    decay_all: bool = False
+
+    momenta: ClassVar[tuple[str, ...]] = ("b1", "b2")
+
+    def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
+        """Sign of an interpolated momentum."""
+        return optax.lion(
+            learning_rate,
+            b1=self.b1,
+            b2=self.b2,
+            weight_decay=self.weight_decay,
+            mask=decay_mask(self.decay_all),
+        )

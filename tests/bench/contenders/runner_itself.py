@@ -50,7 +50,7 @@ def prepare(workload: Workload) -> Callable[[int], float]:
                 config=settings,
                 seed=0,
                 total_steps=steps,
-                steps_per_epoch=training.steps_per_epoch,
+                total_epochs=training.total_epochs,
                 device="cpu",
             )
             training.compile()

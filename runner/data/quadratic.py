@@ -1,0 +1,101 @@
+"""The deep stochastic quadratic of the DeepOBS suite: a noisy bowl with the spectrum of a network.
+
+F. Schneider, L. Balles & P. Hennig, DeepOBS: A Deep Learning Optimizer Benchmark Suite, 2019.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar
+
+from runner.data.problem import Problem
+from runner.data.source import Dataset, Sizes, Split
+from runner.lazy import jax, jnp, np
+from runner.options.option import number, option
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+_DIMENSIONS, _NOISE = 100, 0.6
+_PROBLEM_SEED, _TRAIN_SEED, _TEST_SEED, _VALIDATION_SEED = 42, 42, 43, 44
+_ROWS = 1000
+
+
+@option
+class Quadratic(Problem):
+    """Mean of (theta - x)' Q (theta - x) / 2 over rows x ~ N(0, 0.36 I), in 100 dimensions.
+
+    Q has 90 eigenvalues in (0, 1) and 10 in (30, 60) under a random rotation, all drawn by NumPy's
+    RandomState(42). 1,000 training rows come from seed 42, the test rows from seed 43, and
+    (not in DeepOBS) as many validation rows from seed 44; training starts at theta = 1, and the
+    error is the distance from 0, the minimum of the expected loss. DeepOBS cuts rows into batches
+    of 128 and drops the remainder: its 896 test rows are the default, and
+    `batch_size=128 batch_size.drop_remainder=true sampling=fixed` trains on its batches.
+    """
+
+    test_examples: int = number(896, minimum=1, maximum=_ROWS)
+
+    input_shape = (_DIMENSIONS,)
+    generates: ClassVar[bool] = True
+
+    def sizes(self) -> Sizes:
+        """1,000 rows to train on, and `test_examples` twice."""
+        return Sizes(_ROWS, self.test_examples, self.test_examples)
+
+    def load(self) -> Dataset:
+        """Draw the rows."""
+        seeds = (_TRAIN_SEED, _VALIDATION_SEED, _TEST_SEED)
+
+        def split(seed: int, rows: int) -> Split:
+            drawn = np.random.RandomState(seed).normal(0.0, _NOISE, (_ROWS, _DIMENSIONS))
+            return Split(drawn[:rows].astype(np.float32), np.zeros(rows, np.int32))
+
+        return Dataset(*(split(seed, rows) for seed, rows in zip(seeds, self.sizes(), strict=True)))
+
+    def draw(
+        self, key: PRNGKeyArray, examples: int
+    ) -> tuple[Float[Array, "examples 100"], Int[Array, " examples"]]:
+        """New rows."""
+        return _NOISE * jax.random.normal(key, (examples, _DIMENSIONS)), jnp.zeros(examples, int)
+
+    def start(self) -> Float[Array, " 100"]:
+        """Ones."""
+        return jnp.ones(_DIMENSIONS)
+
+    def losses_and_errors(
+        self, outputs: Float[Array, "batch 200"], targets: Int[Array, " batch"]
+    ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
+        """The quadratic form of each row, and the distance of theta from 0."""
+        theta, rows = outputs[:, :_DIMENSIONS], outputs[:, _DIMENSIONS:]
+        away = theta - rows
+        losses = 0.5 * jnp.sum((away @ jnp.asarray(_matrix(), away.dtype)) * away, axis=1)
+        return losses, jnp.linalg.norm(theta, axis=1)
+
+
+@cache
+def _matrix() -> npt.NDArray:
+    """Q = R' diag(eigenvalues) R."""
+    random = np.random.RandomState(_PROBLEM_SEED)
+    eigenvalues = np.concatenate([random.uniform(0, 1, 90), random.uniform(30, 60, 10)])
+    rotation = _rotation(_DIMENSIONS, random)
+    return rotation.T @ np.diag(eigenvalues) @ rotation
+
+
+def _rotation(dimensions: int, random: np.random.RandomState) -> npt.NDArray:
+    """A rotation from the Haar measure, by the subgroup algorithm of Diaconis & Shahshahani 1987.
+
+    One dimension after the other: embed the rotation found so far, and reflect the new axis onto a
+    uniform random direction.
+    """
+    angle = 2 * np.pi * random.uniform()
+    found = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    for size in range(3, dimensions + 1):
+        direction = random.normal(size=size)
+        direction /= np.linalg.norm(direction)
+        axis = np.eye(size)[0] - direction
+        axis /= np.linalg.norm(axis)
+        embedded = np.eye(size)
+        embedded[1:, 1:] = found
+        found = embedded - 2 * np.outer(axis, axis @ embedded)
+    return -found

@@ -1,0 +1,78 @@
+"""Synthetic classification: labels from a fixed random network, as many examples as one likes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from runner.data.source import Dataset, Sizes, Source, Split
+from runner.lazy import jax, jnp, np
+from runner.options.option import number, option
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+_HELD_OUT = 1000
+_LARGEST_SEED = 2**32 - 1
+
+
+@option
+class Teacher(Source):
+    """x ~ N(0, I) in `features` dimensions, labelled by the largest of a teacher's outputs.
+
+    The teacher is a network of one hidden layer of `width` tanh units, drawn once by
+    `teacher_seed` with standard normal weights over the root of their fan-in (and not by the run's
+    seed: runs are compared on the same problem). 1,000 examples each for validation and test. With
+    `sampling=stream` every training example is new: online learning (Saad & Solla 1995).
+    """
+
+    features: int = number(32, minimum=1)
+    width: int = number(64, minimum=1)
+    classes: int = number(10, minimum=2)
+    train_examples: int = number(2000, minimum=1)
+    teacher_seed: int = number(0, minimum=0)
+
+    generates: ClassVar[bool] = True
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        """One axis of features."""
+        return (self.features,)
+
+    def sizes(self) -> Sizes:
+        """As many to train on as asked for, 1,000 each to validate and test."""
+        return Sizes(self.train_examples, _HELD_OUT, _HELD_OUT)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Refuse seeds that NumPy does not take."""
+        if self.teacher_seed > _LARGEST_SEED:
+            yield "teacher_seed", f"{self.teacher_seed} is more than {_LARGEST_SEED}"
+
+    def load(self) -> Dataset:
+        """Draw the three splits."""
+        random = np.random.default_rng([self.teacher_seed, 1])
+
+        def split(examples: int) -> Split:
+            inputs = random.standard_normal((examples, self.features), np.float32)
+            return Split(inputs, _label(np, inputs, self._weights()).astype(np.int32))
+
+        return Dataset(*(split(size) for size in self.sizes()))
+
+    def draw(
+        self, key: PRNGKeyArray, examples: int
+    ) -> tuple[Float[Array, "examples features"], Int[Array, " examples"]]:
+        """New examples."""
+        inputs = jax.random.normal(key, (examples, self.features))
+        return inputs, _label(jnp, inputs, self._weights())
+
+    def _weights(self) -> tuple[npt.NDArray, npt.NDArray]:
+        random = np.random.default_rng([self.teacher_seed, 0])
+        first = random.standard_normal((self.features, self.width), np.float32)
+        second = random.standard_normal((self.width, self.classes), np.float32)
+        return first / np.sqrt(self.features), second / np.sqrt(self.width)
+
+
+def _label(numpy: Any, inputs: Any, weights: tuple[Any, Any]) -> Any:
+    """The class with the largest output of the teacher."""
+    return numpy.argmax(numpy.tanh(inputs @ weights[0]) @ weights[1], axis=-1)

@@ -1,0 +1,75 @@
+"""Warm-up: small learning rates first, put before any schedule.
+
+While it lasts the multiplier is the warm-up's; then the schedule begins at its own time 0, and
+what is left of the run is its whole run.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from runner.lazy import jnp
+from runner.options.clock import Clock, Unit
+from runner.options.option import Facts, Option, leaf, number, option
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+    from runner.options.schedule.base import Schedule
+
+
+class Warmup(Option):
+    """What precedes the schedule."""
+
+    @abstractmethod
+    def multiplier(self, schedule: Schedule, clock: Clock, memory: Any) -> Float[Array, ""]:
+        """The unit multiplier of the learning rate, warm-up and schedule together."""
+
+    def lasts(self, steps_per_epoch: int) -> tuple[float, float]:
+        """Its length in steps and in epochs, from plain numbers."""
+        return 0.0, 0.0
+
+
+@option
+class NoWarmup(Warmup):
+    """The schedule from the first step on."""
+
+    def multiplier(self, schedule: Schedule, clock: Clock, memory: Any) -> Float[Array, ""]:
+        """The schedule's."""
+        return schedule(clock, memory)
+
+
+@option
+class LinearWarmup(Warmup):
+    """m(t) = initial + (1 - initial) * t / length for t < length, then the schedule from its start.
+
+    Goyal et al. 2017, section 2.2 ("gradual warmup").
+    """
+
+    length: int = leaf(1, minimum=1)
+    initial: float = number(0.0, minimum=0, maximum=1)
+    unit: Unit = "epoch"
+
+    def multiplier(self, schedule: Schedule, clock: Clock, memory: Any) -> Float[Array, ""]:
+        """A straight line up to 1, then the schedule's."""
+        progress = clock.progress(self.length, self.unit)
+        scheduled = schedule(clock.since(self.length, self.unit), memory)
+        return jnp.where(progress < 1, self.initial + (1 - self.initial) * progress, scheduled)
+
+    def lasts(self, steps_per_epoch: int) -> tuple[float, float]:
+        """`length` in both units."""
+        if self.unit == "epoch":
+            return self.length * steps_per_epoch, self.length
+        return self.length, self.length / steps_per_epoch
+
+    def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        """Refuse a warm-up that leaves nothing for the schedule."""
+        run = facts.total_epochs if self.unit == "epoch" else facts.total_steps
+        if self.length >= run:
+            yield (
+                "length",
+                f"{self.length} {self.unit}s of warm-up leave nothing of a run of "
+                f"{run:g} {self.unit}s",
+            )
