@@ -44,8 +44,9 @@ format: $(READY)  ## rewrite the code in the house style
 types: $(READY)  ## the type checker
 	$(BIN)/mypy
 
-docs: $(READY)  ## make docs/options.md from the option table
+docs: $(READY)  ## make docs/options.md and docs/schedules.png from the option table
 	$(BIN)/python -m runner.reference > docs/options.md
+	$(BIN)/python -m runner.schedule_picture docs/schedules.png
 
 bench-setup: $(READY)  ## install the peers that `make bench` compares with (large)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt

@@ -169,7 +169,7 @@ def check(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str]) ->
         if group in experiment.data.ignores:
             data = OmegaConf.select(config, "data.name")
             raise ConfigError(
-                f"{override.lstrip('+')} has no part in data={data}, which "
+                f"{override.lstrip('+').replace(chr(39), '')} has no part in data={data}, which "
                 + ("brings its own parameters" if group != "batch_size" else "has no examples")
             )
     return experiment
@@ -220,7 +220,7 @@ def one_line_errors(loader: ConfigLoader, overrides: Sequence[str]) -> Iterator[
     try:
         yield
     except MissingConfigException as error:
-        raise ConfigError(_missing_option(error)) from error
+        raise ConfigError(_missing_option(loader, error)) from error
     except OverrideParseException as error:
         raise ConfigError(_unparsable(error)) from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
@@ -237,11 +237,11 @@ def run_errors() -> Iterator[None]:
         raise ConfigError(_first_line(error)) from error
 
 
-def _missing_option(error: MissingConfigException) -> str:
+def _missing_option(loader: ConfigLoader, error: MissingConfigException) -> str:
     """The line for an option, or a whole config, that does not exist."""
     group, _, name = str(error.missing_cfg_file or "").rpartition("/")
-    if group in GROUPS and error.options:
-        options = sorted(error.options)
+    if group in GROUPS:
+        options = sorted(error.options or loader.get_group_options(group))
         return f"{group}={name} is not a known {group}{did_you_mean(name, options)}"
     return _first_line(error)
 

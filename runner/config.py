@@ -106,7 +106,8 @@ class _Checker:
             hint = did_you_mean(str(name), OPTIONS[group])
             raise self.error(f"{key}.name", f"is {name!r}, which is no known {group}{hint}")
         cls = OPTIONS[group][name]
-        chosen = cls(**self.fields(f"{key}.", cls, values, f"{key}={name}"))
+        words = f"{group if group in STACKED else key}={name}"
+        chosen = cls(**self.fields(f"{key}.", cls, values, words))
         for field, problem in chosen.problems():
             raise self.error(f"{key}.{field}", f"is wrong: {problem}")
         return chosen
@@ -118,6 +119,8 @@ class _Checker:
         for name in config:
             if name not in OPTIONS[group]:
                 hint = did_you_mean(str(name), OPTIONS[group])
+                inside = [f"{group}.{one}.{name}" for one in config if name in _keys(group, one)]
+                hint = f"; did you mean {inside[0]}?" if inside else hint
                 raise self.error(f"{group}.{name}", f"is not a known {group}{hint}")
         return tuple(
             self.option(f"{group}.{name}", group, config[name])
@@ -150,13 +153,9 @@ class _Checker:
         """Say what is wrong with a key that the chosen option does not have."""
         group = prefix.partition(".")[0]
         place = prefix.rstrip(".") if group not in STACKED else group
-        owners = [
-            name
-            for name, cls in OPTIONS.get(group, {}).items()
-            if key in (field.name for field in dataclasses.fields(cls))
-        ]
+        owners = [name for name in OPTIONS.get(group, {}) if key in _keys(group, name)]
         names = list(fields)
-        if "base" in names and key in _base_keys(group):
+        if "base" in names and owners:
             return f"belongs to the base of {chosen}: {place}.base.{key}"
         if owners:
             return f"belongs to {place}={_some(owners)}, not to {chosen}"
@@ -172,11 +171,10 @@ def _some(names: list[str]) -> str:
     return ", ".join(sorted(names, key=lambda name: (len(name), name))[:3]) + " and others"
 
 
-def _base_keys(group: str) -> set[str]:
-    """The keys of the options of a group that can be wrapped."""
-    return {
-        field.name for cls in OPTIONS.get(group, {}).values() for field in dataclasses.fields(cls)
-    }
+def _keys(group: str, name: str) -> set[str]:
+    """The keys of an option; none if it is not known."""
+    cls = OPTIONS.get(group, {}).get(name)
+    return {field.name for field in dataclasses.fields(cls)} if cls else set()
 
 
 def _check_together(check: _Checker, experiment: Experiment) -> None:

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from runner.compose import accept, check, one_line_errors
 from runner.errors import ConfigError, UserError
+from runner.overrides import as_typed
 from runner.progress import closing_lines
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def _remove_if_unused(directory: Path) -> None:
 
 def _words(overrides: Sequence[str]) -> str:
     """A job's overrides as the user typed them."""
-    return " ".join(word for word in overrides if not word.startswith("hydra.")).replace("'", "")
+    return as_typed(" ".join(word for word in overrides if not word.startswith("hydra.")))
 
 
 def _compose(

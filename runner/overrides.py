@@ -51,6 +51,11 @@ def _normalize_one(override: str) -> str:
     return f"{group}={value}"
 
 
+def as_typed(words: str) -> str:
+    """Overrides in the form in which a person types them: what `normalize` did, undone."""
+    return re.sub(r"\w+@", "", words).replace("'", "")
+
+
 def numbered_options(overrides: Iterable[str]) -> set[str]:
     """The numbers that normalized overrides use as the name of a batch size."""
     return {
@@ -77,5 +82,5 @@ def readable_name(number: int, override_dirname: str) -> str:
 
     At most 120 characters; longer lists of overrides are cut (the number keeps names apart).
     """
-    plain = re.sub(r"[^\w.,=+\-\[\]]", "", override_dirname)
+    plain = re.sub(r"[^\w.,=+\-\[\]]", "", as_typed(override_dirname))
     return f"{number}_{plain}"[:120].rstrip("_,")

@@ -5,20 +5,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import importlib
 import inspect
 import re
 from pathlib import Path
+from typing import get_type_hints
 
 from runner.locations import config_directory
-from runner.options.option import Option, leaf_names
+from runner.options.option import Option, holds_option, leaf_names
 from runner.table import OPTIONS
 
 HEAD = """\
 # Options
 
-Made by `make docs` from the option table; do not edit. Numbers marked *float* are data: runs that
-differ only in them share one compiled program.
+Made by `make docs` from the option table; do not edit. Numbers marked *float* or *data* are data:
+runs that differ only in them share one compiled program.
 """
 
 
@@ -26,9 +29,9 @@ def page() -> str:
     """The whole page, in Markdown."""
     sections = [HEAD]
     for group, names in OPTIONS.items():
-        module = inspect.getmodule(next(iter(names.values())))
         sections.append(f"## {group}\n")
-        if module is not None and module.__name__.endswith(f".{group}"):
+        with contextlib.suppress(ModuleNotFoundError):
+            module = importlib.import_module(f"runner.options.{group}")
             sections.append(inspect.cleandoc(module.__doc__ or "") + "\n")
         sections += [_option(group, name, cls) for name, cls in names.items()]
     return "\n".join(sections)
@@ -48,14 +51,23 @@ def _docstring(cls: type[Option]) -> str:
 
 def _keys(cls: type[Option], file: Path) -> str:
     """A table of the option's keys, their defaults, ranges and meanings."""
-    meanings = dict(
-        re.findall(r"^(\w+): .*?  # (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
-    )
+    text = file.read_text(encoding="utf-8")
+    meanings = dict(re.findall(r"^(\w+): .*?  # (.*)$", text, re.MULTILINE))
+    inner = dict(re.findall(r"^  - /\w+@(\w+): (\w+)", text, re.MULTILINE))
+    types = get_type_hints(cls)
     floats = leaf_names(cls)
     rows = ["| key | default | range | meaning |", "|---|---|---|---|"]
     for field in dataclasses.fields(cls):
+        if holds_option(types[field.name]):
+            rows.append(
+                f"| `{field.name}` | `{inner[field.name]}` | *{file.parent.name}* | "
+                f"the one inside; its keys are `{file.parent.name}.{field.name}.<key>` |"
+            )
+            continue
         limits = field.metadata.get("range")
-        kind = "float" if field.name in floats else str(field.type).replace("|", "or")
+        kind = str(field.type).replace("|", "or")
+        if field.name in floats and kind != "float":
+            kind += ", data"
         allowed = f"*{kind}*" + (f", {limits}" if limits and str(limits) else "")
         default = "null" if field.default is None else str(field.default)
         rows.append(

@@ -42,8 +42,7 @@ STEPS_PER_CALL = 4096
 """How many steps one call of `advance` can record at most."""
 
 
-@jax.jit
-def initialize(experiment: Experiment, arrays: Arrays) -> State:
+def initial_state(experiment: Experiment, arrays: Arrays) -> State:
     """The state before the first step."""
     key = streams(experiment.seed).initial
     params, layers, _ = experiment.network().init(key, arrays.inputs.shape[1:])
@@ -57,6 +56,11 @@ def initialize(experiment: Experiment, arrays: Arrays) -> State:
         order=jnp.arange(arrays.targets.shape[0]),
         epoch_sums=jnp.zeros(2),
     )
+
+
+# It runs once, so compiling it well costs more than it saves: a second for the random numbers.
+initialize = jax.jit(initial_state, compiler_options={"xla_backend_optimization_level": "0"})
+"""`initial_state`, compiled."""
 
 
 @jax.jit

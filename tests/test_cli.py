@@ -55,6 +55,14 @@ def test_an_option_brings_its_own_keys_and_no_stale_ones(runner: Runner) -> None
     assert set(composed(runner)["optimizer"]) == {"name", "learning_rate"}
 
 
+def test_an_experiment_may_change_options_and_settings(runner: Runner) -> None:
+    config = composed(runner, "+experiment=deepobs_quadratic", "optimizer=momentum", "seed=3")
+    assert (config["data"]["name"], config["batch_size"]["size"]) == ("quadratic", 128)
+    assert (config["epochs"], config["seed"]) == (100, 3)
+    assert config["optimizer"] == {"name": "momentum", "learning_rate": 0.01, "momentum": 0.9}
+    assert composed(runner, "experiment=deepobs_quadratic", "epochs=5")["epochs"] == 5
+
+
 def test_a_number_is_a_batch_size(runner: Runner) -> None:
     config = composed(runner, "batch_size=64")
     assert config["batch_size"] == {
@@ -133,6 +141,16 @@ def test_shell_completion_can_be_installed(runner: Runner) -> None:
         ("--nonsense", "unrecognized arguments: --nonsense"),
         ("--config-dir nowhere", "there is no such folder"),
         ("--experimental-rerun x.pickle", "can execute code"),
+        ("gradient=[clip_norm,nois]", "gradient=nois is not a known gradient; did you mean noise?"),
+        ("gradient=clip_norm gradient.threshold=2", "did you mean gradient.clip_norm.threshold?"),
+        ("gradient=clip_norm gradient.clip_norm.treshold=2", "not a key of gradient=clip_norm"),
+        ("optimizer=sam optimizer.b1=0.5", "belongs to the base of optimizer=sam"),
+        ("optimizer=sam optimizer.base=adm", "did you mean adam?"),
+        ("optimizer=sam optimizer.base=adam optimizer.base.b1=2", "optimizer.base.b1=2 is out of"),
+        ("optimizer=newton", "the model has 4,810 parameters and the limit is 2,000"),
+        ("data=beale model=cnn", "model=cnn has no part in data=beale"),
+        ("data=beale batch_size=3", "batch_size=3 has no part in data=beale"),
+        ("sampling=stream", "data that can be generated"),
         ("-m optimizer=sgd,adam optimizer.b1=0.9", "belongs to optimizer=adam, "),
         ("-m optimizer.learning_rate=0.1,-1", "in run 1 of the sweep"),
         ("-m batch_size=8,100000", "more than the 1,437"),

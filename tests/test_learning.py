@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from conftest import compose
 
-from runner.run import run
+from runner.run import Training, run
+from runner.table import OPTIONS
+from runner.train import initialize, leaves_as_arrays
 
 
 def test_digits_above_95_percent(tmp_path: Path) -> None:
@@ -44,3 +48,38 @@ def test_a_cnn_with_batch_normalization_learns_digits(tmp_path: Path) -> None:
     experiment = compose({"epochs": 5}, model="cnn", normalization="batch", optimizer="adam")
     summary = run(experiment, tmp_path, {})
     assert summary["final"]["test_error"] < 0.05
+
+
+def choices_for(name: str) -> dict[str, Any]:
+    """The option with its defaults, in the run that it is meant for."""
+    experiment = compose({"epochs": 5}, model="linear", optimizer=name)
+    wants_everything = any(experiment.optimizer.cautions(experiment.facts()))
+    choices: dict[str, Any] = {"optimizer": name}
+    if name == "newton":
+        choices["model"] = "linear"
+    if wants_everything:
+        return {**choices, "batch_size": "full", "settings": {"epochs": 30}}
+    return {**choices, "settings": {"epochs": 5}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OPTIONS["optimizer"])
+def test_every_optimizer_lowers_the_loss_with_its_defaults(name: str) -> None:
+    """On digits; and numbers stay finite, and parameters what they were in type and structure."""
+    choices = choices_for(name)
+    experiment = compose(choices.pop("settings"), **choices)
+    training = Training(experiment, experiment.data.load())
+    leaves = leaves_as_arrays(experiment)
+    start = initialize(leaves, training.arrays)
+    chunks = list(training.chunks())
+    steps = np.concatenate([chunk.steps for chunk in chunks])
+    epochs = np.concatenate([chunk.epochs for chunk in chunks])
+    assert len(steps) == training.total_steps
+    assert all(np.isfinite(steps[column]).all() for column in steps.dtype.names)
+    assert epochs["validation_loss"][-1] < 0.97 * epochs["validation_loss"][0]
+    assert epochs["test_loss"][-1] < 0.97 * epochs["test_loss"][0]
+    assert training.state is not None
+    for before, after in ((start.params, training.state.params), (start, training.state)):
+        assert jax.tree.structure(before) == jax.tree.structure(after)
+        pairs = zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)
+        assert all(one.dtype == other.dtype and one.shape == other.shape for one, other in pairs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.overrides import (
+    as_typed,
     normalize,
     normalize_completion_line,
     numbered_options,
@@ -34,11 +35,22 @@ from runner.overrides import (
         ("batch_size=my_64", "batch_size=my_64"),
         ("batch_size=3.5", "batch_size=3.5"),
         ("batch_size.size=64", "batch_size.size=64"),
+        ("optimizer.base=sgd,adam", "optimizer@optimizer.base=sgd,adam"),
+        ("+optimizer.base.base=adam", "optimizer@optimizer.base.base=adam"),
+        ("optimizer.base.b1=0.5", "optimizer.base.b1=0.5"),
+        ("gradient=[clip_norm,noise]", "gradient=[clip_norm,noise]"),
     ],
 )
 def test_rewriting(typed: str, normal: str) -> None:
     assert normalize([typed]) == [normal]
     assert normalize([normal]) == [normal], "rewriting twice changes nothing more"
+
+
+def test_what_was_rewritten_is_shown_as_typed() -> None:
+    words = "optimizer=sam optimizer.base=adam batch_size=64"
+    assert as_typed(" ".join(normalize(words.split()))) == words
+    name = readable_name(3, "batch_size='64',optimizer@optimizer.base=adam")
+    assert name == "3_batch_size=64,optimizer.base=adam"
 
 
 def test_numbers_that_become_options() -> None:

@@ -8,6 +8,7 @@ changed it.
 
 from __future__ import annotations
 
+import itertools
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -161,10 +162,12 @@ class Noise(Treatment):
         """Add annealed Gaussian noise."""
         deviation = jnp.sqrt(self.eta / (1.0 + step) ** self.gamma)
         leaves, tree = jax.tree.flatten(gradient)
-        keys = jax.random.split(key, len(leaves))
+        # One draw for all of them: a generator is much code, and compiling it takes a second.
+        ends = list(itertools.accumulate(leaf.size for leaf in leaves))
+        draws = jnp.split(jax.random.normal(key, (ends[-1],), leaves[0].dtype), ends[:-1])
         noisy = [
-            leaf + deviation * jax.random.normal(own, leaf.shape, leaf.dtype)
-            for leaf, own in zip(leaves, keys, strict=True)
+            leaf + deviation * draw.reshape(leaf.shape)
+            for leaf, draw in zip(leaves, draws, strict=True)
         ]
         return Treated(jax.tree.unflatten(tree, noisy), memory, jnp.zeros((), bool))
 

@@ -19,7 +19,7 @@ Ranges are declared with the field and checked once, on the composed config, by 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import (
     Any,
     NamedTuple,
@@ -157,11 +157,33 @@ def register_pytrees() -> None:
     global _jax_is_loaded
     _jax_is_loaded = True
     while _unregistered:
-        cls = _unregistered.pop()
-        leaves = leaf_names(cls)
-        names = [field.name for field in dataclasses.fields(cls)]
-        structure = [name for name in names if name not in leaves]
-        jax.tree_util.register_dataclass(cls, data_fields=leaves, meta_fields=structure)
+        _register(_unregistered.pop())
+
+
+def _register(cls: type) -> None:
+    """Tell JAX which fields of a class are children and which are structure.
+
+    Not by `jax.tree_util.register_dataclass`, for which two classes with equal fields have *equal*
+    structures (seen with JAX 0.10 to 0.12; only their hashes differ): programs are looked up by
+    structure, and one run in a hundred would be computed by the program of another optimizer.
+    """
+    leaves = leaf_names(cls)
+    structure = [field.name for field in dataclasses.fields(cls) if field.name not in leaves]
+    keys = [jax.tree_util.GetAttrKey(name) for name in leaves]
+
+    def flatten(chosen: Any) -> tuple[list[Any], tuple[Any, ...]]:
+        children = [getattr(chosen, name) for name in leaves]
+        return children, (cls, *(getattr(chosen, name) for name in structure))
+
+    def flatten_with_keys(chosen: Any) -> tuple[list[Any], tuple[Any, ...]]:
+        children, kept = flatten(chosen)
+        return list(zip(keys, children, strict=True)), kept
+
+    def unflatten(kept: tuple[Any, ...], children: Iterable[Any]) -> Any:
+        values = dict(zip(leaves, children, strict=True))
+        return cls(**values, **dict(zip(structure, kept[1:], strict=True)))
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
 
 
 def leaf_names(cls: type) -> list[str]:
