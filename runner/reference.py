@@ -46,7 +46,8 @@ def _option(group: str, name: str, cls: type[Option]) -> str:
 
 
 def _docstring(cls: type[Option]) -> str:
-    return inspect.cleandoc(cls.__doc__ or "") + "\n"
+    text = inspect.cleandoc(cls.__doc__ or "") + "\n"
+    return re.sub(r"^\* ", r"\\* ", text, flags=re.MULTILINE)  # a product, not a list
 
 
 def _keys(cls: type[Option], file: Path) -> str:
