@@ -1,6 +1,7 @@
 """A sweep: check every job first, then run them, each as if it had been started alone.
 
-Jobs run one after another in this process, so those of equal structure share one compiled program.
+Jobs run one after another in this process, so those of equal structure share one compiled program;
+how many programs there are is said at the start.
 A job that fails leaves its reason in its own log and does not keep the others from running.
 """
 
@@ -18,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from runner.compose import accept, check, one_line_errors
 from runner.errors import ConfigError, UserError
+from runner.experiment import Experiment
 from runner.overrides import as_typed
 from runner.progress import closing_lines
 
@@ -45,7 +47,7 @@ def launch(
     """
     setup_globals()
     try:
-        configs = [
+        jobs = [
             _compose(context, sweep, overrides, number)
             for number, overrides in enumerate(job_overrides, start=first_number)
         ]
@@ -53,10 +55,11 @@ def launch(
         _remove_if_unused(Path(str(sweep.hydra.sweep.dir)))
         raise
     Path(str(sweep.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
+    _announce([experiment for _, experiment in jobs])
     results: list[JobReturn] = []
-    for position, config in enumerate(configs, start=1):
+    for position, (config, _) in enumerate(jobs, start=1):
         words = _words(config.hydra.overrides.task)
-        print(f"[{position}/{len(configs)}] {words}", file=sys.stderr, flush=True)
+        print(f"[{position}/{len(jobs)}] {words}", file=sys.stderr, flush=True)
         result = run_job(
             hydra_context=context,
             task_function=_logging_failures(task),
@@ -75,6 +78,15 @@ def launch(
     return results
 
 
+def _announce(experiments: Sequence[Experiment]) -> None:
+    """Say how many runs there are and how many programs must be compiled for them."""
+    from runner.population import programs  # JAX, which only a sweep that runs should wait for
+
+    count = programs(experiments)
+    runs = f"{len(experiments)} run" + "s" * (len(experiments) > 1)
+    print(f"{runs}, {count} program" + "s" * (count > 1), file=sys.stderr, flush=True)
+
+
 def _remove_if_unused(directory: Path) -> None:
     """Take back the directory of a sweep of which nothing has run."""
     if [file.name for file in directory.iterdir()] == ["multirun.yaml"]:
@@ -89,21 +101,21 @@ def _words(overrides: Sequence[str]) -> str:
 
 def _compose(
     context: HydraContext, sweep: DictConfig, overrides: Sequence[str], number: int
-) -> DictConfig:
-    """The checked config of one job."""
+) -> tuple[DictConfig, Experiment]:
+    """The checked config of one job, and the experiment that it describes."""
     accepted = accept(overrides)
     loader = context.config_loader
     try:
         with one_line_errors(loader, accepted):
             config = loader.load_sweep_config(sweep, accepted)
-        check(loader, config, accepted)
+        experiment = check(loader, config, accepted)
     except ConfigError as error:
         message = f"{error} [in run {number} of the sweep: {_words(accepted)}]"
         raise ConfigError(message) from error
     with open_dict(config):
         config.hydra.job.id = str(number)
         config.hydra.job.num = number
-    return config
+    return config, experiment
 
 
 def _logging_failures(task: TaskFunction) -> TaskFunction:

@@ -21,7 +21,7 @@ FLOORS = [
     {"table", "experiment", "values"},
     {"objective", "state"},
     {"config", "overrides", "reference", "train", "compilation"},
-    {"help", "schedule_picture", "placement", "record", "progress"},
+    {"help", "schedule_picture", "population", "placement", "record", "progress"},
     {"run", "compose"},
     {"launcher", "hydra_path"},
     {"cli"},

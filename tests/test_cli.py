@@ -217,6 +217,7 @@ def test_a_run_leaves_its_record_and_says_where(runner: Runner, tmp_path: Path) 
 def test_a_sweep_trains_every_combination(runner: Runner, tmp_path: Path) -> None:
     done = runner("-m", "+optimizer=sgd,adam", "optimizer.learning_rate=0.1,0.01", "epochs=1")
     assert done.returncode == 0, done.stderr
+    assert "4 runs, 2 programs" in done.stderr
     trained = [
         (s["config"]["optimizer"]["name"], s["config"]["optimizer"]["learning_rate"])
         for s in summaries(tmp_path)
