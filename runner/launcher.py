@@ -18,10 +18,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from runner.compose import accept, check, one_line_errors
-from runner.errors import ConfigError, UserError
+from runner.errors import ConfigError, RecordError, UserError
 from runner.experiment import Experiment
 from runner.overrides import as_typed
-from runner.progress import closing_lines
+from runner.progress import sweep_table
+from runner.record.summary import read_summary
+from runner.sweep_table import Run, write_csv
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +71,7 @@ def launch(
         )
         configure_log(sweep.hydra.hydra_logging, sweep.hydra.verbose)
         results.append(result)
-    closing_lines(
-        [_words(result.overrides or []) for result in results],
-        [result._return_value for result in results],
-        Path(str(sweep.hydra.sweep.dir)),
-    )
+    _show(results, Path(str(sweep.hydra.sweep.dir)))
     _raise_failures(results)
     return results
 
@@ -132,6 +130,23 @@ def _logging_failures(task: TaskFunction) -> TaskFunction:
             raise
 
     return logged
+
+
+def _show(results: Sequence[JobReturn], directory: Path) -> None:
+    """Print the table of the results, and leave it in the directory of the sweep."""
+    runs = []
+    for result in results:
+        words = (_words([word]).partition("=") for word in result.overrides or [])
+        settings = {key: value for key, _, value in words if key}
+        assert result.hydra_cfg is not None
+        place = Path(str(OmegaConf.select(result.hydra_cfg, "hydra.runtime.output_dir")))
+        summary = read_summary(place) if result.status is JobStatus.COMPLETED else {}
+        runs.append(Run(settings, place.name, summary))
+    sweep_table(runs, directory)
+    try:
+        write_csv(directory / "sweep.csv", runs)
+    except OSError as error:
+        raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
 
 
 def _raise_failures(results: Sequence[JobReturn]) -> None:

@@ -6,6 +6,7 @@ of a run can be piped without its progress.
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 import time
@@ -13,8 +14,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runner.sweep_table import SEED, Run, edges, rows, swept
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
+
+RATE = "0-1 error"
+"""What the summary of a run calls an error that is a fraction of examples."""
 
 SECONDS_BETWEEN_LINES = 5.0
 REFRESHES_PER_SECOND = 5
@@ -87,7 +93,7 @@ def closing_table(summary: Mapping[str, Any], directory: Path, logdir: Path) -> 
     from rich.table import Table
 
     final, best = summary["final"], summary["best"]
-    is_rate = summary["error"] == "0-1 error"
+    is_rate = summary["error"] == RATE
     error = "error" if is_rate else "distance"
     table = Table("", "final loss", "best loss", f"final {error}", f"best {error}", box=None)
     for column in table.columns[1:]:
@@ -108,18 +114,37 @@ def closing_table(summary: Mapping[str, Any], directory: Path, logdir: Path) -> 
     print(f"Look:   tensorboard --logdir {_readable(logdir)}")
 
 
-def closing_lines(names: Sequence[str], errors: Sequence[Any], logdir: Path) -> None:
-    """Print the best validation error of each run of a sweep, and how to look at the curves.
+def sweep_table(runs: Sequence[Run], logdir: Path) -> None:
+    """Print the results of a sweep, the best first, and how to look at the curves.
 
     Args:
-        names: the runs, by what distinguishes them.
-        errors: the best validation error of each; anything but a number marks a failed run.
+        runs: the runs of the sweep.
         logdir: the folder of the sweep.
     """
-    print("best validation error")
-    for name, error in zip(names, errors, strict=True):
-        known = isinstance(error, float) and error != float("inf")
-        print(f"{_number(error, percent=True) if known else '-':>9}  {name}")
+    from rich.console import Console
+    from rich.table import Table
+
+    table, keys = rows(runs), [key for key in swept(runs) if key != SEED]
+    percent = all(run.summary.get("error", RATE) == RATE for run in runs)
+    word = "error" if percent else "distance"
+    several = any(len(row.runs) > 1 for row in table)
+    shown = Table(*keys, f"best validation {word}", box=None)
+    shown.columns[-1].justify = "right"
+    if several:
+        shown.add_column("95 % interval", justify="right")
+        shown.add_column("runs", justify="right")
+    shown.add_column("")
+    for row in table:
+        mean = row.mean if math.isfinite(row.mean) else None
+        cells = [*(row.settings.get(key, "") for key in keys), _number(mean, percent=percent)]
+        if several:
+            half = row.half_width
+            cells.append("" if half is None else f"+- {_number(half, percent=percent)}")
+            cells.append(str(len(row.runs)))
+        shown.add_row(*cells, "" if row.outcome == "finished" else row.outcome)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(shown)
+    for line in edges(table, keys):
+        print(f"Note:   {line}")
     print(f"Curves: {_readable(logdir)}")
     print(f"Look:   tensorboard --logdir {_readable(logdir)}")
 

@@ -18,7 +18,7 @@ FLOORS = [
     {"lazy", "errors", "locations", "measures"},
     {"options.option", "options.layer", "options.clock"},
     {"options", "data"},
-    {"table", "experiment", "values"},
+    {"table", "experiment", "values", "sweep_table"},
     {"objective", "state"},
     {"config", "overrides", "reference", "train", "compilation"},
     {"help", "schedule_picture", "population", "placement", "record", "progress"},

@@ -223,6 +223,13 @@ def test_a_sweep_trains_every_combination(runner: Runner, tmp_path: Path) -> Non
         for s in summaries(tmp_path)
     ]
     assert sorted(trained) == [("adam", 0.01), ("adam", 0.1), ("sgd", 0.01), ("sgd", 0.1)]
+    assert done.stdout.splitlines()[0].split()[:3] == [
+        "optimizer",
+        "optimizer.learning_rate",
+        "best",
+    ]
+    (table,) = tmp_path.rglob("sweep.csv")
+    assert len(table.read_text().splitlines()) == 1 + 4
     names = {file.parent.name for file in tmp_path.rglob("summary.json")}
     assert "0_epochs=1,optimizer.learning_rate=0.1,optimizer=sgd" in names
 
@@ -234,7 +241,7 @@ def test_the_three_lines_of_daily_use(runner: Runner, tmp_path: Path) -> None:
     done = runner("-m", "optimizer=sgd,adam,rmsprop")
     assert done.returncode == 0, done.stderr
     assert [s["status"] for s in summaries(tmp_path)] == ["finished"] * 4
-    assert "optimizer=rmsprop" in done.stdout
+    assert "rmsprop" in done.stdout
     assert "Look:   tensorboard --logdir outputs" in done.stdout
 
 

@@ -33,6 +33,15 @@ def write_summary(directory: Path, summary: Mapping[str, Any]) -> None:
     temporary.replace(directory / FILE_NAME)
 
 
+def read_summary(directory: Path) -> dict[str, Any]:
+    """The summary of a run; empty where there is none, or none that can be read."""
+    try:
+        found = json.loads((directory / FILE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def final_and_best(epochs: npt.NDArray) -> dict[str, dict[str, float | None]]:
     """The last row of the epochs, and the least value of each measure.
 
