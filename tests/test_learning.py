@@ -12,7 +12,7 @@ from conftest import compose
 
 from runner.run import Training, run
 from runner.table import OPTIONS
-from runner.train import initialize, leaves_as_arrays
+from runner.train import advance, initialize, leaves_as_arrays
 
 
 def test_digits_above_95_percent(tmp_path: Path) -> None:
@@ -64,8 +64,14 @@ def choices_for(name: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS["optimizer"])
-def test_every_optimizer_lowers_the_loss_with_its_defaults(name: str) -> None:
+def test_every_optimizer_lowers_the_loss_with_its_defaults(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On digits; and numbers stay finite, and parameters what they were in type and structure."""
+    in_a_hurry = {"xla_backend_optimization_level": "0"}  # how well it is compiled is not tested
+    monkeypatch.setattr(
+        "runner.run.advance", jax.jit(advance.__wrapped__, compiler_options=in_a_hurry)
+    )
     choices = choices_for(name)
     experiment = compose(choices.pop("settings"), **choices)
     training = Training(experiment, experiment.data.load())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -57,20 +58,32 @@ def unconditional(optimizer: dict[str, Any], rate: float) -> Optimizer:
     return compose(model="linear", optimizer=optimizer).optimizer
 
 
-def path(choice: dict[str, Any], rate: Callable[[int], float], steps: int = STEPS) -> list[Any]:
-    """The points that the engine's rule visits, and those it would evaluate."""
-    optimizer = unconditional(choice, rate(0))
-    with jax.enable_x64(True):
-        params = as_tree(jnp.asarray(START))
-        state = optimizer.build(jnp.asarray(rate(0))).init(params)
+_compiled: dict[str, tuple[Optimizer, Callable]] = {}
 
-        @jax.jit
-        def step(t: Any, now: Any, params: Any, state: Any) -> Any:
+
+def one_step(choice: dict[str, Any], first_rate: float) -> tuple[Optimizer, Callable]:
+    """The option, and its compiled step in the engine's manner; compiled once a choice."""
+    name = f"{choice} {first_rate}"
+    if name not in _compiled:
+        optimizer = unconditional(choice, first_rate)
+
+        @partial(jax.jit, compiler_options={"xla_backend_optimization_level": "0"})
+        def step(t: Any, rate: Any, params: Any, state: Any) -> Any:
             more = extra(params, jax.random.fold_in(jax.random.key(0), t))
-            rule = optax.with_extra_args_support(optimizer.build(now))
+            rule = optax.with_extra_args_support(optimizer.build(rate))
             updates, state = rule.update(more["grad"], state, params, **more)
             return optax.apply_updates(params, updates), state
 
+        _compiled[name] = optimizer, step
+    return _compiled[name]
+
+
+def path(choice: dict[str, Any], rate: Callable[[int], float], steps: int = STEPS) -> list[Any]:
+    """The points that the engine's rule visits, and those it would evaluate."""
+    optimizer, step = one_step(choice, rate(0))
+    with jax.enable_x64(True):
+        params = as_tree(jnp.asarray(START))
+        state = optimizer.build(jnp.asarray(rate(0))).init(params)
         visited = []
         for t in range(steps):
             params, state = step(t, jnp.asarray(rate(t)), params, state)
@@ -84,8 +97,8 @@ def label(value: Any) -> str:
     return getattr(value, "__name__", "") if callable(value) else ""
 
 
-@pytest.mark.parametrize(("choice", "rule"), RULES, ids=label)
 @pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize(("choice", "rule"), RULES, ids=label)
 def test_the_papers_rule(choice: dict, rule: Callable, rate: str) -> None:
     pairs = zip(rule(START, RATES[rate]), path(choice, RATES[rate]), strict=True)
     moved = 0.0
