@@ -170,6 +170,29 @@ def test_lbfgs_goes_where_scipys_goes() -> None:
         assert abs(rules.gradient(after) @ step) <= 0.9 * abs(slope @ step) + 1e-12
 
 
+def test_lbfgs_steps_along_the_two_loop_direction() -> None:
+    """Nocedal & Wright, algorithm 7.4, from the last three pairs; the search sets the length."""
+    choice = {"name": "lbfgs", "memory": 3}
+    visited = [START, *(trained for trained, _ in path(choice, lambda t: 1.0))]
+    pairs: list[tuple[np.ndarray, np.ndarray]] = []
+    for before, after in itertools.pairwise(visited):
+        direction = rules.gradient(before)
+        weights = []
+        for s, y in reversed(pairs):
+            weights.append(s @ direction / (y @ s))
+            direction = direction - weights[-1] * y
+        if pairs:
+            s, y = pairs[-1]
+            direction = direction * (s @ y) / (y @ y)
+        for (s, y), weight in zip(pairs, reversed(weights), strict=True):
+            direction = direction + (weight - y @ direction / (y @ s)) * s
+        step = after - before
+        length = -step @ direction / (direction @ direction)
+        assert length > 0
+        np.testing.assert_allclose(step, -length * direction, rtol=1e-6, atol=1e-9)
+        pairs = [*pairs, (step, rules.gradient(after) - rules.gradient(before))][-3:]
+
+
 def test_newton_is_exact_on_a_quadratic() -> None:
     """One undamped step of a quadratic ends at its minimum; here of the bowl's quadratic model."""
     optimizer = unconditional({"name": "newton", "damping": 0.0}, 1.0)
