@@ -146,10 +146,14 @@ def _train(application: Application, arguments: Namespace) -> None:
     if arguments.multirun:
         overrides.append("hydra.mode=MULTIRUN")
     config = application.compose_config(name, overrides, mode, with_log_configuration=True)
+    dry_run = config.hydra.launcher.get("dry_run", False)
     with run_errors():
         if config.hydra.mode == RunMode.MULTIRUN:
-            claim_directory(config, "sweep", overrides)
+            if not dry_run:
+                claim_directory(config, "sweep", overrides)
             application.multirun(name, _sweep_task, overrides)
+        elif dry_run:
+            print("1 run to run; nothing was run")
         else:
             claim_directory(config, "run", overrides)
             application.run(name, _single_task, overrides)

@@ -163,16 +163,26 @@ def check(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str]) ->
     Raises:
         ConfigError: something is wrong with it, or the user chose what the data ignore.
     """
-    experiment = build(as_plain(config), where=lambda key: _place(loader, config, overrides, key))
+    plain = as_plain(config)
+    experiment = build(plain, where=lambda key: _place(loader, config, overrides, key))
+    refuse_ignored(experiment, plain, overrides)
+    return experiment
+
+
+def refuse_ignored(experiment: Experiment, plain: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Refuse overrides of what the data ignore.
+
+    Raises:
+        ConfigError: one line about the first.
+    """
     for override in overrides:
         group = override.lstrip("+~").partition("=")[0].partition(".")[0]
         if group in experiment.data.ignores:
-            data = OmegaConf.select(config, "data.name")
             raise ConfigError(
-                f"{override.lstrip('+').replace(chr(39), '')} has no part in data={data}, which "
+                f"{override.lstrip('+').replace(chr(39), '')} has no part in "
+                f"data={plain['data']['name']}, which "
                 + ("brings its own parameters" if group != "batch_size" else "has no examples")
             )
-    return experiment
 
 
 def as_plain(config: DictConfig) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What the user typed, turned into what Hydra accepts, with the meaning a person expects.
 
-Four liberties that plain Hydra does not grant, each a rewriting of the words of the command line:
+Five liberties that plain Hydra does not grant, each a rewriting of the words of the command line:
 
 - `+optimizer=adam` and `++optimizer=adam` choose an option just as `optimizer=adam` does. Hydra
   keeps `+` for groups that have no default, and here every group has one.
@@ -8,6 +8,7 @@ Four liberties that plain Hydra does not grant, each a rewriting of the words of
 - in a sweep, the same holds for every value between the commas.
 - `optimizer.base=adam` chooses the optimizer inside another one, for Hydra
   `optimizer@optimizer.base=adam`.
+- `fail_fast=true`, and whatever else says how a sweep is run, is `hydra.launcher.fail_fast=true`.
 
 Pure functions of strings; this module does not know Hydra.
 """
@@ -25,6 +26,9 @@ GROUPS = (*OPTIONS, "experiment")
 NUMBERED_GROUP = "batch_size"
 """The group whose options may be given as a number."""
 
+LAUNCHER_KEYS = ("strategy", "lanes", "devices", "fail_fast", "dry_run")
+"""How a sweep is run; see `conf/hydra/launcher/runner.yaml`."""
+
 _CHOICE = re.compile(r"^(?P<plus>\+{0,2})(?P<group>[\w/]+)=(?P<value>.*)$", re.DOTALL)
 _INNER_CHOICE = re.compile(
     r"^\+{0,2}(?P<place>(?P<group>\w+)(?:\.base)+)=(?P<value>.*)$", re.DOTALL
@@ -39,6 +43,8 @@ def normalize(overrides: Iterable[str]) -> list[str]:
 
 
 def _normalize_one(override: str) -> str:
+    if override.partition("=")[0] in LAUNCHER_KEYS:
+        return f"hydra.launcher.{override}"
     inner = _INNER_CHOICE.match(override)
     if inner and inner["group"] in GROUPS:
         return f"{inner['group']}@{inner['place']}={inner['value']}"
@@ -54,6 +60,11 @@ def _normalize_one(override: str) -> str:
 def as_typed(words: str) -> str:
     """Overrides in the form in which a person types them: what `normalize` did, undone."""
     return re.sub(r"\w+@", "", words).replace("'", "")
+
+
+def typed_words(overrides: Iterable[str]) -> str:
+    """The overrides of a job as the user typed them, in one line."""
+    return as_typed(" ".join(word for word in overrides if not word.startswith("hydra.")))
 
 
 def numbered_options(overrides: Iterable[str]) -> set[str]:

@@ -65,7 +65,7 @@ class Progress:
             [
                 *(f"{name} {value:.4g}" for name, value in metrics.items()),
                 f"{steps_per_second:,.0f} steps/s",
-                f"{_duration(left)} left",
+                f"{duration(left)} left",
             ]
         )
         if self._live is not None:
@@ -102,7 +102,7 @@ def closing_table(summary: Mapping[str, Any], directory: Path, logdir: Path) -> 
         table.add_row(
             split,
             *(
-                _number(numbers.get(f"{split}_{measure}"), percent=is_rate and measure == "error")
+                number(numbers.get(f"{split}_{measure}"), percent=is_rate and measure == "error")
                 for measure in ("loss", "error")
                 for numbers in (final, best)
             ),
@@ -136,10 +136,10 @@ def sweep_table(runs: Sequence[Run], logdir: Path) -> None:
     shown.add_column("")
     for row in table:
         mean = row.mean if math.isfinite(row.mean) else None
-        cells = [*(row.settings.get(key, "") for key in keys), _number(mean, percent=percent)]
+        cells = [*(row.settings.get(key, "") for key in keys), number(mean, percent=percent)]
         if several:
             half = row.half_width
-            cells.append("" if half is None else f"+- {_number(half, percent=percent)}")
+            cells.append("" if half is None else f"+- {number(half, percent=percent)}")
             cells.append(str(len(row.runs)))
         shown.add_row(*cells, "" if row.outcome == "finished" else row.outcome)
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(shown)
@@ -169,13 +169,15 @@ def _readable(path: Path) -> str:
     return shlex.quote(str(below))
 
 
-def _number(value: float | None, *, percent: bool) -> str:
+def number(value: float | None, *, percent: bool) -> str:
+    """A measure as text: a rate in percent, `-` where there is none."""
     if value is None or value != value:
         return "-"
     return f"{100 * value:.2f} %" if percent else f"{value:.4g}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as `1:02:03`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

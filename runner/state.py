@@ -51,13 +51,15 @@ class State(NamedTuple):
 class Timeline(NamedTuple):
     """Where in the run the present phase (the stretch with one size of batch) begins, and its end.
 
-    All of it is data: a longer run and a later phase of the same batch size compile nothing.
+    All of it is data: a longer run and a later phase of the same batch size compile nothing. And
+    all of it is shared by runs that train side by side, so that they take their steps in step.
     """
 
     first_step: Int[Array, ""] | int
     first_epoch: Int[Array, ""] | int
     total_steps: Int[Array, ""] | int
     total_epochs: Float[Array, ""] | float
+    evaluate_every: Int[Array, ""] | int = 1
 
 
 class Measured(NamedTuple):

@@ -7,6 +7,7 @@ width of its 95 % confidence interval under Student's t distribution. Rows are s
 from __future__ import annotations
 
 import csv
+import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -159,3 +160,24 @@ def write_csv(file: Path, runs: Sequence[Run]) -> None:
                     run.directory,
                 ]
             )
+
+
+def write_summary(
+    file: Path, runs: Sequence[Run], facts: Mapping[str, Any], seconds: float
+) -> None:
+    """Write what can be said of the sweep as a whole.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    ends = [run.status if run.summary else "not run" for run in runs]
+    table = rows(runs)
+    best = table[0] if table and math.isfinite(table[0].mean) else None
+    summary = {
+        "runs": len(runs),
+        "ends": {end: ends.count(end) for end in dict.fromkeys(ends)},
+        **facts,
+        "seconds": seconds,
+        "best": best and {"settings": best.settings, METRIC: best.mean, "runs": len(best.runs)},
+    }
+    file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

@@ -63,8 +63,7 @@ initialize = jax.jit(initial_state, compiler_options={"xla_backend_optimization_
 """`initial_state`, compiled."""
 
 
-@jax.jit
-def advance(
+def take_steps(
     experiment: Experiment,
     arrays: Arrays,
     state: State,
@@ -110,6 +109,10 @@ def advance(
     return carry.state, carry.measured
 
 
+advance = jax.jit(take_steps)
+"""`take_steps`, compiled."""
+
+
 class _Carry(NamedTuple):
     state: State
     step: Int[Array, ""]
@@ -134,7 +137,7 @@ class _Run:
     def is_due(self, carry: _Carry) -> Bool[Array, ""]:
         """Whether the state must be evaluated before another step is taken."""
         epoch, rest = self._epoch(carry.step)
-        due = (rest == 0) & (epoch % self.experiment.evaluate_every == 0)
+        due = (rest == 0) & (epoch % self.timeline.evaluate_every == 0)
         due |= carry.step == self.timeline.total_steps
         return due & (carry.step != carry.last_evaluation)
 

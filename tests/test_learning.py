@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from conftest import compose
 
-from runner.run import Training, run
+from runner.lanes import _Programs
+from runner.loop import Training
+from runner.run import run
 from runner.table import OPTIONS
-from runner.train import advance, initialize, leaves_as_arrays
+from runner.train import initialize, leaves_as_arrays, take_steps
 
 
 def test_digits_above_95_percent(tmp_path: Path) -> None:
@@ -69,15 +71,14 @@ def test_every_optimizer_lowers_the_loss_with_its_defaults(
 ) -> None:
     """On digits; and numbers stay finite, and parameters what they were in type and structure."""
     in_a_hurry = {"xla_backend_optimization_level": "0"}  # how well it is compiled is not tested
-    monkeypatch.setattr(
-        "runner.run.advance", jax.jit(advance.__wrapped__, compiler_options=in_a_hurry)
-    )
+    quick = _Programs(initialize, jax.jit(take_steps, compiler_options=in_a_hurry))
+    monkeypatch.setattr("runner.lanes._programs", lambda *_: quick)
     choices = choices_for(name)
     experiment = compose(choices.pop("settings"), **choices)
-    training = Training(experiment, experiment.data.load())
+    training = Training([experiment], experiment.data.load())
     leaves = leaves_as_arrays(experiment)
     start = initialize(leaves, training.arrays)
-    chunks = list(training.chunks())
+    chunks = [chunk for (chunk,) in training.chunks() if chunk]
     steps = np.concatenate([chunk.steps for chunk in chunks])
     epochs = np.concatenate([chunk.epochs for chunk in chunks])
     assert len(steps) == training.total_steps

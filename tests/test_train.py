@@ -31,11 +31,12 @@ class Engine:
     def __init__(self, experiment: Experiment, data: Dataset) -> None:
         self.arrays: Arrays = place(experiment, data)
         self.leaves = leaves_as_arrays(experiment)
+        self.evaluate_every = experiment.evaluate_every
         self.state: State = initialize(self.leaves, self.arrays)
         self.per_epoch = _Run(self.leaves, self.arrays, Timeline(0, 0, 0, 0.0)).steps_per_epoch
 
     def advance(self, start: int, until: int, total: int) -> Measured:
-        timeline = Timeline(0, 0, total, total / self.per_epoch)
+        timeline = Timeline(0, 0, total, total / self.per_epoch, self.evaluate_every)
         self.state, measured = advance(self.leaves, self.arrays, self.state, start, until, timeline)
         return jax.device_get(measured)
 

@@ -30,7 +30,8 @@ class Chunk(NamedTuple):
 
     `begun` and `ended` are the wall-clock times (seconds since 1970) between which the device
     worked on it; the recorder fills in the rows' `seconds` from them. `epochs_taken` counts the
-    epochs of the run after its last step, with their fractions.
+    epochs of the run after its last step, with their fractions. `share` is the run's part of that
+    time where others were computed beside it: 1 / 8 if eight runs took turns on one device.
     """
 
     steps: npt.NDArray
@@ -38,3 +39,4 @@ class Chunk(NamedTuple):
     begun: float
     ended: float
     epochs_taken: float
+    share: float = 1.0

@@ -23,6 +23,7 @@ from runner.measures import EPOCH_MEASURES, STEP_MEASURES
 from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
 from runner.record.curves import CurveFile
 from runner.record.events import EventFile
+from runner.record.summary import FILE_NAME as SUMMARY_FILE
 from runner.record.summary import final_and_best, timestamp, versions, write_summary
 
 POINTS_PER_TAG = 2000
@@ -38,6 +39,7 @@ class Recorder:
         total_steps: the planned number of steps.
         total_epochs: the planned number of epochs.
         device: what the run is computed on, in words.
+        lanes: how many runs are computed side by side.
         clips: whether gradients may be clipped, and how often that happened is of interest.
         error_is_a_rate: whether errors are fractions of examples (else distances).
 
@@ -55,6 +57,7 @@ class Recorder:
         total_steps: int,
         total_epochs: float,
         device: str,
+        lanes: int = 1,
         clips: bool = False,
         error_is_a_rate: bool = True,
     ) -> None:
@@ -64,7 +67,6 @@ class Recorder:
         self._total_epochs = total_epochs
         self._tags = [name for name in STEP_MEASURES if clips or name != "clipped"]
         self._clips, self._clipped_steps = clips, 0
-        self._begun: float | None = None
         self._steps = 0
         self._epochs = 0.0
         self._seconds = 0.0
@@ -72,6 +74,7 @@ class Recorder:
         self._facts = {
             "seed": seed,
             "device": device,
+            "lanes": lanes,
             "total_steps": total_steps,
             "total_epochs": total_epochs,
             "error": "0-1 error" if error_is_a_rate else "distance from the nearest minimum",
@@ -81,6 +84,7 @@ class Recorder:
         }
         with self._writing():
             directory.mkdir(parents=True, exist_ok=True)
+            _discard_earlier(directory)
             self._step_curve = CurveFile(directory / "steps.npy", STEP_DTYPE)
             self._epoch_curve = CurveFile(directory / "epochs.npy", EPOCH_DTYPE)
             self._events = EventFile(directory)
@@ -89,17 +93,16 @@ class Recorder:
 
     def write(self, chunk: Chunk) -> None:
         """Record a chunk."""
-        if self._begun is None:
-            self._begun = chunk.begun
         steps, epochs = chunk.steps, chunk.epochs
         first, count = int(steps["step"][0]), len(steps)
-        offset, length = chunk.begun - self._begun, chunk.ended - chunk.begun
-        steps["seconds"] = offset + length * (np.arange(count) + 1) / count
-        epochs["seconds"] = offset + length * (epochs["step"] - first) / count
+        elapsed = chunk.ended - chunk.begun
+        done = {"step": (np.arange(count) + 1) / count, "epoch": (epochs["step"] - first) / count}
+        steps["seconds"] = self._seconds + chunk.share * elapsed * done["step"]
+        epochs["seconds"] = self._seconds + chunk.share * elapsed * done["epoch"]
         self._steps += count
         self._epochs = chunk.epochs_taken
         self._clipped_steps += int(steps["clipped"].sum())
-        self._seconds += length
+        self._seconds += chunk.share * elapsed
         self._epoch_rows.append(epochs)
         bad = np.flatnonzero(~np.isfinite(steps["train_loss"]))
         if len(bad) and self.diverged_at is None:
@@ -107,8 +110,8 @@ class Recorder:
         with self._writing():
             self._step_curve.append(steps)
             self._epoch_curve.append(epochs)
-            self._events.scalars(self._step_events(steps))
-            self._events.scalars(self._epoch_events(epochs))
+            self._events.scalars(self._step_events(steps, chunk.begun + elapsed * done["step"]))
+            self._events.scalars(self._epoch_events(epochs, chunk.begun + elapsed * done["epoch"]))
 
     def close(
         self,
@@ -145,23 +148,26 @@ class Recorder:
             write_summary(self._directory, summary)
         return summary
 
-    def _step_events(self, steps: npt.NDArray) -> Iterator[tuple[int, float, dict[str, float]]]:
+    def _step_events(
+        self, steps: npt.NDArray, times: npt.NDArray
+    ) -> Iterator[tuple[int, float, dict[str, float]]]:
         stride = math.ceil(self._total_steps / POINTS_PER_TAG)
         last = steps["step"] == self._total_steps - 1
         kept = (steps["step"] % stride == 0) | last | ~np.isfinite(steps["train_loss"])
-        assert self._begun is not None
-        for row in steps[kept].tolist():
-            step, seconds, *values = row
+        for row, wall_time in zip(steps[kept].tolist(), times[kept].tolist(), strict=True):
+            step, _, *values = row
             named = dict(zip(STEP_MEASURES, values, strict=True))
             shown = {f"iteration/{name}": named[name] for name in self._tags}
-            yield step, self._begun + seconds, shown
+            yield step, wall_time, shown
 
-    def _epoch_events(self, epochs: npt.NDArray) -> Iterator[tuple[int, float, dict[str, float]]]:
+    def _epoch_events(
+        self, epochs: npt.NDArray, times: npt.NDArray
+    ) -> Iterator[tuple[int, float, dict[str, float]]]:
         stride = math.ceil(self._total_epochs / POINTS_PER_TAG)
         last = epochs["step"] == self._total_steps
-        assert self._begun is not None
-        for row in epochs[(epochs["epoch"] % stride == 0) | last].tolist():
-            epoch, step, seconds, *values = row
+        kept = (epochs["epoch"] % stride == 0) | last
+        for row, wall_time in zip(epochs[kept].tolist(), times[kept].tolist(), strict=True):
+            epoch, step, _, *values = row
             named = zip(EPOCH_MEASURES, values, strict=True)
             # Before the first epoch there is no mean over an epoch's steps.
             shown = {
@@ -169,7 +175,7 @@ class Recorder:
                 for name, value in named
                 if step or not name.startswith("train")
             }
-            yield epoch, self._begun + seconds, shown
+            yield epoch, wall_time, shown
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -180,6 +186,16 @@ class Recorder:
                 f"{self._directory}: cannot be written: {error.strerror or error}; "
                 "what was recorded before stays readable"
             ) from error
+
+
+def _discard_earlier(directory: Path) -> None:
+    """Remove the event files of an earlier run in this directory, whose curves would be mixed up.
+
+    Its other files are about to be replaced. What no run has written stays.
+    """
+    if (directory / SUMMARY_FILE).exists():
+        for file in directory.glob("events.out.tfevents.*"):
+            file.unlink()
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -7,26 +7,49 @@ annotations`: Hydra's scanner does not bear it in modules with dataclasses.)
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.plugins.launcher import Launcher
+from omegaconf import OmegaConf
 
 
 class RunnerSweeper(BasicSweeper):
-    """Hydra's own sweep over the product of all values, with the values that `runner` accepts."""
+    """Hydra's own sweep over the product of all values, with the values that `runner` accepts.
 
-    def _parse_config(self) -> list[str]:
+    The jobs are left to the launcher to check, which composes every one once and keeps the result.
+    """
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Launch a job for every combination of the values."""
         from runner.compose import accept
 
-        return accept(super()._parse_config())
-
-    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Left to the launcher, which composes every job once and keeps the result."""
+        assert self.hydra_context
+        assert self.config
+        assert self.launcher
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        words = accept([*self._parse_config(), *arguments])
+        batches = self.split_arguments(parser.parse_overrides(words), self.max_batch_size)
+        if not self.config.hydra.launcher.get("dry_run"):
+            directory = Path(str(self.config.hydra.sweep.dir))
+            directory.mkdir(parents=True, exist_ok=True)
+            OmegaConf.save(self.config, directory / "multirun.yaml")
+        results: list[Any] = []
+        for batch in batches:
+            first = sum(len(batch) for batch in results)
+            results.append(self.launcher.launch(batch, initial_job_idx=first))
+            for result in results[-1]:
+                _ = result.return_value  # raises what a job of another launcher raised
+        return results
 
 
 class RunnerLauncher(Launcher):
-    """Checks every job of the sweep, then runs them."""
+    """Checks every job of the sweep, then trains them side by side."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = settings
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
         """Remember what Hydra hands over."""
@@ -36,8 +59,14 @@ class RunnerLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Any:
         """Run the jobs; see `runner.launcher.launch`."""
-        from runner.launcher import launch
+        from runner.launcher.launch import launch
+        from runner.launcher.settings import Settings
 
         return launch(
-            self.hydra_context, self.task_function, self.config, job_overrides, initial_job_idx
+            self.hydra_context,
+            self.task_function,
+            self.config,
+            job_overrides,
+            initial_job_idx,
+            Settings(**self.settings),
         )

@@ -10,8 +10,8 @@ from pathlib import Path
 from runner.compilation import use_persistent_cache
 from runner.config import build
 from runner.data import Dataset, Split
+from runner.loop import Training
 from runner.record.recorder import Recorder
-from runner.run import Training
 from tests.bench.workloads import ADAM, Workload, images_and_labels
 
 
@@ -27,8 +27,12 @@ def config(workload: Workload) -> dict:
         "initializer": {"name": "he_normal"},
         "normalization": {"name": "none"},
         "optimizer": {"name": "adam", **ADAM},
+        "momentum_schedule": {"name": "constant"},
         "schedule": {"name": "constant"},
+        "warmup": {"name": "none"},
+        "gradient": {},
         "batch_size": {"name": "mini", "size": workload.batch},
+        "sampling": {"name": "permutation"},
         "steps": workload.steps,
     }
 
@@ -39,7 +43,7 @@ def prepare(workload: Workload) -> Callable[[int], float]:
     held_out = Split(images[:1], labels[:1])  # the peers do not evaluate
     settings = config(workload)
     experiment = build(settings)
-    training = Training(experiment, Dataset(Split(images, labels), held_out, held_out))
+    training = Training([experiment], Dataset(Split(images, labels), held_out, held_out))
     training.compile()
 
     def run(steps: int) -> float:
@@ -53,9 +57,11 @@ def prepare(workload: Workload) -> Callable[[int], float]:
                 total_epochs=training.total_epochs,
                 device="cpu",
             )
+            training.ended = [False]
             training.compile()
             begun = time.perf_counter()
-            for chunk in training.chunks():
+            for (chunk,) in training.chunks():
+                assert chunk is not None
                 recorder.write(chunk)
             seconds = time.perf_counter() - begun
             recorder.close("finished")

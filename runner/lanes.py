@@ -1,0 +1,182 @@
+"""Lanes: runs of one structure, side by side in one compiled program.
+
+The experiments and states of several runs are stacked leaf by leaf; the data are shared. What is
+compiled is the engine of a single run, over all lanes:
+
+    alone   one run, the engine as it is
+    map     one lane after the other within the program; on several devices each has its share
+    vmap    all lanes at once, each operation over all of them
+
+No device ever waits for another: there is no communication between lanes. On a CPU `map` over one
+device a core is fastest, since small operations gain nothing from batching; on an accelerator it is
+`vmap`. Which one is used does not change a run beyond rounding.
+
+The number of lanes is a shape, hence compiled in. Where there are fewer runs than lanes the rest
+are idle copies of the last run, which take no steps.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+import numpy.typing as npt
+from jax import lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from runner.experiment import Experiment
+from runner.state import Arrays, Measured, State, Timeline
+from runner.train import advance, initial_state, initialize, take_steps
+
+Strategy = Literal["alone", "map", "vmap"]
+_Tree = TypeVar("_Tree")
+
+_AXIS = "lanes"
+_PER_LANE, _SHARED = PartitionSpec(_AXIS), PartitionSpec()
+_OVER_EXPERIMENTS_AND_STATES = (0, None, 0, None, None, None)
+
+
+class Lanes:
+    """Some lanes on some devices.
+
+    Args:
+        count: how many runs there is room for.
+        strategy: how they are computed; `alone` has one lane on one device.
+        devices: what computes them; their number divides `count`.
+    """
+
+    def __init__(self, count: int, strategy: Strategy, devices: Sequence[jax.Device]) -> None:
+        assert count % len(devices) == 0
+        assert strategy != "alone" or count == len(devices) == 1
+        self.count = count
+        self.strategy = strategy
+        self.devices = tuple(devices)
+        self._programs = _programs(strategy, self.devices)
+        mesh = Mesh(np.array(self.devices), (_AXIS,))
+        self._per_lane = NamedSharding(mesh, _PER_LANE)
+        self._shared = NamedSharding(mesh, _SHARED)
+
+    def stack(self, experiments: Sequence[Experiment]) -> Experiment:
+        """The experiments as one, every number an array with an entry for each lane."""
+        if self.strategy == "alone":
+            return jax.device_put(jax.tree.map(_array, experiments[0]), self.devices[0])
+        filled = [*experiments, *[experiments[-1]] * (self.count - len(experiments))]
+        return jax.device_put(jax.tree.map(_stacked, *filled), self._per_lane)
+
+    def share(self, tree: _Tree) -> _Tree:
+        """The same arrays for all lanes, on every device."""
+        if self.strategy == "alone":
+            return jax.device_put(tree, self.devices[0])
+        return jax.device_put(tree, self._shared)
+
+    def initialize(self, experiments: Experiment, arrays: Arrays) -> State:
+        """The state of every lane before the first step."""
+        return self._programs.initialize(experiments, arrays)
+
+    def advance(
+        self,
+        experiments: Experiment,
+        arrays: Arrays,
+        states: State,
+        start: int,
+        until: int,
+        timeline: Timeline,
+        ended: Sequence[bool] = (),
+    ) -> tuple[State, Measured]:
+        """Take the steps `start`, ..., `until - 1` in every lane; see `runner.train.take_steps`.
+
+        What is measured has an axis of lanes in front, but with the strategy `alone`. Lanes that
+        have `ended` take no steps where that saves time (with `map`); what they measure means
+        nothing. The states that go in are used up.
+        """
+        begin: Any = start
+        end: Any = until
+        if self.strategy == "map":
+            idle = np.array([*ended, *[True] * (self.count - len(ended))])
+            # A stretch that ends before it starts takes no steps and evaluates nothing.
+            begin = np.where(idle, max(start, 1), start).astype(np.int32)
+            end = np.where(idle, 0, until).astype(np.int32)
+            begin, end = jax.device_put((begin, end), self._per_lane)
+        return self._programs.advance(experiments, arrays, states, begin, end, timeline)
+
+    def to_host(self, measured: Measured) -> Measured:
+        """What was measured, as NumPy arrays with an axis of lanes in front; waits for it."""
+        values = jax.device_get(measured)
+        if self.strategy == "alone":
+            return jax.tree.map(lambda value: value[None], values)
+        return values
+
+
+class _Programs(NamedTuple):
+    initialize: Callable[..., State]
+    advance: Callable[..., tuple[State, Measured]]
+
+
+@functools.cache
+def _programs(strategy: Strategy, devices: tuple[jax.Device, ...]) -> _Programs:
+    """The compiled functions of a strategy; runs of equal structure share what JAX compiled."""
+    if strategy == "alone":
+        return _Programs(initialize, advance)
+    over = _mapped if strategy == "map" else _vectorized
+    per_lane, shared = _PER_LANE, _SHARED
+    when = per_lane if strategy == "map" else shared
+    mesh = Mesh(np.array(devices), (_AXIS,))
+    begin, go_on = over()
+    if len(devices) > 1:
+        spread = functools.partial(jax.shard_map, mesh=mesh, out_specs=per_lane, check_vma=False)
+        begin = spread(begin, in_specs=(per_lane, shared))
+        go_on = spread(go_on, in_specs=(per_lane, shared, per_lane, when, when, shared))
+    quickly = {"xla_backend_optimization_level": "0"}
+    return _Programs(
+        jax.jit(begin, compiler_options=quickly), jax.jit(go_on, donate_argnames="states")
+    )
+
+
+def _mapped() -> tuple[Callable[..., State], Callable[..., tuple[State, Measured]]]:
+    def begin(experiments: Experiment, arrays: Arrays) -> State:
+        return lax.map(lambda experiment: initial_state(experiment, arrays), experiments)
+
+    def go_on(
+        experiments: Experiment,
+        arrays: Arrays,
+        states: State,
+        start: Any,
+        until: Any,
+        timeline: Timeline,
+    ) -> tuple[State, Measured]:
+        def lane(each: tuple[Experiment, State, Any, Any]) -> tuple[State, Measured]:
+            experiment, state, start, until = each
+            return take_steps(experiment, arrays, state, start, until, timeline)
+
+        return lax.map(lane, (experiments, states, start, until))
+
+    return begin, go_on
+
+
+def _vectorized() -> tuple[Callable[..., State], Callable[..., tuple[State, Measured]]]:
+    def go_on(
+        experiments: Experiment,
+        arrays: Arrays,
+        states: State,
+        start: Any,
+        until: Any,
+        timeline: Timeline,
+    ) -> tuple[State, Measured]:
+        return jax.vmap(take_steps, in_axes=_OVER_EXPERIMENTS_AND_STATES)(
+            experiments, arrays, states, start, until, timeline
+        )
+
+    return jax.vmap(initial_state, in_axes=(0, None)), go_on
+
+
+def _stacked(*leaves: float) -> npt.NDArray:
+    return np.stack([_array(leaf) for leaf in leaves])
+
+
+def _array(leaf: float) -> npt.NDArray:
+    """A number as an array of the type that JAX gives it."""
+    kind = float if isinstance(leaf, float) else int
+    return np.asarray(leaf, jax.dtypes.canonicalize_dtype(kind))

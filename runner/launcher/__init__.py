@@ -1,0 +1,1 @@
+"""Hydra's multirun as a population: composed at once, checked, trained side by side."""

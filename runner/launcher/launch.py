@@ -1,0 +1,159 @@
+"""A sweep from Hydra's overrides to its table: compose and check all, run what is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from runner.errors import ConfigError, RecordError, UserError
+from runner.launcher.composer import Composer
+from runner.launcher.job import HydraJob, Once
+from runner.launcher.settings import Settings
+from runner.progress import sweep_table
+from runner.resume import Found
+from runner.sweep_table import Run, write_csv, write_summary
+
+
+class SweepError(UserError):
+    """Some jobs of a sweep failed, after all were tried."""
+
+    exit_code = 1
+
+
+def launch(
+    context: HydraContext,
+    task: TaskFunction,
+    sweep: DictConfig,
+    job_overrides: Sequence[Sequence[str]],
+    first_number: int,
+    settings: Settings,
+) -> list[JobReturn]:
+    """Run the jobs of a sweep.
+
+    Raises:
+        ConfigError: a job's config is wrong; then none has been run.
+        SweepError: jobs failed while they ran; all others have been run.
+        KeyboardInterrupt: after what was computed has been recorded.
+    """
+    setup_globals()
+    directory = Path(str(sweep.hydra.sweep.dir))
+    try:
+        settings.check()
+        composer, found, once = Composer(context, sweep), Found(directory), Once()
+        jobs = [
+            HydraJob(composer.compose(overrides, number), context, task, sweep, found, once)
+            for number, overrides in enumerate(job_overrides, start=first_number)
+        ]
+    except ConfigError:
+        _remove_if_unused(directory)
+        raise
+    missing = [job for job in jobs if not job.take_earlier()]
+    if settings.dry_run:
+        _list(jobs, missing)
+        return []
+    with _closing(jobs, directory) as facts:
+        facts.update(_train(jobs, missing, settings))
+    _raise_failures(jobs)
+    return [job.returned for job in jobs]
+
+
+def _train(jobs: Sequence[HydraJob], missing: list[HydraJob], settings: Settings) -> dict[str, Any]:
+    """Train what is missing; returns what the sweep's summary says of how."""
+    from runner import population  # JAX, which only a sweep that runs should wait for
+    from runner.compilation import CompilationCounter, use_persistent_cache
+    from runner.sweep import Stopped, train
+    from runner.sweep_progress import SweepProgress, work_of
+
+    use_persistent_cache()
+    population.use_all_cores(len(missing))
+    experiments = [job.experiment for job in missing]
+    chosen = population.choose(settings.strategy, settings.lanes, settings.devices)
+    cohorts = population.cohorts(experiments, chosen)
+    facts = {
+        "programs": population.programs(experiments),
+        "strategy": chosen.strategy,
+        "lanes": max((cohort.lanes for cohort in cohorts), default=0),
+        "devices": max((cohort.devices for cohort in cohorts), default=0),
+    }
+    _announce(len(jobs), len(jobs) - len(missing), facts)
+    work = sum(map(work_of, experiments))
+    progress = SweepProgress(len(jobs), len(jobs) - len(missing), work)
+    with CompilationCounter() as counter, progress, contextlib.suppress(Stopped):
+        train(missing, cohorts, progress, fail_fast=settings.fail_fast)
+    return facts | {"compilations": counter.programs}
+
+
+def _announce(runs: int, earlier: int, facts: dict[str, Any]) -> None:
+    """Say how many runs there are, how many programs they need and how they are computed."""
+    words = [f"{runs} run" + "s" * (runs != 1)]
+    if earlier:
+        words.append(f"{earlier} of them done before")
+    words.append(f"{facts['programs']} program" + "s" * (facts["programs"] != 1))
+    if facts["lanes"] > 1:
+        side = f"up to {facts['lanes']} runs side by side ({facts['strategy']}"
+        words.append(f"{side} on {facts['devices']} device" + "s" * (facts["devices"] != 1) + ")")
+    print(", ".join(words), file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _closing(jobs: Sequence[HydraJob], directory: Path) -> Iterator[dict[str, Any]]:
+    """Whatever ends the sweep: print its table, and leave it in its directory."""
+    begun = time.time()
+    facts: dict[str, Any] = {}
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        yield facts
+    except OSError as error:
+        raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
+    except KeyboardInterrupt:
+        where = f"hydra.sweep.dir={shlex.quote(str(directory))}"
+        print(f"To go on: the same command with {where}", file=sys.stderr)
+        raise
+    finally:
+        runs = [_result(job) for job in jobs]
+        if any(run.summary for run in runs):
+            sweep_table(runs, directory)
+        with contextlib.suppress(OSError):
+            write_csv(directory / "sweep.csv", runs)
+            write_summary(directory / "sweep.json", runs, facts, time.time() - begun)
+
+
+def _result(job: HydraJob) -> Run:
+    name = "" if job.directory is None else job.directory.name
+    return Run(job.settings, name, job.summary)
+
+
+def _list(jobs: Sequence[HydraJob], missing: Sequence[HydraJob]) -> None:
+    """Say what would be run, and what is done."""
+    for job in jobs:
+        state = "to run" if job in missing else job.summary["status"]
+        print(f"{state:10s} {job.title}")
+    print(f"{len(missing)} of {len(jobs)} runs to run; nothing was run")
+
+
+def _remove_if_unused(directory: Path) -> None:
+    """Take back the directory of a sweep of which nothing has run."""
+    if directory.is_dir() and [file.name for file in directory.iterdir()] == ["multirun.yaml"]:
+        (directory / "multirun.yaml").unlink()
+        directory.rmdir()
+
+
+def _raise_failures(jobs: Sequence[HydraJob]) -> None:
+    failed = [job for job in jobs if job.summary.get("status") == "failed"]
+    if not failed:
+        return
+    reason, others = failed[0].error, [job for job in jobs if not job.summary]
+    not_run = f"; {len(others)} were not begun" if others else ""
+    raise SweepError(
+        f"{len(failed)} of {len(jobs)} runs failed{not_run}; the first because of "
+        f"{type(reason).__name__}: {reason} (see {failed[0].directory})"
+    )

@@ -1,0 +1,191 @@
+"""A sweep: many runs trained side by side, each recorded as if it had run alone.
+
+Cohorts (see `runner.population`) train one after the other. While one trains, the next is prepared
+in the background: its data are read and its programs compiled. Nothing that goes wrong in one run
+touches another; running out of memory halves the number of lanes and goes on.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+import jax
+
+from runner.data import Dataset, Source
+from runner.errors import UserError
+from runner.experiment import Experiment
+from runner.lanes import Lanes
+from runner.loop import Training
+from runner.population import Cohort, halved
+from runner.record.chunk import Chunk
+from runner.run import Recording
+from runner.sweep_progress import SweepProgress
+
+log = logging.getLogger(__name__)
+
+
+class Job(Protocol):
+    """A run of a sweep, as the sweep sees it."""
+
+    experiment: Experiment
+    config: dict[str, Any]
+    title: str
+
+    def at_work(self) -> AbstractContextManager[None]:
+        """While it is open the run's own log (and what else is global) is the current one."""
+
+    def begin(self) -> Path:
+        """The run begins; returns its directory."""
+
+    def end(self, summary: dict[str, Any], error: BaseException | None) -> None:
+        """The run has ended, with an error if it failed."""
+
+
+class Stopped(Exception):  # noqa: N818 - no error: the user asked for it
+    """A run failed, and the user wants the sweep to stop there."""
+
+
+def train(
+    jobs: Sequence[Job], cohorts: Sequence[Cohort], progress: SweepProgress, *, fail_fast: bool
+) -> None:
+    """Train all jobs; every one of them is told how it went.
+
+    Args:
+        jobs: the runs.
+        cohorts: which of them train side by side.
+        progress: what the terminal shows.
+        fail_fast: stop at the first run that fails.
+
+    Raises:
+        Stopped: a run failed and `fail_fast` is set.
+        KeyboardInterrupt: after what was computed has been recorded.
+    """
+    load: Callable[[Source], Dataset] = functools.lru_cache(maxsize=2)(lambda data: data.load())
+    waiting = list(cohorts)
+    with ThreadPoolExecutor(1) as background:
+        following: tuple[Cohort, Future[Training]] | None = None
+        while waiting:
+            cohort = waiting.pop(0)
+            if following is None or following[0] != cohort:
+                following = cohort, background.submit(_prepare, jobs, cohort, load)
+            prepared = following[1]
+            following = None
+            lanes = [_Lane(jobs[member], progress) for member in cohort.members]
+            try:
+                for lane in lanes:
+                    lane.begin(cohort.lanes)
+                training = prepared.result()
+                if waiting:
+                    following = waiting[0], background.submit(_prepare, jobs, waiting[0], load)
+                _train_cohort(lanes, training, fail_fast=fail_fast)
+            except Exception as error:
+                if _out_of_memory(error) and cohort.lanes > 1:
+                    log.warning("out of memory with %d lanes side by side", cohort.lanes)
+                    following = None
+                    waiting = halved([cohort, *waiting], cohort.structure)
+                    continue
+                _fail_all(lanes, KeyboardInterrupt() if isinstance(error, Stopped) else error)
+                if fail_fast:
+                    raise Stopped from error
+            except BaseException as interruption:
+                background.shutdown(wait=False, cancel_futures=True)
+                _fail_all(lanes, interruption)
+                raise
+
+
+def _prepare(jobs: Sequence[Job], cohort: Cohort, load: Callable[[Source], Dataset]) -> Training:
+    """Read the data, compile the programs, and compute the initial states."""
+    experiments = [jobs[member].experiment for member in cohort.members]
+    lanes = Lanes(cohort.lanes, cohort.strategy, jax.local_devices()[: cohort.devices])
+    training = Training(experiments, load(experiments[0].data), lanes)
+    training.compile()
+    return training
+
+
+def _train_cohort(lanes: Sequence[_Lane], training: Training, *, fail_fast: bool) -> None:
+    """Train runs side by side to their ends."""
+    for place, lane in enumerate(lanes):
+        training.ended[place] = lane.ended
+    if all(training.ended):
+        return
+    for chunks in training.chunks():
+        for place, (lane, chunk) in enumerate(zip(lanes, chunks, strict=True)):
+            if chunk is None or lane.ended:
+                continue
+            lane.write(chunk, training.compile_seconds, last=training.ended[place])
+            training.ended[place] = lane.ended
+            if lane.failed and fail_fast:
+                raise Stopped
+    if fail_fast and any(lane.failed for lane in lanes):
+        raise Stopped
+
+
+def _fail_all(lanes: Sequence[_Lane], error: BaseException) -> None:
+    for lane in lanes:
+        if not lane.ended:
+            lane.fail(error)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or (
+        isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    )
+
+
+class _Lane:
+    """One run among those side by side: its job and its record."""
+
+    def __init__(self, job: Job, progress: SweepProgress) -> None:
+        self._job = job
+        self._progress = progress
+        self._recording: Recording | None = None
+        self.ended = self.failed = False
+
+    def begin(self, lanes: int) -> None:
+        """Make its directory and begin its record."""
+        self._progress.begin(self._job.title, self._job.experiment)
+        try:
+            directory = self._job.begin()
+            with self._job.at_work():
+                experiment, config = self._job.experiment, self._job.config
+                self._recording = Recording(experiment, directory, config, lanes)
+        except Exception as error:
+            self.fail(error)
+
+    def write(self, chunk: Chunk, compile_seconds: float, *, last: bool) -> None:
+        """Record a chunk; the last one closes the record."""
+        assert self._recording is not None
+        try:
+            self._recording.write(chunk)
+            self._progress.advance(self._job.title, self._job.experiment, chunk)
+            if last:
+                with self._job.at_work():
+                    summary = self._recording.finish(compile_seconds)
+                self._end(summary, None)
+        except Exception as error:
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """The run cannot go on; say why in its own log."""
+        summary: dict[str, Any] = {"status": "failed"}
+        if isinstance(error, KeyboardInterrupt):
+            summary = {"status": "interrupted"}
+        with self._job.at_work():
+            if self._recording is not None:
+                self._recording.fail(error, 0.0)
+            if isinstance(error, UserError):
+                log.error("%s", error)
+            elif isinstance(error, Exception):
+                log.error("the run failed", exc_info=error)
+        self._end(summary, error)
+
+    def _end(self, summary: dict[str, Any], error: BaseException | None) -> None:
+        self.ended, self.failed = True, summary["status"] == "failed"
+        self._progress.end(self._job.title, summary["status"])
+        self._job.end(summary, error)
