@@ -10,7 +10,6 @@ import math
 from typing import TYPE_CHECKING
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from runner.data import Dataset, Split
@@ -34,9 +33,14 @@ def place(experiment: Experiment, dataset: Dataset) -> Arrays:
         targets=jax.device_put(dataset.train.targets),
         held_out_inputs=jax.device_put(_slabs([split.inputs for split in held_out])),
         held_out_targets=jax.device_put(_slabs([split.targets for split in held_out])),
-        membership=jnp.asarray(_membership(held_out), float),
-        statistics=Statistics(*(jnp.asarray(value, float) for value in fitted)),
+        membership=jax.device_put(_floats(_membership(held_out))),
+        statistics=Statistics(*(jax.device_put(_floats(value)) for value in fitted)),
     )
+
+
+def _floats(values: npt.ArrayLike) -> npt.NDArray:
+    """As floats of JAX's default precision; converted here, where it compiles nothing."""
+    return np.asarray(values, jax.dtypes.canonicalize_dtype(float))
 
 
 def _slabs(parts: list[npt.NDArray]) -> npt.NDArray:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.sweep_table import SEED, Run, edges, rows, swept
+from runner.sweep_table import SEED, Run, edges, ends, rows, swept
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -114,12 +114,16 @@ def closing_table(summary: Mapping[str, Any], directory: Path, logdir: Path) -> 
     print(f"Look:   tensorboard --logdir {_readable(logdir)}")
 
 
-def sweep_table(runs: Sequence[Run], logdir: Path) -> None:
+def sweep_table(
+    runs: Sequence[Run], logdir: Path, facts: Mapping[str, Any], seconds: float
+) -> None:
     """Print the results of a sweep, the best first, and how to look at the curves.
 
     Args:
         runs: the runs of the sweep.
         logdir: the folder of the sweep.
+        facts: with how many `programs` and `compilations` they were computed.
+        seconds: how long that took.
     """
     from rich.console import Console
     from rich.table import Table
@@ -145,6 +149,9 @@ def sweep_table(runs: Sequence[Run], logdir: Path) -> None:
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(shown)
     for line in edges(table, keys):
         print(f"Note:   {line}")
+    words = [", ".join(f"{count} {end}" for end, count in ends(runs).items())]
+    words += [f"{facts[word]} {word}" for word in ("programs", "compilations") if word in facts]
+    print(f"Runs:   {', '.join(words)}, {seconds:.1f} s")
     print(f"Curves: {_readable(logdir)}")
     print(f"Look:   tensorboard --logdir {_readable(logdir)}")
 

@@ -37,11 +37,11 @@ class Job(Protocol):
     config: dict[str, Any]
     title: str
 
+    directory: Path | None
+    """Where its record goes; it is made when the job is first `at_work`."""
+
     def at_work(self) -> AbstractContextManager[None]:
         """While it is open the run's own log (and what else is global) is the current one."""
-
-    def begin(self) -> Path:
-        """The run begins; returns its directory."""
 
     def end(self, summary: dict[str, Any], error: BaseException | None) -> None:
         """The run has ended, with an error if it failed."""
@@ -151,10 +151,11 @@ class _Lane:
         """Make its directory and begin its record."""
         self._progress.begin(self._job.title, self._job.experiment)
         try:
-            directory = self._job.begin()
             with self._job.at_work():
-                experiment, config = self._job.experiment, self._job.config
-                self._recording = Recording(experiment, directory, config, lanes)
+                assert self._job.directory is not None
+                self._recording = Recording(
+                    self._job.experiment, self._job.directory, self._job.config, lanes
+                )
         except Exception as error:
             self.fail(error)
 
@@ -166,8 +167,7 @@ class _Lane:
             self._progress.advance(self._job.title, self._job.experiment, chunk)
             if last:
                 with self._job.at_work():
-                    summary = self._recording.finish(compile_seconds)
-                self._end(summary, None)
+                    self._end(self._recording.finish(compile_seconds), None)
         except Exception as error:
             self.fail(error)
 
@@ -176,14 +176,17 @@ class _Lane:
         summary: dict[str, Any] = {"status": "failed"}
         if isinstance(error, KeyboardInterrupt):
             summary = {"status": "interrupted"}
-        with self._job.at_work():
-            if self._recording is not None:
-                self._recording.fail(error, 0.0)
-            if isinstance(error, UserError):
-                log.error("%s", error)
-            elif isinstance(error, Exception):
-                log.error("the run failed", exc_info=error)
-        self._end(summary, error)
+        try:
+            with self._job.at_work():
+                if self._recording is not None:
+                    self._recording.fail(error, 0.0)
+                if isinstance(error, UserError):
+                    log.error("%s", error)
+                elif isinstance(error, Exception):
+                    log.error("the run failed", exc_info=error)
+                self._end(summary, error)
+        except Exception:  # not even its log can be written
+            self._end(summary, error)
 
     def _end(self, summary: dict[str, Any], error: BaseException | None) -> None:
         self.ended, self.failed = True, summary["status"] == "failed"

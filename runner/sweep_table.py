@@ -43,7 +43,7 @@ class Run(NamedTuple):
     @property
     def status(self) -> str:
         """How it ended."""
-        return str(self.summary.get("status", "failed"))
+        return str(self.summary.get("status", "not run"))
 
     @property
     def metric(self) -> float | None:
@@ -77,10 +77,9 @@ class Row(NamedTuple):
     @property
     def outcome(self) -> str:
         """How its runs ended: `finished`, or `3 finished, 1 diverged`."""
-        ends = [run.status for run in self.runs]
-        counts = {end: ends.count(end) for end in dict.fromkeys(ends)}
+        counts = ends(self.runs)
         if len(counts) == 1:
-            return ends[0]
+            return next(iter(counts))
         return ", ".join(f"{count} {end}" for end, count in counts.items())
 
     def _known(self) -> list[float]:
@@ -94,6 +93,12 @@ def rows(runs: Sequence[Run]) -> list[Row]:
         others = tuple((key, value) for key, value in run.settings.items() if key != SEED)
         groups.setdefault(others, []).append(run)
     return sorted((Row(dict(key), group) for key, group in groups.items()), key=lambda r: r.mean)
+
+
+def ends(runs: Sequence[Run]) -> dict[str, int]:
+    """How many runs ended in which way."""
+    ways = [run.status for run in runs]
+    return {way: ways.count(way) for way in dict.fromkeys(ways)}
 
 
 def swept(runs: Sequence[Run]) -> list[str]:
@@ -170,12 +175,11 @@ def write_summary(
     Raises:
         OSError: the file cannot be written.
     """
-    ends = [run.status if run.summary else "not run" for run in runs]
     table = rows(runs)
     best = table[0] if table and math.isfinite(table[0].mean) else None
     summary = {
         "runs": len(runs),
-        "ends": {end: ends.count(end) for end in dict.fromkeys(ends)},
+        "ends": ends(runs),
         **facts,
         "seconds": seconds,
         "best": best and {"settings": best.settings, METRIC: best.mean, "runs": len(best.runs)},

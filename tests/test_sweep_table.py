@@ -18,7 +18,9 @@ def run(error: float | None, status: str = "finished", **settings: Any) -> Run:
     dotted = {key.replace("__", "."): str(value) for key, value in settings.items()}
     measures = {"train_loss": 0.5, "validation_error": error, "epoch": 3}
     summary = {"status": status, "final": measures, "best": measures, "error": "0-1 error"}
-    return Run(dotted, "_".join(dotted.values()), {} if status == "failed" else summary)
+    return Run(
+        dotted, "_".join(dotted.values()), {"status": "failed"} if status == "failed" else summary
+    )
 
 
 def test_runs_are_grouped_over_seeds_and_sorted() -> None:
@@ -95,9 +97,10 @@ def test_the_table_on_the_terminal(capsys: pytest.CaptureFixture[str], tmp_path:
         for name, errors in {"sgd": [0.3, 0.4], "adam": [0.1, 0.2]}.items()
         for seed, error in enumerate(errors)
     ]
-    sweep_table(runs, tmp_path)
+    sweep_table(runs, tmp_path, {"programs": 2, "compilations": 4}, 1.25)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["optimizer", "best", "validation"]
     assert lines[1].split()[:3] == ["adam", "15.00", "%"]
     assert lines[2].split()[0] == "sgd"
+    assert "Runs:   4 finished, 2 programs, 4 compilations, 1.2 s" in lines
     assert lines[-1].startswith("Look:   tensorboard --logdir ")

@@ -2,8 +2,8 @@
 
 Composing costs Hydra a fifth of a second a job. But jobs that choose the same options differ only
 in values, and a value is put into a finished config in no time. So each set of choices is composed
-once, and whatever is not plainly a new value at a key that is there (`+key`, `~key`, a list, an
-interpolation, a mistake) goes the long way, with the error that it would give alone.
+once, and whatever is not plainly a new value at a key that is there (`+key`, `~key`, a dictionary,
+an interpolation, a mistake) goes the long way, with the error that it would give alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from runner.overrides import typed_words
 class Composed(NamedTuple):
     """A job's overrides, its resolved config and what that describes.
 
-    `base` is a config with the same options; `values` are what must be put into it to be the job's.
+    `base` is a config with the same options; `values` are what must be put into it to be the job's;
+    `parsed` are all overrides.
     """
 
     number: int
@@ -38,10 +39,15 @@ class Composed(NamedTuple):
     experiment: Experiment
     base: DictConfig
     values: tuple[Override, ...]
+    parsed: tuple[Override, ...]
 
-    def config(self) -> DictConfig:
-        """The job's config with Hydra's own part, as Hydra would have composed it."""
-        config = copy.deepcopy(self.base)
+    def config(self, *, shared: bool = False) -> DictConfig:
+        """The job's config with Hydra's own part, as Hydra would have composed it.
+
+        A copy takes 12 ms. If `shared`, it is the same object for many jobs: valid until the next.
+        """
+        config = self.base if shared else copy.deepcopy(self.base)
+        OmegaConf.set_readonly(config.hydra, False)
         ConfigLoaderImpl._apply_overrides_to_config(list(self.values), config)
         with open_dict(config):
             config.hydra.job.id = str(self.number)
@@ -54,9 +60,8 @@ class Composed(NamedTuple):
 
     def _directory_name(self, config: DictConfig) -> str:
         style = config.hydra.job.config.override_dirname
-        parser = OverridesParser.create()
         return get_overrides_dirname(
-            overrides=parser.parse_overrides(list(config.hydra.overrides.task)),
+            overrides=list(self.parsed),
             kv_sep=style.kv_sep,
             item_sep=style.item_sep,
             exclude_keys=style.exclude_keys,
@@ -97,8 +102,9 @@ class Composer:
         """The job as new values in a config with the same options; None if it is not that."""
         choices = tuple(word for word in overrides if self._chooses(word))
         try:
+            parsed = tuple(map(self._parse, overrides))
             values = tuple(self._parse(word) for word in overrides if word not in choices)
-            base = self._base(choices)
+            base = self._base(choices, tuple(value.key_or_group for value in values))
             if base is None:
                 return None
             plain = copy.deepcopy(base.plain)
@@ -108,14 +114,15 @@ class Composer:
             refuse_ignored(experiment, plain, overrides)
         except Exception:
             return None  # the long way finds the same mistake, and says where it is
-        return Composed(number, overrides, plain, experiment, base.config, values)
+        return Composed(number, overrides, plain, experiment, base.config, values, parsed)
 
     def _chooses(self, word: str) -> bool:
         """Whether an override chooses an option, rather than setting a value."""
         key = word.lstrip("+~").partition("=")[0].partition("@")[0]
         return bool(self._options(key))
 
-    def _compose_base(self, choices: tuple[str, ...]) -> _Base | None:
+    def _compose_base(self, choices: tuple[str, ...], keys: tuple[str, ...]) -> _Base | None:
+        """A config with these choices, in which jobs set these keys and no others."""
         config = self._loader.load_sweep_config(self._sweep, list(choices))
         plain = as_plain(config)
         resolved = OmegaConf.masked_copy(config, list(plain))
@@ -132,22 +139,21 @@ class Composer:
         except ConfigError as error:
             words = typed_words(overrides)
             raise ConfigError(f"{error} [in run {number} of the sweep: {words}]") from error
-        return Composed(number, overrides, as_plain(config), experiment, config, ())
+        return Composed(number, overrides, as_plain(config), experiment, config, (), ())
 
 
 def _put(config: dict[str, Any], override: Override) -> bool:
     """Set a value at a key that has one already; False where that is not all there is to it."""
     value = override.value()
-    plainly = isinstance(value, bool | int | float | str | None)
-    if override.type is not OverrideType.CHANGE or not plainly or override.package is not None:
+    if override.type is not OverrideType.CHANGE or override.package is not None:
         return False
-    if isinstance(value, str) and "$" in value:
+    if isinstance(value, dict) or _interpolates(value):
         return False
     *path, last = override.key_or_group.split(".")
     node: Any = config
     for key in path:
         node = node.get(key) if isinstance(node, dict) else None
-    if not isinstance(node, dict) or last not in node or isinstance(node[last], dict | list):
+    if not isinstance(node, dict) or last not in node or isinstance(node[last], dict):
         return False
     node[last] = value
     return True

@@ -1,23 +1,24 @@
 """One job of a sweep as Hydra's callbacks, logs and folders see it.
 
 It is what Hydra's `run_job` does, in two halves with the training in between, since many jobs train
-at once: `begin` makes the directory and writes `.hydra/`, `end` reports the result.
+at once: the directory is made when the job first is `at_work`, its result is reported at its `end`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import logging.config
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobStatus, _flush_loggers, configure_log, env_override
+from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from runner.errors import RecordError
 from runner.launcher.composer import Composed
@@ -58,7 +59,9 @@ class HydraJob:
         self._composed = composed
         self._context, self._task, self._sweep = context, task, sweep
         self._found, self._once = found, once
-        self._hydra: DictConfig | None = None
+        self._config: DictConfig | None = None
+        self._surroundings: Surroundings | None = None
+        self._is_at_work = False
 
     def take_earlier(self) -> bool:
         """Take over the result of an earlier run of the same config, if there is one."""
@@ -69,58 +72,54 @@ class HydraJob:
         self._return(self.summary, None)
         return True
 
-    def begin(self) -> Path:
-        """Make the directory with `.hydra/`, and tell Hydra's callbacks."""
-        if self.directory is not None:  # a second attempt, with fewer lanes
-            return self.directory
-        config = self._composed.config()
-        HydraConfig.instance().set_config(config)
-        wanted = Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
-        directory = self._found.free(wanted, self.config)
-        with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
-            config.hydra.runtime.output_dir = str(directory)
-        self._hydra, self.directory = config, directory
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            if config.hydra.output_subdir is not None:
-                _write_configs(directory / config.hydra.output_subdir, config, self.config)
-        except OSError as error:
-            raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
-        with self.at_work():
-            self._context.callbacks.on_job_start(config=config, task_function=self._task)
-        return directory
-
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
-        """Make the job's log, environment and `HydraConfig` the current ones."""
-        if self._hydra is None:  # it failed before it had any
+        """Make the job's directory, and its log and environment the current ones."""
+        if self._is_at_work:
             yield
             return
-        before = HydraConfig.instance().cfg
-        HydraConfig.instance().set_config(self._hydra)
-        configure_log(self._hydra.hydra.job_logging, self._hydra.hydra.verbose)
-        for handler in logging.getLogger().handlers:
-            if not isinstance(handler, logging.FileHandler):
-                handler.addFilter(self._once)
+        if self._surroundings is None:
+            self._surroundings = self._set_up()
+        self._is_at_work = True
         try:
-            with env_override(self._hydra.hydra.job.env_set):
+            with self._surroundings.entered(self._once):
                 yield
-            _flush_loggers()
         finally:
-            HydraConfig.instance().cfg = before
-            configure_log(self._sweep.hydra.hydra_logging, self._sweep.hydra.verbose)
+            self._is_at_work = False
+
+    def _set_up(self) -> Surroundings:
+        """Make the directory, write `.hydra/` and tell Hydra's callbacks."""
+        callbacks = self._context.callbacks
+        config = self._composed.config(shared=not callbacks.callbacks)
+        with _hydra_config(config):
+            wanted = Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
+            directory = self.directory = self._found.free(wanted, self.config)
+            with open_dict(config.hydra.runtime):
+                config.hydra.runtime.output_dir = str(directory)
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+                if config.hydra.output_subdir is not None:
+                    _write_configs(directory / config.hydra.output_subdir, config, self.config)
+            except OSError as error:
+                raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
+            surroundings = Surroundings.of(config)
+            if callbacks.callbacks:
+                self._config = config
+                with surroundings.entered(self._once):
+                    callbacks.on_job_start(config=config, task_function=self._task)
+        return surroundings
 
     def end(self, summary: dict[str, Any], error: BaseException | None) -> None:
         """Keep the result and tell Hydra's callbacks."""
         self.summary, self.error = summary, error
         self._return(summary, error)
-        if self._hydra is None or isinstance(error, KeyboardInterrupt):
-            return
-        self.returned.cfg = OmegaConf.create(self.config)
-        self.returned.hydra_cfg = OmegaConf.masked_copy(self._hydra, "hydra")
-        with self.at_work():
-            self._context.callbacks.on_job_end(config=self._hydra, job_return=self.returned)
-        self._hydra = self.returned.hydra_cfg = None  # a thousand of them take half a gigabyte
+        if self._config is not None and not isinstance(error, KeyboardInterrupt):
+            self.returned.cfg = OmegaConf.create(self.config)
+            self.returned.hydra_cfg = OmegaConf.masked_copy(self._config, "hydra")
+            with self.at_work(), _hydra_config(self._config):
+                self._context.callbacks.on_job_end(config=self._config, job_return=self.returned)
+            self.returned.hydra_cfg = None  # a thousand of them take half a gigabyte
+        self._config = None
 
     def _return(self, summary: dict[str, Any], error: BaseException | None) -> None:
         self.returned.working_dir = os.getcwd()  # noqa: PTH109 - a string, as Hydra has it
@@ -146,6 +145,58 @@ class Once(logging.Filter):
         is_new = words not in self._said
         self._said.add(words)
         return is_new
+
+
+class Surroundings(NamedTuple):
+    """What is global while something is done for one job: its log, and variables of its own."""
+
+    logging: dict[str, Any] | None
+    verbose: Any
+    environment: dict[str, str]
+
+    @classmethod
+    def of(cls, config: DictConfig) -> Surroundings:
+        """Those of a job's config."""
+        settings = config.hydra.job_logging
+        plain: Any = settings and OmegaConf.to_container(settings, resolve=True)
+        return cls(
+            plain if plain and plain.get("root") else None,
+            config.hydra.verbose,
+            dict(config.hydra.job.env_set),
+        )
+
+    @contextlib.contextmanager
+    def entered(self, once: Once) -> Iterator[None]:
+        """Make them the current ones, and put the log back as it was in the end."""
+        root = logging.getLogger()
+        handlers, level = root.handlers, root.level
+        root.handlers = []
+        try:
+            if self.logging is not None:
+                logging.config.dictConfig(self.logging)
+                configure_log(OmegaConf.create({"root": None}), self.verbose)
+            for handler in root.handlers:
+                if not isinstance(handler, logging.FileHandler):
+                    handler.addFilter(once)
+            with env_override(self.environment):
+                yield
+        finally:
+            for handler in root.handlers:
+                handler.close()
+            root.handlers = handlers
+            root.setLevel(level)
+
+
+@contextlib.contextmanager
+def _hydra_config(config: DictConfig) -> Iterator[None]:
+    """Make a config the one that `${hydra:...}` and `HydraConfig.get()` see."""
+    singleton = HydraConfig.instance()
+    before = singleton.cfg
+    singleton.cfg = config  # type: ignore[assignment]  # as Hydra itself has it
+    try:
+        yield
+    finally:
+        singleton.cfg = before
 
 
 def _write_configs(directory: Path, config: DictConfig, plain: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,10 @@ def launch(
 
 def _train(jobs: Sequence[HydraJob], missing: list[HydraJob], settings: Settings) -> dict[str, Any]:
     """Train what is missing; returns what the sweep's summary says of how."""
+    earlier = len(jobs) - len(missing)
+    if not missing:
+        _announce(len(jobs), earlier, {})
+        return {"earlier": earlier, "programs": 0, "compilations": 0}
     from runner import population  # JAX, which only a sweep that runs should wait for
     from runner.compilation import CompilationCounter, use_persistent_cache
     from runner.sweep import Stopped, train
@@ -78,30 +82,35 @@ def _train(jobs: Sequence[HydraJob], missing: list[HydraJob], settings: Settings
     experiments = [job.experiment for job in missing]
     chosen = population.choose(settings.strategy, settings.lanes, settings.devices)
     cohorts = population.cohorts(experiments, chosen)
-    facts = {
+    facts: dict[str, Any] = {
+        "earlier": earlier,
         "programs": population.programs(experiments),
         "strategy": chosen.strategy,
-        "lanes": max((cohort.lanes for cohort in cohorts), default=0),
-        "devices": max((cohort.devices for cohort in cohorts), default=0),
+        "lanes": max(cohort.lanes for cohort in cohorts),
+        "devices": max(cohort.devices for cohort in cohorts),
     }
-    _announce(len(jobs), len(jobs) - len(missing), facts)
-    work = sum(map(work_of, experiments))
-    progress = SweepProgress(len(jobs), len(jobs) - len(missing), work)
+    _announce(len(jobs), earlier, facts)
+    progress = SweepProgress(len(jobs), earlier, sum(map(work_of, experiments)))
     with CompilationCounter() as counter, progress, contextlib.suppress(Stopped):
         train(missing, cohorts, progress, fail_fast=settings.fail_fast)
     return facts | {"compilations": counter.programs}
 
 
-def _announce(runs: int, earlier: int, facts: dict[str, Any]) -> None:
+def _announce(runs: int, earlier: int, facts: Mapping[str, Any]) -> None:
     """Say how many runs there are, how many programs they need and how they are computed."""
-    words = [f"{runs} run" + "s" * (runs != 1)]
+    words = [_several(runs, "run")]
     if earlier:
         words.append(f"{earlier} of them done before")
-    words.append(f"{facts['programs']} program" + "s" * (facts["programs"] != 1))
-    if facts["lanes"] > 1:
-        side = f"up to {facts['lanes']} runs side by side ({facts['strategy']}"
-        words.append(f"{side} on {facts['devices']} device" + "s" * (facts["devices"] != 1) + ")")
+    if facts:
+        words.append(_several(facts["programs"], "program"))
+        if facts["lanes"] > 1:
+            where = f"{facts['strategy']} on {_several(facts['devices'], 'device')}"
+            words.append(f"up to {facts['lanes']} runs side by side ({where})")
     print(", ".join(words), file=sys.stderr, flush=True)
+
+
+def _several(count: int, word: str) -> str:
+    return f"{count} {word}" + "s" * (count != 1)
 
 
 @contextlib.contextmanager
@@ -119,12 +128,12 @@ def _closing(jobs: Sequence[HydraJob], directory: Path) -> Iterator[dict[str, An
         print(f"To go on: the same command with {where}", file=sys.stderr)
         raise
     finally:
-        runs = [_result(job) for job in jobs]
+        runs, seconds = [_result(job) for job in jobs], time.time() - begun
         if any(run.summary for run in runs):
-            sweep_table(runs, directory)
+            sweep_table(runs, directory, facts, seconds)
         with contextlib.suppress(OSError):
             write_csv(directory / "sweep.csv", runs)
-            write_summary(directory / "sweep.json", runs, facts, time.time() - begun)
+            write_summary(directory / "sweep.json", runs, facts, seconds)
 
 
 def _result(job: HydraJob) -> Run:

@@ -6,6 +6,7 @@ as a whole, so a reader never sees half of one; while the run goes on its status
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -66,6 +67,7 @@ def _least(values: npt.NDArray) -> float | None:
     return known.min().item() if len(known) else None
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """The versions of what computed the run, without importing any of it."""
     found = {"python": platform.python_version()}
