@@ -6,6 +6,7 @@ Nothing here imports JAX; that happens when the first run begins to train.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -169,8 +170,15 @@ def _single_task(config: DictConfig) -> float:
 
 
 def _sweep_task(config: DictConfig) -> float:
-    """Train one run of a sweep."""
-    return _objective(_record(config)[0])
+    """Train one run of a sweep, for a launcher that is not ours; its log says why it failed."""
+    try:
+        return _objective(_record(config)[0])
+    except UserError as error:
+        logging.getLogger(__name__).error("%s", error)
+        raise
+    except Exception:
+        logging.getLogger(__name__).exception("the run failed")
+        raise
 
 
 def _record(config: DictConfig) -> tuple[dict[str, Any], Path]:

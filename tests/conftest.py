@@ -33,6 +33,8 @@ DEFAULTS = {
     "batch_size": "mini",
     "sampling": "permutation",
 }
+# Lanes are spread over two devices, also where there is one core.
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
 # Programs compiled by one test process serve the next.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "compiled"))
 

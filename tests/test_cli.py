@@ -153,6 +153,9 @@ def test_shell_completion_can_be_installed(runner: Runner) -> None:
         ("sampling=stream", "data that can be generated"),
         ("-m optimizer=sgd,adam optimizer.b1=0.9", "belongs to optimizer=adam, "),
         ("-m optimizer.learning_rate=0.1,-1", "in run 1 of the sweep"),
+        ("-m strategy=fast", "strategy=fast must be one of auto, sequential, map, vmap"),
+        ("-m lanes=0", "lanes=0 is out of range: it must be at least 1"),
+        ("-m fail_fast=maybe", "fail_fast=maybe must be true or false"),
         ("-m batch_size=8,100000", "more than the 1,437"),
     ],
 )
@@ -291,6 +294,143 @@ def test_a_diverged_run_is_a_result(runner: Runner, tmp_path: Path) -> None:
     (summary,) = summaries(tmp_path)
     assert summary["status"] == "diverged"
     assert summary["diverged_at"] < 10
+
+
+def test_a_sweep_is_resumed_by_its_directory(runner: Runner, tmp_path: Path) -> None:
+    """Only what is missing is run, by its config and not its number; what is there stays."""
+    line = ("-m", "optimizer.learning_rate=0.1,0.01", "epochs=1", "hydra.sweep.dir=swept")
+    done = runner(*line, "dry_run=true")
+    assert done.stdout.splitlines()[-1] == "2 of 2 runs to run; nothing was run"
+    assert not (tmp_path / "swept").exists()
+    assert runner(*line).returncode == 0
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("summary.json")}
+    (half, _) = sorted(before)
+    half.write_text(half.read_text().replace('"finished"', '"running"', 1))
+
+    wider = ("-m", "optimizer.learning_rate=0.3,0.1,0.01", *line[2:])
+    done = runner(*wider, "dry_run=true")
+    assert [words.split()[0] for words in done.stdout.splitlines()[:3]] == ["to", "to", "finished"]
+    done = runner(*wider)
+    assert done.returncode == 0, done.stderr
+    assert "3 runs, 1 of them done before, 1 program" in done.stderr
+    after = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("summary.json")}
+    assert set(before) < set(after)
+    assert {file for file in before if after[file] == before[file]} == set(before) - {half}
+    assert [s["status"] for s in summaries(tmp_path)] == ["finished"] * 3
+    assert all(len(list(file.parent.glob("events.*"))) == 1 for file in after)
+    (table,) = tmp_path.rglob("sweep.csv")
+    assert len(table.read_text().splitlines()) == 1 + 3
+
+    done = runner(*wider)
+    assert "3 runs, 3 of them done before\n" in done.stderr
+    assert "Runs:   3 finished, 0 programs, 0 compilations" in done.stdout
+
+
+def test_a_dry_run_of_one_run_trains_nothing(runner: Runner, tmp_path: Path) -> None:
+    assert runner("dry_run=true").stdout == "1 run to run; nothing was run\n"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_goes_on_where_it_was(runner: Runner, tmp_path: Path) -> None:
+    """Kill -9 while the second of three pairs trains: the first is kept, the rest is run."""
+    seeds = ",".join(map(str, range(6)))
+    line = ["-m", f"seed={seeds}", "steps=20000", "lanes=2", "hydra.sweep.dir=swept"]
+    command = [sys.executable, "-m", "runner", *line]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=-3, stderr=-3) as process:
+        deadline = time.time() + 200
+        while time.time() < deadline and len(list(tmp_path.rglob("steps.npy"))) < 4:
+            time.sleep(0.05)
+        process.kill()
+    kept = [s["seed"] for s in summaries(tmp_path) if s["status"] == "finished"]
+    assert sorted(kept) == [0, 1]
+    done = runner(*line)
+    assert done.returncode == 0, done.stderr
+    assert "6 runs, 2 of them done before" in done.stderr
+    assert sorted(s["seed"] for s in summaries(tmp_path)) == list(range(6))
+    assert [s["status"] for s in summaries(tmp_path)] == ["finished"] * 6
+
+
+@pytest.mark.slow
+def test_an_interrupted_sweep_says_how_to_go_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "runner", "-m", "seed=0,1", "epochs=100000"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=-3, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.time() + 120
+        while time.time() < deadline and not any(
+            file.stat().st_size > 20_000 for file in tmp_path.rglob("steps.npy")
+        ):
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert "To go on: the same command with hydra.sweep.dir=outputs/" in said
+    assert "Traceback" not in said
+    assert [s["status"] for s in summaries(tmp_path)] == ["interrupted"] * 2
+    assert all(s["steps"] > 100 for s in summaries(tmp_path))
+    (table,) = tmp_path.rglob("sweep.csv")
+    assert table.read_text().count("interrupted") == 2
+
+
+CALLBACK = """
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+
+
+class Told(Callback):
+    def note(self, what, config):
+        with open("told", "a") as file:
+            print(what, config.hydra.job.get("num"), HydraConfig.get().job.get("num"), file=file)
+
+    def on_multirun_start(self, config, **_):
+        with open("told", "a") as file:
+            print("multirun", file=file)
+
+    def on_job_start(self, config, **_):
+        self.note("start", config)
+
+    def on_job_end(self, config, job_return, **_):
+        self.note(f"end {job_return.status.name} {job_return.cfg.seed}", config)
+"""
+
+
+def test_hydras_callbacks_are_told_of_every_run(runner: Runner, tmp_path: Path) -> None:
+    (tmp_path / "told_module.py").write_text(CALLBACK)
+    done = runner(
+        "-m",
+        "seed=5,6",
+        "epochs=1",
+        "+hydra.callbacks.told._target_=told_module.Told",
+        "hydra.sweep.subdir=run${hydra:job.num}",
+        "hydra.job.name=mine",
+        PYTHONPATH=str(tmp_path),
+    )
+    assert done.returncode == 0, done.stderr
+    told = (tmp_path / "told").read_text().splitlines()
+    assert told[0] == "multirun"
+    assert sorted(told[1:]) == [
+        "end COMPLETED 5 0 0",
+        "end COMPLETED 6 1 1",
+        "start 0 0",
+        "start 1 1",
+    ]
+    assert {file.parent.name for file in tmp_path.rglob("summary.json")} == {"run0", "run1"}
+    for log in tmp_path.rglob("mine.log"):
+        assert len(log.read_text().splitlines()) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_other_launchers_of_hydra_work(launcher: str, runner: Runner, tmp_path: Path) -> None:
+    if launcher == "joblib":
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    done = runner("-m", f"hydra/launcher={launcher}", "optimizer=sgd,adam", "epochs=1")
+    assert done.returncode == 0, done.stderr
+    assert [s["status"] for s in summaries(tmp_path)] == ["finished"] * 2
+    names = {file.parent.name for file in tmp_path.rglob("summary.json")}
+    assert names == {"0_epochs=1,optimizer=sgd", "1_epochs=1,optimizer=adam"}
 
 
 def test_a_failing_run_does_not_keep_the_others_from_running(
