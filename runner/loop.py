@@ -28,7 +28,7 @@ from runner.train import STEPS_PER_CALL
 
 CHUNK_SECONDS = 0.5
 FIRST_CHUNK = 8
-FASTEST_GROWTH = 8
+FASTEST_GROWTH = 32
 
 
 class _Pending(NamedTuple):

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner.compose import Application, accept, as_plain
 from runner.errors import ConfigError
+from runner.launcher import dot_hydra
 from runner.launcher.composer import Composer
 
 
@@ -88,6 +89,26 @@ def test_configs_with_the_same_options_are_composed_once(
         for seed in range(20):
             composer.compose([f"optimizer={optimizer}", f"seed={seed}"], seed)
     assert len(composed) == 2
+
+
+def test_the_folder_dot_hydra_is_hydras_own(
+    tmp_path: Path, application: Application, sweep: DictConfig, composer: Composer
+) -> None:
+    """OmegaConf reads back what Hydra would have written."""
+    words = ["optimizer=adam", "optimizer.learning_rate=1e-05", "data=mnist", "data.dir=1e3_x"]
+    for number in range(2):
+        job = composer.compose([*words, f"seed={number}"], 3)
+        config = job.config(shared=True)
+        dot_hydra.write(tmp_path / str(number), config, job.plain, job.base.hydra_text)
+        expected = by_hydra(application.config_loader, sweep, [*words, f"seed={number}"])
+        read = {
+            name: OmegaConf.load(tmp_path / str(number) / f"{name}.yaml")
+            for name in ("config", "hydra", "overrides")
+        }
+        assert read["config"] == OmegaConf.create(as_plain(expected))
+        hydra = OmegaConf.to_yaml(OmegaConf.masked_copy(expected, "hydra"), sort_keys=True)
+        assert OmegaConf.to_yaml(read["hydra"], sort_keys=True) == hydra
+        assert read["overrides"] == expected.hydra.overrides.task
 
 
 @pytest.mark.parametrize(

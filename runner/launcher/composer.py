@@ -9,6 +9,7 @@ an interpolation, a mistake) goes the long way, with the error that it would giv
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,7 +24,21 @@ from runner.compose import accept, as_plain, check, one_line_errors, refuse_igno
 from runner.config import build
 from runner.errors import ConfigError
 from runner.experiment import Experiment
+from runner.launcher import dot_hydra
 from runner.overrides import typed_words
+
+
+@dataclasses.dataclass
+class Base:
+    """A config with a set of options; `plain` is the user's part of it, resolved."""
+
+    config: DictConfig
+    plain: dict[str, Any]
+
+    @functools.cached_property
+    def hydra_text(self) -> str:
+        """What all jobs with these options have in common in Hydra's own part, as YAML."""
+        return dot_hydra.shared_text(self.config)
 
 
 class Composed(NamedTuple):
@@ -37,7 +52,7 @@ class Composed(NamedTuple):
     overrides: list[str]
     plain: dict[str, Any]
     experiment: Experiment
-    base: DictConfig
+    base: Base
     values: tuple[Override, ...]
     parsed: tuple[Override, ...]
 
@@ -46,7 +61,7 @@ class Composed(NamedTuple):
 
         A copy takes 12 ms. If `shared`, it is the same object for many jobs: valid until the next.
         """
-        config = self.base if shared else copy.deepcopy(self.base)
+        config = self.base.config if shared else copy.deepcopy(self.base.config)
         OmegaConf.set_readonly(config.hydra, False)
         ConfigLoaderImpl._apply_overrides_to_config(list(self.values), config)
         with open_dict(config):
@@ -66,11 +81,6 @@ class Composed(NamedTuple):
             item_sep=style.item_sep,
             exclude_keys=style.exclude_keys,
         )
-
-
-class _Base(NamedTuple):
-    config: DictConfig
-    plain: dict[str, Any]
 
 
 class Composer:
@@ -114,21 +124,21 @@ class Composer:
             refuse_ignored(experiment, plain, overrides)
         except Exception:
             return None  # the long way finds the same mistake, and says where it is
-        return Composed(number, overrides, plain, experiment, base.config, values, parsed)
+        return Composed(number, overrides, plain, experiment, base, values, parsed)
 
     def _chooses(self, word: str) -> bool:
         """Whether an override chooses an option, rather than setting a value."""
         key = word.lstrip("+~").partition("=")[0].partition("@")[0]
         return bool(self._options(key))
 
-    def _compose_base(self, choices: tuple[str, ...], keys: tuple[str, ...]) -> _Base | None:
+    def _compose_base(self, choices: tuple[str, ...], keys: tuple[str, ...]) -> Base | None:
         """A config with these choices, in which jobs set these keys and no others."""
         config = self._loader.load_sweep_config(self._sweep, list(choices))
         plain = as_plain(config)
         resolved = OmegaConf.masked_copy(config, list(plain))
         if _interpolates(OmegaConf.to_container(resolved, resolve=False)):
             return None
-        return _Base(config, plain)
+        return Base(config, plain)
 
     def _alone(self, overrides: list[str], number: int) -> Composed:
         """The job composed by Hydra."""
@@ -139,7 +149,8 @@ class Composer:
         except ConfigError as error:
             words = typed_words(overrides)
             raise ConfigError(f"{error} [in run {number} of the sweep: {words}]") from error
-        return Composed(number, overrides, as_plain(config), experiment, config, (), ())
+        plain = as_plain(config)
+        return Composed(number, overrides, plain, experiment, Base(config, plain), (), ())
 
 
 def _put(config: dict[str, Any], override: Override) -> bool:

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from runner.errors import RecordError
+from runner.launcher import dot_hydra
 from runner.launcher.composer import Composed
 from runner.overrides import typed_words
 from runner.resume import Found
@@ -99,7 +99,12 @@ class HydraJob:
             try:
                 directory.mkdir(parents=True, exist_ok=True)
                 if config.hydra.output_subdir is not None:
-                    _write_configs(directory / config.hydra.output_subdir, config, self.config)
+                    dot_hydra.write(
+                        directory / config.hydra.output_subdir,
+                        config,
+                        self.config,
+                        self._composed.base.hydra_text,
+                    )
             except OSError as error:
                 raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
             surroundings = Surroundings.of(config)
@@ -197,30 +202,3 @@ def _hydra_config(config: DictConfig) -> Iterator[None]:
         yield
     finally:
         singleton.cfg = before
-
-
-def _write_configs(directory: Path, config: DictConfig, plain: dict[str, Any]) -> None:
-    """Write the three files of `.hydra/`, with the C library: they would take 20 ms otherwise."""
-    directory.mkdir(exist_ok=True)
-    hydra = OmegaConf.to_container(config.hydra, enum_to_str=True)
-    overrides = OmegaConf.to_container(config.hydra.overrides.task)
-    files = {"config": plain, "hydra": {"hydra": hydra}, "overrides": overrides}
-    for name, content in files.items():
-        text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-        (directory / f"{name}.yaml").write_text(text, encoding="utf-8")
-
-
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Writes YAML that OmegaConf reads back as it was: text like `1e3` is quoted."""
-
-
-def _text(dumper: Any, text: str) -> Any:
-    try:
-        float(text)
-        style = "'"
-    except ValueError:
-        style = None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _text)

@@ -1,0 +1,70 @@
+"""The folder `.hydra` of a job: its config, Hydra's own, and the overrides, as YAML.
+
+Written by the C library and, of Hydra's own config, only what differs between jobs: with the writer
+of OmegaConf each job would take 20 ms.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+_OF_THE_JOB = ("job", "overrides", "runtime")
+"""The keys of Hydra's own config that differ between the jobs of a sweep."""
+
+
+def shared_text(config: DictConfig) -> str:
+    """Hydra's own config but for the keys that differ between jobs with the same options."""
+    shared = [str(key) for key in config.hydra if key not in _OF_THE_JOB]
+    return _yaml({"hydra": _plain(OmegaConf.masked_copy(config.hydra, shared))})
+
+
+def write(directory: Path, config: DictConfig, plain: dict[str, Any], shared: str) -> None:
+    """Write the three files.
+
+    Args:
+        directory: the folder; it is made.
+        config: the job's config with Hydra's own.
+        plain: the job's config, resolved.
+        shared: the `shared_text` of jobs with the same options.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    directory.mkdir(exist_ok=True)
+    own = {key: _plain(config.hydra[key]) for key in _OF_THE_JOB}
+    files = {
+        "config": _yaml(plain),
+        "hydra": shared + textwrap.indent(_yaml(own), "  "),
+        "overrides": _yaml(own["overrides"]["task"]),
+    }
+    for name, text in files.items():
+        (directory / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+
+def _plain(config: Any) -> Any:
+    return OmegaConf.to_container(config, enum_to_str=True)
+
+
+def _yaml(content: Any) -> str:
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Writes YAML that OmegaConf reads back as it was: text like `1e3` is quoted."""
+
+
+def _text(dumper: Any, text: str) -> Any:
+    try:
+        float(text)
+        style = "'"
+    except ValueError:
+        style = None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
