@@ -20,6 +20,7 @@ from runner.data import Dataset
 from runner.experiment import Experiment
 from runner.lanes import Lanes
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
+from runner.memory import check_room
 from runner.options.batch_size import Phase
 from runner.placement import place
 from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
@@ -47,6 +48,9 @@ class Training:
         experiments: of equal structure, on the same data, with the same phases and evaluations.
         dataset: what their data source loaded.
         lanes: how they are computed; room for all of them. One is computed alone by default.
+
+    Raises:
+        MemoryError: there are more lanes than memory.
     """
 
     def __init__(
@@ -55,6 +59,8 @@ class Training:
         first = experiments[0]
         self.lanes = lanes or Lanes(1, "alone", jax.devices()[:1])
         self.arrays: Arrays = self.lanes.share(place(first, dataset))
+        if self.lanes.count > 1:
+            check_room(first, self.arrays, self.lanes.count, self.lanes.devices[0])
         self.phases = first.phases()
         self.total_steps = self.phases[-1].end_step
         self.total_epochs = self.phases[-1].epoch(self.total_steps)

@@ -226,6 +226,19 @@ def test_running_out_of_memory_halves_the_lanes(
         )
 
 
+def test_lanes_that_cannot_fit_are_not_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CPU does not say that its memory is full: there must be room for the states beforehand."""
+    parameters, measured, order = 65 * 10, 4096 * 6, 1437
+    a_lane = 3 * 4 * (parameters + measured + order + 2)
+    monkeypatch.setattr("runner.memory.available", lambda _: 2.1 * a_lane / 0.8)
+    jobs = jobs_in(tmp_path)
+    do(jobs)
+    assert [summary(job.directory)["lanes"] for job in jobs] == [2] * 4
+    assert [job.status for job in jobs] == ["finished"] * 4
+
+
 def test_one_lane_without_memory_is_a_failed_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
