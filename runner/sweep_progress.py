@@ -1,6 +1,7 @@
 """What the terminal shows while a sweep trains: how many runs are done, the best so far, time left.
 
-On a terminal there are two live lines, in a pipe a plain line now and then, on standard error.
+On a terminal there are a bar and a line below it, in a pipe a plain line now and then; both on
+standard error.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from runner.progress import REFRESHES_PER_SECOND, SECONDS_BETWEEN_LINES, duratio
 from runner.record.chunk import Chunk
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
+    from rich.console import RenderableType
+    from rich.live import Live
 
 EXAMPLES_A_STEP_COSTS = 32
 """About how many examples take as long as what every step costs, for the estimate of time left."""
@@ -39,30 +41,44 @@ class SweepProgress:
         self._best = (float("inf"), "", True)
         self._begun = time.monotonic()
         self._printed_at = self._begun
-        self._live: RichProgress | None = None
+        self._live: Live | None = None
 
     def __enter__(self) -> SweepProgress:
         if sys.stderr.isatty():
             from rich.console import Console
+            from rich.live import Live
             from rich.progress import BarColumn, TextColumn
             from rich.progress import Progress as RichProgress
 
-            self._live = RichProgress(
+            self._bar = RichProgress(
+                TextColumn("{task.fields[done]}", markup=False),
                 BarColumn(bar_width=None),
-                TextColumn("{task.description}\n", markup=False),
-                TextColumn("{task.fields[numbers]}", markup=False),
+                TextColumn("{task.fields[left]}", markup=False),
+                expand=True,
+            )
+            self._task = self._bar.add_task("", total=self._work, done="", left="")
+            self._live = Live(
+                get_renderable=self._view,
                 console=Console(stderr=True),
                 refresh_per_second=REFRESHES_PER_SECOND,
                 transient=True,
-                expand=True,
             )
-            self._task = self._live.add_task(self._counts(), total=self._work, numbers="")
             self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
+
+    def _view(self) -> RenderableType:
+        """A bar, and a line below it."""
+        from rich.console import Group
+        from rich.text import Text
+
+        done, *states = self._counts()
+        self._bar.update(self._task, completed=self._completed(), done=done, left=self._left())
+        line = "; ".join(filter(None, [", ".join(states), self._best_so_far()]))
+        return Group(self._bar, Text(line, no_wrap=True, overflow="ellipsis"))
 
     def begin(self, title: str, experiment: Experiment) -> None:
         """A run begins."""
@@ -86,35 +102,34 @@ class SweepProgress:
         self._show()
 
     def _show(self) -> None:
-        if self._live is not None:
-            done = self._done + sum(done for done, _ in self._running.values())
-            self._live.update(
-                self._task, completed=done, description=self._counts(), numbers=self._numbers()
-            )
-        elif time.monotonic() - self._printed_at >= SECONDS_BETWEEN_LINES:
+        """In a pipe, a line if the last one is some seconds old."""
+        if self._live is None and time.monotonic() - self._printed_at >= SECONDS_BETWEEN_LINES:
             self._printed_at = time.monotonic()
-            print(f"{self._counts()}; {self._numbers()}", file=sys.stderr, flush=True)
+            words = [", ".join(self._counts()), self._left(), self._best_so_far()]
+            print("; ".join(filter(None, words)), file=sys.stderr, flush=True)
 
-    def _counts(self) -> str:
+    def _completed(self) -> float:
+        return self._done + sum(done for done, _ in list(self._running.values()))
+
+    def _counts(self) -> list[str]:
         ended = self._earlier + sum(self._ends.values())
         words = [f"{ended}/{self._runs} runs done", f"{len(self._running)} running"]
         for status in ("diverged", "failed"):
             if self._ends.get(status):
                 words.append(f"{self._ends[status]} {status}")
-        return ", ".join(words)
+        return words
 
-    def _numbers(self) -> str:
-        done = self._done + sum(done for done, _ in self._running.values())
-        words = []
-        if done:
-            elapsed = time.monotonic() - self._begun
-            left = elapsed * (self._work - done) / done
-            words.append(f"{duration(max(left, 0.0))} left")
+    def _left(self) -> str:
+        done = self._completed()
+        if not done:
+            return ""
+        elapsed = time.monotonic() - self._begun
+        return f"{duration(max(elapsed * (self._work - done) / done, 0.0))} left"
+
+    def _best_so_far(self) -> str:
         value, title, rate = self._best
-        if title:
-            word = "validation error" if rate else "distance"
-            words.append(f"best {word} {number(value, percent=rate)} ({title})")
-        return ", ".join(words)
+        word = "validation error" if rate else "distance"
+        return f"best {word} {number(value, percent=rate)} ({title})" if title else ""
 
 
 def work_of(experiment: Experiment) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from runner.progress import Progress, closing_table
 
@@ -88,3 +90,32 @@ def test_on_a_terminal_there_is_one_live_line() -> None:
     assert "loss 0.5" in text
     assert "steps/s" in text
     assert text.count("\n") <= 2, "it is redrawn in place"
+
+
+def test_a_sweep_shows_a_bar_and_a_line_below_it() -> None:
+    code = textwrap.dedent("""
+        import sys, time
+        sys.path.insert(0, "tests")
+        from conftest import compose
+        from runner.sweep_progress import SweepProgress, work_of
+        experiments = [compose({"seed": seed}) for seed in range(4)]
+        with SweepProgress(5, 1, 4 * work_of(experiments[0])) as progress:
+            for seed, experiment in enumerate(experiments):
+                progress.begin(f"seed={seed}", experiment)
+            progress.end("seed=1", "diverged")
+            progress.end("seed=2", "finished")
+            time.sleep(0.5)
+    """)
+    primary, secondary = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+    subprocess.run(
+        [sys.executable, "-c", code], stderr=secondary, env=environment, check=True, cwd=ROOT
+    )
+    os.close(secondary)
+    shown = b""
+    with contextlib.suppress(OSError):
+        while piece := os.read(primary, 4096):
+            shown += piece
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert re.search(r"3/5 runs done ━+[━╸╺]+ 0:0\d left", text)
+    assert "2 running, 1 diverged" in text

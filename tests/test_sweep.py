@@ -277,5 +277,5 @@ def test_progress_in_a_pipe(
     do(jobs_in(tmp_path, (0.1, 1e38, 0.02)))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("0/3 runs done, 1 running")
-    assert lines[-1].startswith("3/3 runs done, 0 running, 1 diverged; 0:00 left, best validation")
+    assert lines[-1].startswith("3/3 runs done, 0 running, 1 diverged; 0:00 left; best validation")
     assert any("(0_0.1)" in line for line in lines)

@@ -20,7 +20,7 @@ from runner.launcher.job import HydraJob, Once
 from runner.launcher.settings import Settings
 from runner.progress import sweep_table
 from runner.resume import Found
-from runner.sweep_table import Run, write_csv, write_summary
+from runner.sweep_table import Run, swept, write_csv, write_summary
 
 
 class SweepError(UserError):
@@ -56,6 +56,7 @@ def launch(
     except ConfigError:
         _remove_if_unused(directory)
         raise
+    _name_by_what_is_swept(jobs)
     missing = [job for job in jobs if not job.take_earlier()]
     if settings.dry_run:
         _list(jobs, missing)
@@ -134,6 +135,14 @@ def _closing(jobs: Sequence[HydraJob], directory: Path) -> Iterator[dict[str, An
         with contextlib.suppress(OSError):
             write_csv(directory / "sweep.csv", runs)
             write_summary(directory / "sweep.json", runs, facts, seconds)
+
+
+def _name_by_what_is_swept(jobs: Sequence[HydraJob]) -> None:
+    """Leave out of the jobs' titles what is the same for all of them."""
+    keys = swept([_result(job) for job in jobs])
+    for job in jobs:
+        words = [f"{key}={value}" for key, value in job.settings.items() if key in keys]
+        job.title = " ".join(words) or job.title
 
 
 def _result(job: HydraJob) -> Run:
