@@ -9,7 +9,7 @@ LOCK := .ci/requirements.lock
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-fast lint format types docs bench bench-setup lock wheel clean
+.PHONY: help setup train test test-fast lint format types docs bench bench-setup bench-sweep lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
@@ -53,6 +53,9 @@ bench-setup: $(READY)  ## install the peers that `make bench` compares with (lar
 
 bench: $(READY)  ## measure training speed against the peers; writes docs/benchmarks.md
 	$(BIN)/python -m tests.bench.training --output docs/benchmarks.md
+
+bench-sweep: $(READY)  ## measure sweeps: against other ways to run them, and with many lanes
+	$(BIN)/python -m tests.bench.sweep --output docs/sweeps.md
 
 lock: $(READY)  ## renew the locked dependencies from pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -25,7 +25,7 @@ import jax
 import numpy as np
 import numpy.typing as npt
 from jax import lax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
 from runner.experiment import Experiment
 from runner.state import Arrays, Measured, State, Timeline
@@ -56,7 +56,7 @@ class Lanes:
         self.devices = tuple(devices)
         self._programs = _programs(strategy, self.devices)
         mesh = Mesh(np.array(self.devices), (_AXIS,))
-        self._per_lane = NamedSharding(mesh, _PER_LANE)
+        self._per_lane: Sharding = NamedSharding(mesh, _PER_LANE)
         self._shared = NamedSharding(mesh, _SHARED)
 
     def stack(self, experiments: Sequence[Experiment]) -> Experiment:
@@ -76,6 +76,23 @@ class Lanes:
         """The state of every lane before the first step."""
         return self._programs.initialize(experiments, arrays)
 
+    def compile(self, experiments: Experiment, arrays: Arrays, timeline: Timeline) -> None:
+        """Compile `advance` for these experiments; takes no step and needs no state.
+
+        JAX keeps what was lowered for these shapes and placements, so the first call finds it.
+        """
+        placed = self._per_lane
+        if self.strategy == "alone":
+            placed = SingleDeviceSharding(self.devices[0])
+        states = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(
+                leaf.shape, leaf.dtype, sharding=placed, weak_type=leaf.weak_type
+            ),
+            self._programs.initialize.eval_shape(experiments, arrays),
+        )
+        when = self._when(0, 0, [True] * self.count)
+        self._programs.advance.lower(experiments, arrays, states, *when, timeline).compile()
+
     def advance(
         self,
         experiments: Experiment,
@@ -92,15 +109,18 @@ class Lanes:
         have `ended` take no steps where that saves time (with `map`); what they measure means
         nothing. The states that go in are used up.
         """
-        begin: Any = start
-        end: Any = until
-        if self.strategy == "map":
-            idle = np.array([*ended, *[True] * (self.count - len(ended))])
-            # A stretch that ends before it starts takes no steps and evaluates nothing.
-            begin = np.where(idle, max(start, 1), start).astype(np.int32)
-            end = np.where(idle, 0, until).astype(np.int32)
-            begin, end = jax.device_put((begin, end), self._per_lane)
-        return self._programs.advance(experiments, arrays, states, begin, end, timeline)
+        when = self._when(start, until, ended)
+        return self._programs.advance(experiments, arrays, states, *when, timeline)
+
+    def _when(self, start: int, until: int, ended: Sequence[bool]) -> tuple[Any, Any]:
+        """The first step and the step to stop before; with `map` they may differ by lane."""
+        if self.strategy != "map":
+            return start, until
+        idle = np.array([*ended, *[True] * (self.count - len(ended))])
+        # A stretch that ends before it starts takes no steps and evaluates nothing.
+        begin = np.where(idle, max(start, 1), start).astype(np.int32)
+        end = np.where(idle, 0, until).astype(np.int32)
+        return jax.device_put((begin, end), self._per_lane)
 
     def to_host(self, measured: Measured) -> Measured:
         """What was measured, as NumPy arrays with an axis of lanes in front; waits for it."""
@@ -111,8 +131,8 @@ class Lanes:
 
 
 class _Programs(NamedTuple):
-    initialize: Callable[..., State]
-    advance: Callable[..., tuple[State, Measured]]
+    initialize: Any
+    advance: Any
 
 
 @functools.cache

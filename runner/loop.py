@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
@@ -67,6 +68,8 @@ class Training:
         self.compile_seconds = 0.0
         self.state: State | None = None
         self.ended = [False] * len(experiments)
+        self._background = ThreadPoolExecutor(1)
+        self._compiled: dict[Phase, Future[None]] = {}
         self._evaluate_every = first.evaluate_every
         self._experiments = {
             phase: self.lanes.stack(
@@ -81,12 +84,16 @@ class Training:
         Yields:
             For every experiment what it did in a stretch of steps; None after it has ended.
         """
-        for phase in self.phases:
-            self.compile(phase)
-            for chunks in self._chunks_of(phase):
-                yield chunks
-                if all(self.ended):
-                    return
+        self.compile()
+        try:
+            for phase in self.phases:
+                self._wait_for(phase)
+                for chunks in self._chunks_of(phase):
+                    yield chunks
+                    if all(self.ended):
+                        return
+        finally:
+            self._background.shutdown(wait=False, cancel_futures=True)
 
     def _chunks_of(self, phase: Phase) -> Iterator[list[Chunk | None]]:
         """The chunks of a stretch with one size of batch; the next begins when all are in."""
@@ -107,27 +114,49 @@ class Training:
                 yield chunks
             pending = following
 
-    def compile(self, phase: Phase | None = None) -> None:
-        """Have a phase's programs ready, and the initial state; takes no step."""
+    def compile(self) -> None:
+        """Have the programs of the first phase ready, and the initial state; takes no step.
+
+        The programs of later phases are compiled in the background.
+        """
+        if self.state is not None:
+            return
         begun = time.perf_counter()
-        phase = phase or self.phases[0]
-        if self.state is None:
-            self.state = self.lanes.initialize(self._experiments[phase], self.arrays)
+        for phase in self.phases:
+            self._compiled[phase] = self._background.submit(
+                self.lanes.compile, self._experiments[phase], self.arrays, self._timeline(phase)
+            )
+        self.state = self.lanes.initialize(self._experiments[self.phases[0]], self.arrays)
+        self._compiled[self.phases[0]].result()
         # To a step that has been taken: nothing to take and nothing to evaluate.
-        jax.block_until_ready(self._dispatch(phase, phase.first_step + 1, 0).measured)
+        first = self.phases[0]
+        jax.block_until_ready(self._dispatch(first, first.first_step + 1, 0).measured)
         self.compile_seconds += time.perf_counter() - begun
 
-    def _dispatch(self, phase: Phase, start: int, until: int) -> _Pending:
-        timeline = Timeline(
+    def _wait_for(self, phase: Phase) -> None:
+        begun = time.perf_counter()
+        self._compiled[phase].result()
+        self.compile_seconds += time.perf_counter() - begun
+
+    def _timeline(self, phase: Phase) -> Timeline:
+        return Timeline(
             phase.first_step,
             phase.first_epoch,
             self.total_steps,
             self.total_epochs,
             self._evaluate_every,
         )
+
+    def _dispatch(self, phase: Phase, start: int, until: int) -> _Pending:
         assert self.state is not None
         self.state, measured = self.lanes.advance(
-            self._experiments[phase], self.arrays, self.state, start, until, timeline, self.ended
+            self._experiments[phase],
+            self.arrays,
+            self.state,
+            start,
+            until,
+            self._timeline(phase),
+            self.ended,
         )
         return _Pending(start, until, phase, measured)
 

@@ -58,7 +58,6 @@ def prepare(workload: Workload) -> Callable[[int], float]:
                 device="cpu",
             )
             training.ended = [False]
-            training.compile()
             begun = time.perf_counter()
             for (chunk,) in training.chunks():
                 assert chunk is not None

@@ -1,0 +1,120 @@
+"""The page and the picture that `make bench-sweep` makes."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+Growth = dict[str, dict[str, dict[int, list[float]]]]
+"""Seconds of a step of all lanes in each round: by network, way and number of lanes."""
+
+WAYS = {
+    "map": "`map`: one core, lanes in turn",
+    "vmap": "`vmap`: two cores, all lanes at once",
+    "spread": "`map`, spread over two cores",
+}
+COLOURS = {"map": "#0072B2", "vmap": "#D55E00", "spread": "#009E73"}
+GOALS = {"basic launcher": 30, "fresh processes": 100}
+
+
+def page(
+    sweeps: dict[str, list[float]],
+    growth: Growth,
+    thousand: tuple[float, int],
+    machine: str,
+    picture: Path | None,
+) -> str:
+    """The page in Markdown."""
+    rounds = len(sweeps["population"])
+    lines = [
+        "# Sweeps",
+        "",
+        f"Made by `make bench-sweep`. {machine}.",
+        "",
+        "## 64 runs",
+        "",
+        "16 learning rates x 4 seeds on digits: 64-64-10, batch 32, 5 epochs (14,400 steps in all),"
+        f" from the command to the end, with everything recorded. Medians of {rounds} interleaved "
+        "rounds; ratios are those within a round, lowest and highest in brackets. Of the two slow "
+        "ways a part of the runs was timed and the rest counted as taking as long.",
+        "",
+        "| | seconds | to the population |",
+        "|---|---|---|",
+    ]
+    for way, seconds in sweeps.items():
+        ratio = _ratio(seconds, sweeps["population"])
+        lines.append(f"| {way} | {statistics.median(seconds):.1f} | {ratio} |")
+    lines += ["", "| goal | wanted | measured | programs compiled before |", "|---|---|---|---|"]
+    for way, wanted in GOALS.items():
+        cold = _median_ratio(sweeps[way], sweeps["population"])
+        warm = _median_ratio(sweeps[way], sweeps["population, programs compiled before"])
+        lines.append(
+            f"| {way} | {wanted}x | {cold:.0f}x, {_verdict(cold, wanted)} | "
+            f"{warm:.0f}x, {_verdict(warm, wanted)} |"
+        )
+    seconds, memory = thousand
+    lines += [
+        "",
+        "## 1,000 runs",
+        "",
+        f"Of a linear model on digits (12 steps each): {seconds:.0f} s in all, at most "
+        f"{memory / 2**30:.2f} GiB. Wanted: less than 120 s and 4 GiB.",
+        "",
+        "## Growth",
+        "",
+        "Microseconds of one step of one lane, without starting and recording: medians, batch 32.",
+        "",
+    ]
+    if picture:
+        lines += [f"![time of a step against the number of lanes]({picture.name})", ""]
+    for network, by_way in growth.items():
+        counts = list(next(iter(by_way.values())))
+        lines += [
+            f"| {network}, lanes | " + " | ".join(map(str, counts)) + " |",
+            "|---|" + "---|" * len(counts),
+        ]
+        for way, by_lanes in by_way.items():
+            cells = [f"{statistics.median(by_lanes[n]) / n * 1e6:.0f}" for n in counts]
+            lines.append(f"| {WAYS[way]} | " + " | ".join(cells) + " |")
+        gains = [_ratio(by_way["map"][n], by_way["spread"][n]) for n in counts]
+        lines += ["| two cores over one | " + " | ".join(gains) + " |", ""]
+    return "\n".join(lines)
+
+
+def _verdict(got: float, wanted: float) -> str:
+    return "met" if got >= wanted else "**missed**"
+
+
+def _ratios(slow: list[float], fast: list[float]) -> list[float]:
+    return [one / other for one, other in zip(slow, fast, strict=True)]
+
+
+def _median_ratio(slow: list[float], fast: list[float]) -> float:
+    return statistics.median(_ratios(slow, fast))
+
+
+def _ratio(slow: list[float], fast: list[float]) -> str:
+    ratios = _ratios(slow, fast)
+    return f"{statistics.median(ratios):.3g}x ({min(ratios):.3g} to {max(ratios):.3g})"
+
+
+def draw(growth: Growth, file: Path) -> None:
+    """Draw the time of a step of all lanes against their number."""
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, len(growth), figsize=(7, 3), layout="constrained", sharey=True)
+    for panel, (network, by_way) in zip(panels, growth.items(), strict=True):
+        for way, by_lanes in by_way.items():
+            counts = list(by_lanes)
+            times = [1e3 * statistics.median(values) for values in by_lanes.values()]
+            label = WAYS[way].replace("`", "")
+            panel.loglog(counts, times, "o-", ms=3, lw=1.2, color=COLOURS[way], label=label)
+        panel.set_xticks(counts, [str(count) for count in counts])
+        panel.minorticks_off()
+        panel.grid(alpha=0.3)
+        panel.set_title(network, fontsize=9)
+        panel.set_xlabel("lanes", fontsize=8)
+        panel.tick_params(labelsize=7)
+    panels[0].set_ylabel("ms a step of all lanes", fontsize=8)
+    panels[0].legend(fontsize=7, frameon=False)
+    figure.savefig(file, dpi=200)
