@@ -43,7 +43,9 @@ def help_text(config_directories: list[Path]) -> str:
         width = max(map(len, meanings), default=0)
         lines = [f"  {name:<{width}}  {meaning}" for name, meaning in meanings.items()]
         parts.append("\n".join([f"{group}={_default(config_directories, group)}", *lines]) + "\n")
-    parts += [_settings(config_directories[0]), FLAGS]
+    parts.append(_explained("Settings", config_directories[0] / "config.yaml"))
+    launcher = config_directories[0] / "hydra" / "launcher" / "runner.yaml"
+    parts += [_explained("Settings of a sweep (-m)", launcher), FLAGS]
     return "\n".join(parts)
 
 
@@ -67,8 +69,8 @@ def _default(directories: list[Path], group: str) -> str:
     return "..."
 
 
-def _settings(directory: Path) -> str:
-    """The settings of the run, as `config.yaml` explains them."""
-    text = (directory / "config.yaml").read_text(encoding="utf-8")
+def _explained(title: str, file: Path) -> str:
+    """The keys of a YAML file that have a comment behind them."""
+    text = file.read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line[:1].isalpha() and "  # " in line]
-    return "\n".join(["Settings", *(f"  {line.replace(': ', '=', 1)}" for line in lines)]) + "\n"
+    return "\n".join([title, *(f"  {line.replace(': ', '=', 1)}" for line in lines)]) + "\n"

@@ -78,6 +78,7 @@ class Recording:
             directory,
             config=config,
             seed=experiment.seed,
+            train_examples=facts.train_examples,
             total_steps=facts.total_steps,
             total_epochs=facts.total_epochs,
             device=f"{device.platform}: {device.device_kind}",

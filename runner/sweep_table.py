@@ -29,6 +29,11 @@ _T_QUANTILES = (
 _NORMAL_QUANTILE = 1.960
 
 
+def t_quantile(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t distribution (of the normal one above 30 degrees)."""
+    return _T_QUANTILES[freedom - 1] if freedom <= len(_T_QUANTILES) else _NORMAL_QUANTILE
+
+
 class Run(NamedTuple):
     """One run of a sweep.
 
@@ -70,9 +75,7 @@ class Row(NamedTuple):
         known = self._known()
         if len(known) < 2:
             return None
-        freedom = len(known) - 1
-        quantile = _T_QUANTILES[freedom - 1] if freedom <= 30 else _NORMAL_QUANTILE
-        return quantile * statistics.stdev(known) / math.sqrt(len(known))
+        return t_quantile(len(known) - 1) * statistics.stdev(known) / math.sqrt(len(known))
 
     @property
     def outcome(self) -> str:

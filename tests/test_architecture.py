@@ -25,6 +25,7 @@ FLOORS = [
     {"population", "loop", "resume", "sweep_progress", "compose"},
     {"run"},
     {"sweep"},
+    {"compare"},
     {"launcher", "hydra_path"},
     {"cli"},
     {"__main__", ""},

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from runner.overrides import LAUNCHER_KEYS
+
 Runner = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -274,10 +276,11 @@ def test_runs_that_start_together_do_not_share_a_directory(tmp_path: Path) -> No
 
 def test_a_directory_that_cannot_be_made_is_one_line(runner: Runner, tmp_path: Path) -> None:
     (tmp_path / "outputs").write_text("in the way")
-    done = runner("epochs=1")
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert "cannot be made" in done.stderr
+    for line in (["epochs=1"], ["-m", "seed=0,1"], ["-m", "hydra.sweep.dir=outputs/here"]):
+        done = runner(*line)
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1
+        assert "cannot be made" in done.stderr
 
 
 def test_missing_data_is_one_line(runner: Runner, tmp_path: Path) -> None:
@@ -324,6 +327,12 @@ def test_a_sweep_is_resumed_by_its_directory(runner: Runner, tmp_path: Path) -> 
     done = runner(*wider)
     assert "3 runs, 3 of them done before\n" in done.stderr
     assert "Runs:   3 finished, 0 programs, 0 compilations" in done.stdout
+
+
+def test_help_lists_how_a_sweep_is_run(runner: Runner) -> None:
+    _, _, settings = runner("--help").stdout.partition("Settings of a sweep (-m)")
+    for key in LAUNCHER_KEYS:
+        assert f"\n  {key}=" in settings
 
 
 def test_a_dry_run_of_one_run_trains_nothing(runner: Runner, tmp_path: Path) -> None:

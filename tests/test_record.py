@@ -48,6 +48,7 @@ def recorder(directory: Path, total: int = 30, per_epoch: int = 10) -> Recorder:
         directory,
         config=CONFIG,
         seed=3,
+        train_examples=80,
         total_steps=total,
         total_epochs=total / per_epoch,
         device="cpu: test",

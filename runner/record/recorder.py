@@ -36,6 +36,7 @@ class Recorder:
         directory: where the record goes; it is created.
         config: the resolved config.
         seed: the run's seed.
+        train_examples: how many examples an epoch has.
         total_steps: the planned number of steps.
         total_epochs: the planned number of epochs.
         device: what the run is computed on, in words.
@@ -54,6 +55,7 @@ class Recorder:
         *,
         config: Mapping[str, Any],
         seed: int,
+        train_examples: int,
         total_steps: int,
         total_epochs: float,
         device: str,
@@ -75,6 +77,7 @@ class Recorder:
             "seed": seed,
             "device": device,
             "lanes": lanes,
+            "train_examples": train_examples,
             "total_steps": total_steps,
             "total_epochs": total_epochs,
             "error": "0-1 error" if error_is_a_rate else "distance from the nearest minimum",

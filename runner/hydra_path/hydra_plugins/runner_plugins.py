@@ -25,6 +25,7 @@ class RunnerSweeper(BasicSweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Launch a job for every combination of the values."""
         from runner.compose import accept
+        from runner.errors import RecordError
 
         assert self.hydra_context
         assert self.config
@@ -34,8 +35,11 @@ class RunnerSweeper(BasicSweeper):
         batches = self.split_arguments(parser.parse_overrides(words), self.max_batch_size)
         if not self.config.hydra.launcher.get("dry_run"):
             directory = Path(str(self.config.hydra.sweep.dir))
-            directory.mkdir(parents=True, exist_ok=True)
-            OmegaConf.save(self.config, directory / "multirun.yaml")
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+                OmegaConf.save(self.config, directory / "multirun.yaml")
+            except OSError as error:
+                raise RecordError(f"{directory}: cannot be made: {error.strerror}") from error
         results: list[Any] = []
         for batch in batches:
             first = sum(len(batch) for batch in results)

@@ -53,6 +53,7 @@ def prepare(workload: Workload) -> Callable[[int], float]:
                 Path(directory),
                 config=settings,
                 seed=0,
+                train_examples=len(labels),
                 total_steps=steps,
                 total_epochs=training.total_epochs,
                 device="cpu",

@@ -1,0 +1,116 @@
+"""The command line `runner-compare`: runs in, a figure and a table out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from runner.errors import ConfigError, RecordError, UserError
+
+DESCRIPTION = """\
+Compare finished or running runs: draw their curves, and tabulate how they ended.
+
+  runner-compare outputs/2026-01-31/12-00-00          a sweep
+  runner-compare outputs --by optimizer               all runs, a line for each optimizer
+  runner-compare outputs --target 0.05 --measure validation_error
+  runner-compare outputs --axis epoch,seconds --output figure.pdf
+  runner-compare outputs --table markdown             only the table
+
+Runs that differ in nothing but their seed are one line: their mean, with its 95 % interval.
+"""
+
+
+def main() -> NoReturn:
+    """The console script `runner-compare`."""
+    sys.exit(run_command_line(sys.argv[1:]))
+
+
+def run_command_line(argv: Sequence[str]) -> int:
+    """Do what the command line asks; print a user's error as one line."""
+    try:
+        compare(_parser().parse_args(argv))
+    except UserError as error:
+        print(f"runner-compare: error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "runner-compare",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("paths", nargs="+", type=Path, metavar="FOLDER", help="runs and sweeps")
+    parser.add_argument(
+        "--by",
+        default="",
+        metavar="KEY,...",
+        help="what makes a group, as it is typed: optimizer,batch_size (default: what differs)",
+    )
+    parser.add_argument("--measure", default="train_loss", help="(default: train_loss)")
+    parser.add_argument(
+        "--axis",
+        default="iteration,epoch",
+        metavar="AXIS,...",
+        help="a panel for each of iteration, epoch, examples, seconds (default: iteration,epoch)",
+    )
+    parser.add_argument("--target", type=float, help="tell how long the measure took to get there")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="the figure: .png, .svg or .pdf (default: comparison.png, .svg in the first folder)",
+    )
+    parser.add_argument(
+        "--table",
+        choices=("text", "markdown", "csv", "latex"),
+        help="print only the table, in this form",
+    )
+    return parser
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    """Read, draw, tabulate."""
+    from runner.compare.curve import AXES, MEASURES
+    from runner.compare.figure import MOST_LINES, curves_figure, save
+    from runner.compare.grouping import grouped
+    from runner.compare.reading import table
+    from runner.compare.runs import find
+    from runner.compare.tables import cells, render
+
+    axes = arguments.axis.split(",")
+    for axis in axes:
+        _known("--axis", axis, AXES)
+    _known("--measure", arguments.measure, MEASURES)
+    found = find(arguments.paths)
+    for reason in found.left_out:
+        print(f"left out: {reason}", file=sys.stderr)
+    groups = grouped(found.runs, [key for key in arguments.by.split(",") if key])
+    rows = table(groups, arguments.measure, arguments.target)
+    lines = cells(rows, arguments.measure, arguments.target)
+    print(render(lines, arguments.table or "text"), end="")
+    if arguments.table:
+        return
+    best = {id(row.group) for row in rows[:MOST_LINES]}
+    drawn = [group for group in groups if id(group) in best]
+    if len(drawn) < len(groups):
+        print(f"Drawn:  the best {len(drawn)} of {len(groups)} groups; --by chooses")
+    figure = curves_figure(drawn, arguments.measure, axes)
+    default = [arguments.paths[0] / f"comparison.{kind}" for kind in ("png", "svg")]
+    for file in [arguments.output] if arguments.output else default:
+        try:
+            save(figure, file)
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{file}: cannot be written: {error}") from error
+        print(f"Figure: {file}")
+
+
+def _known(flag: str, word: str, names: Sequence[str]) -> None:
+    from runner.config import did_you_mean
+
+    if word not in names:
+        raise ConfigError(f"{flag} {word} is not known{did_you_mean(word, names)}")

@@ -1,0 +1,109 @@
+"""Curves: against one of four axes, smoothed, and over seeds a mean with a confidence band."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from runner.compare.runs import Run
+from runner.measures import EPOCH_MEASURES, STEP_MEASURES
+from runner.sweep_table import t_quantile
+
+AXES = ("iteration", "epoch", "examples", "seconds")
+MEASURES = tuple(dict.fromkeys((*STEP_MEASURES, *EPOCH_MEASURES)))
+POINTS = 2000
+"""How many points of a curve are drawn at most; means over equal stretches, not samples."""
+
+
+class Curve(NamedTuple):
+    """One run's measure against an axis; `diverged` is where it ended if it did not go on."""
+
+    x: npt.NDArray
+    y: npt.NDArray
+    diverged: float | None
+
+
+class Band(NamedTuple):
+    """The mean of several curves, and half the width of its 95 % interval (None for one run)."""
+
+    x: npt.NDArray
+    mean: npt.NDArray
+    half_width: npt.NDArray | None
+
+
+def curve(run: Run, measure: str, axis: str) -> Curve:
+    """A measure of a run against `iteration`, `epoch`, `examples` or `seconds`.
+
+    Measures of every step are taken from the steps, others from the evaluations.
+    """
+    rows = run.steps if measure in STEP_MEASURES else run.epochs
+    y = np.asarray(rows[measure], float)
+    x = position(run, rows, axis)
+    known = np.isfinite(y)
+    end = float(x[-1]) if run.status == "diverged" and len(x) else None
+    return Curve(x[known], y[known], end)
+
+
+def position(run: Run, rows: npt.NDArray, axis: str) -> npt.NDArray:
+    """Where rows stand on an axis: after how many iterations, epochs, examples or seconds."""
+    if axis == "seconds":
+        return np.asarray(rows["seconds"], float)
+    iteration = np.asarray(rows["step"], float)
+    if axis == "iteration":
+        return iteration
+    epoch = _epochs_at(run, iteration)
+    return epoch if axis == "epoch" else epoch * float(run.summary.get("train_examples", math.nan))
+
+
+def _epochs_at(run: Run, iteration: npt.NDArray) -> npt.NDArray:
+    """The epochs, with their fractions, that had passed before each of some steps."""
+    marks, epochs = run.epochs["step"], run.epochs["epoch"]
+    total_steps, total_epochs = run.summary["total_steps"], run.summary["total_epochs"]
+    steps = np.append(marks[marks < total_steps], total_steps)
+    # The last evaluation of a run that was cut off may lie within an epoch.
+    passed = np.append(epochs[marks < total_steps], total_epochs)
+    if steps[0] != 0:
+        steps, passed = np.append(0, steps), np.append(0.0, passed)
+    return np.interp(iteration, steps, passed)
+
+
+def smoothed(y: npt.NDArray, part: float = 0.02) -> npt.NDArray:
+    """The mean over a window of `part` of the points, shorter at the ends, where there are many."""
+    width = int(len(y) * part) // 2
+    if width == 0:
+        return y
+    sums = np.concatenate([[0.0], np.cumsum(y)])
+    index = np.arange(len(y))
+    reach = np.minimum(width, np.minimum(index, len(y) - 1 - index))
+    return (sums[index + reach + 1] - sums[index - reach]) / (2 * reach + 1)
+
+
+def thinned(x: npt.NDArray, y: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:
+    """At most `POINTS` of the points, evenly spaced, the first and the last among them."""
+    if len(x) <= POINTS:
+        return x, y
+    kept = np.unique(np.linspace(0, len(x) - 1, POINTS).round().astype(int))
+    return x[kept], y[kept]
+
+
+def band(curves: Sequence[Curve], part: float = 0.02) -> Band | None:
+    """The mean of smoothed curves, as far as all of them go that have not diverged.
+
+    The interval is Student's: t * s / sqrt(n), at each point by itself.
+    """
+    alive = [one for one in curves if one.diverged is None and len(one.x)]
+    if not alive:
+        return None
+    longest = max(alive, key=lambda one: len(one.x))
+    end = min(float(one.x[-1]) for one in alive)
+    x = longest.x[longest.x <= end]
+    values = np.stack([np.interp(x, one.x, smoothed(one.y, part)) for one in alive])
+    half_width = None
+    if len(alive) > 1:
+        spread = values.std(axis=0, ddof=1) / math.sqrt(len(alive))
+        half_width = t_quantile(len(alive) - 1) * spread
+    return Band(x, values.mean(axis=0), half_width)

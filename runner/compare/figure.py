@@ -1,0 +1,205 @@
+"""Figures of a comparison: curves, a final value against a number, or a heat map of two.
+
+Made for the column of a paper: 7 inches wide, labels of 8 points, colours that people who do not
+tell red from green can tell apart (Okabe & Ito 2008; for numbers the scale `viridis`). Behind every
+smoothed line its raw values lie faint; what has diverged is marked where it ended.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runner.compare.curve import band, curve, smoothed, thinned
+from runner.compare.grouping import Group, is_number
+from runner.compare.reading import read
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+STYLES = ("-", "--", ":", "-.")
+MOST_LINES = 12
+AXIS_LABELS = {
+    "iteration": "iterations",
+    "epoch": "epochs",
+    "examples": "examples seen",
+    "seconds": "seconds",
+}
+
+
+def curves_figure(groups: Sequence[Group], measure: str, axes: Sequence[str]) -> Figure:
+    """A panel for each axis, a line for each group."""
+    figure, panels = _panels(len(axes))
+    for panel, axis in zip(panels, axes, strict=True):
+        for group, style in zip(groups, _styles(groups), strict=True):
+            _line(panel, group, measure, axis, style)
+        panel.set_xlabel(AXIS_LABELS[axis], fontsize=8)
+        if axis != "epoch":
+            panel.set_xscale("symlog" if axis == "iteration" else "log", **_linear_below(axis))
+        if _is_loss(measure):
+            panel.set_yscale("log")
+    panels[0].set_ylabel(measure.replace("_", " "), fontsize=8)
+    title = ", ".join(groups[0].settings)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(),
+        title=title or None,
+        loc="outside right upper",
+        fontsize=7,
+        title_fontsize=7,
+        frameon=False,
+    )
+    return figure
+
+
+def sweep_figure(groups: Sequence[Group], measure: str) -> Figure:
+    """The figure that suits what was swept.
+
+    A heat map for two numbers, the final value against the number for one with many values, else
+    curves per iteration and per epoch.
+    """
+    keys = list(groups[0].settings)
+    numeric = [key for key in keys if all(is_number(group.settings[key]) for group in groups)]
+    if len(numeric) == 2 == len(keys) and all(_many(groups, key) for key in keys):
+        return heat_map(groups, measure, keys[0], keys[1])
+    if numeric and len(groups) > 4 and _many(groups, numeric[0]) and numeric[0] != "batch_size":
+        return final_figure(groups, measure, numeric[0])
+    return curves_figure(groups[:MOST_LINES], _per_step(measure), ("iteration", "epoch"))
+
+
+def final_figure(groups: Sequence[Group], measure: str, key: str) -> Figure:
+    """The final value against a number, a line for each combination of the other settings."""
+    figure, (panel,) = _panels(1)
+    lines: dict[str, list[Group]] = {}
+    for group in groups:
+        others = [str(value) for name, value in group.settings.items() if name != key]
+        lines.setdefault(", ".join(others), []).append(group)
+    for (label, members), colour in zip(lines.items(), _cycle(len(lines)), strict=True):
+        xs, means, errors = [], [], []
+        for group in members:
+            x = float(group.settings[key])
+            finals = [read(run, measure).final for run in group.runs]
+            known = [value for value in finals if math.isfinite(value)]
+            panel.plot([x] * len(known), known, ".", ms=3, alpha=0.4, **colour)
+            if len(known) < len(finals):
+                top = panel.get_xaxis_transform()
+                panel.plot([x], [0.97], "x", ms=5, transform=top, clip_on=False, **colour)
+            if known:
+                xs.append(x)
+                means.append(float(np.mean(known)))
+                errors.append(float(np.std(known)))
+        panel.plot(xs, means, "o-", ms=3, lw=1.2, label=label or None, **colour)
+    if all(float(group.settings[key]) > 0 for group in groups):
+        panel.set_xscale("log")
+    if _is_loss(measure):
+        panel.set_yscale("log")
+    panel.set_xlabel(key, fontsize=8)
+    panel.set_ylabel(f"final {measure.replace('_', ' ')}", fontsize=8)
+    if len(lines) > 1:
+        panel.legend(fontsize=7, frameon=False)
+    return figure
+
+
+def heat_map(groups: Sequence[Group], measure: str, across: str, up: str) -> Figure:
+    """The median final value for two numbers; a cross where all runs diverged."""
+    xs = sorted({float(group.settings[across]) for group in groups})
+    ys = sorted({float(group.settings[up]) for group in groups})
+    values = np.full((len(ys), len(xs)), math.nan)
+    for group in groups:
+        finals = [read(run, measure).final for run in group.runs]
+        place = ys.index(float(group.settings[up])), xs.index(float(group.settings[across]))
+        values[place] = float(np.median(finals)) if finals else math.nan
+    figure, (panel,) = _panels(1)
+    shown = np.where(np.isfinite(values), values, math.nan)
+    image = panel.imshow(shown, origin="lower", aspect="auto", cmap="viridis_r")
+    panel.set_xticks(range(len(xs)), [f"{x:g}" for x in xs], fontsize=7)
+    panel.set_yticks(range(len(ys)), [f"{y:g}" for y in ys], fontsize=7)
+    panel.set_xlabel(across, fontsize=8)
+    panel.set_ylabel(up, fontsize=8)
+    for row, column in zip(*np.nonzero(np.isinf(values)), strict=True):
+        panel.text(column, row, "x", ha="center", va="center", fontsize=8)
+    figure.colorbar(image, ax=panel).set_label(f"final {measure.replace('_', ' ')}", fontsize=8)
+    return figure
+
+
+def save(figure: Figure, file: Path) -> None:
+    """Write a figure in the format of the file's name.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    figure.savefig(file, dpi=200)
+
+
+def _line(panel: Axes, group: Group, measure: str, axis: str, style: dict[str, Any]) -> None:
+    """A group: raw values faint, the mean over seeds with its band, a cross for what diverged."""
+    lines = [curve(run, measure, axis) for run in group.runs]
+    for line in lines:
+        if len(line.x) > 100:
+            panel.plot(*thinned(line.x, line.y), lw=0.4, alpha=0.18, **{**style, "ls": "-"})
+        if line.diverged is not None and len(line.y):
+            panel.plot(*thinned(line.x, smoothed(line.y)), lw=1, **style)
+            panel.plot(line.diverged, line.y[-1], "x", ms=6, color=style["color"], clip_on=False)
+    mean = band(lines)
+    if mean is None:
+        panel.plot([], [], lw=1.3, label=f"{group.label} (diverged)", **style)
+        return
+    panel.plot(*thinned(mean.x, mean.mean), lw=1.3, label=group.label, **style)
+    if mean.half_width is not None:
+        x, low = thinned(mean.x, mean.mean - mean.half_width)
+        _, high = thinned(mean.x, mean.mean + mean.half_width)
+        panel.fill_between(x, low, high, alpha=0.2, lw=0, color=style["color"])
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7 if count > 1 else 4.5, 2.8), layout="constrained")
+    panels = figure.subplots(1, count, sharey=True, squeeze=False)[0].tolist()
+    for panel in panels:
+        panel.tick_params(labelsize=7)
+        panel.grid(alpha=0.25, lw=0.5)
+        panel.spines[["top", "right"]].set_visible(False)
+    return figure, panels
+
+
+def _styles(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """A colour for each group: of a scale if a number tells them apart, else of the palette."""
+    numbers = [list(group.settings.values()) for group in groups]
+    if len(groups) > 2 and all(
+        len(n) == 1 and (is_number(n[0]) or n[0] == "full") for n in numbers
+    ):
+        from matplotlib import colormaps
+
+        scale = colormaps["viridis"]
+        return [{"color": scale(0.92 * i / (len(groups) - 1))} for i in range(len(groups))]
+    return _cycle(len(groups))
+
+
+def _cycle(count: int) -> list[dict[str, Any]]:
+    return [
+        {"color": OKABE_ITO[i % len(OKABE_ITO)], "ls": STYLES[i // len(OKABE_ITO) % len(STYLES)]}
+        for i in range(count)
+    ]
+
+
+def _many(groups: Sequence[Group], key: str) -> bool:
+    return len({group.settings[key] for group in groups}) > 2
+
+
+def _linear_below(axis: str) -> dict[str, float]:
+    return {"linthresh": 1.0} if axis == "iteration" else {}
+
+
+def _is_loss(measure: str) -> bool:
+    return measure.endswith(("loss", "norm"))
+
+
+def _per_step(measure: str) -> str:
+    """What is drawn as curves for a measure of epochs: the training loss of every step."""
+    return "train_loss" if measure.startswith("validation") else measure

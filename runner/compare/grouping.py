@@ -1,0 +1,110 @@
+"""Which runs belong together: those that differ in nothing but their seed, or as the user says.
+
+A key is one as typed on the command line: `optimizer`, `optimizer.learning_rate`, `batch_size` (64
+or full). Keys that say nothing new, because their values follow from others (`optimizer.b1` from
+`optimizer=adam`), name no group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from runner.compare.runs import Run
+from runner.config import did_you_mean
+from runner.errors import ConfigError
+from runner.record.recorder import flat
+
+SEED = "seed"
+ABSENT = "-"
+
+
+class Group(NamedTuple):
+    """Runs with the same settings; `settings` are those that tell the groups apart."""
+
+    settings: dict[str, Any]
+    runs: list[Run]
+
+    @property
+    def label(self) -> str:
+        """`adam, 0.01`: the settings without their keys."""
+        return ", ".join(_shown(value) for value in self.settings.values()) or "all runs"
+
+
+def settings_of(run: Run) -> dict[str, Any]:
+    """The config with keys as they are typed."""
+    settings: dict[str, Any] = {}
+    for key, value in flat(run.config).items():
+        *path, last = key.split(".")
+        if last == "name" and path:
+            settings[".".join(path)] = value
+        else:
+            settings[key] = value
+    # `batch_size=64` is the option `mini` with its size.
+    if settings.get("batch_size") == "mini":
+        settings["batch_size"] = settings.pop("batch_size.size", "mini")
+    return settings
+
+
+def grouped(runs: Sequence[Run], by: Sequence[str] = ()) -> list[Group]:
+    """Runs grouped by what differs between them, or by the keys `by`; seeds stay together.
+
+    Raises:
+        ConfigError: a key of `by` is none of the runs'.
+    """
+    configs = [settings_of(run) for run in runs]
+    known = {key for config in configs for key in config}
+    for key in by:
+        if key not in known:
+            raise ConfigError(f"{key} is not a key of these runs{did_you_mean(key, sorted(known))}")
+    keys = list(by) or differing(configs)
+    groups: dict[tuple[str, ...], Group] = {}
+    for run, config in zip(runs, configs, strict=True):
+        settings = {key: config.get(key, ABSENT) for key in keys}
+        name = tuple(map(_shown, settings.values()))
+        groups.setdefault(name, Group(settings, [])).runs.append(run)
+    return sorted(groups.values(), key=_order)
+
+
+def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The keys whose values tell the configs apart, without those that follow from others."""
+    names = dict.fromkeys(key for config in configs for key in config)
+    varying = [
+        key
+        for key in names
+        if key != SEED and len({_shown(config.get(key, ABSENT)) for config in configs}) > 1
+    ]
+    kept: list[str] = []
+    # Names of options before their numbers: the numbers that come with an option follow from it.
+    for key in sorted(varying, key=lambda key: key.count(".")):
+        seen: dict[tuple[str, ...], str] = {}
+        for config in configs:
+            context = tuple(_shown(config.get(other, ABSENT)) for other in kept)
+            value = _shown(config.get(key, ABSENT))
+            if seen.setdefault(context, value) != value:
+                kept.append(key)
+                break
+    return kept
+
+
+def is_number(value: Any) -> bool:
+    """Whether a setting can stand on an axis."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _order(group: Group) -> tuple:
+    """Numbers by size, then words; what comes first in the settings counts most."""
+    return tuple(
+        (0, float(value), "") if is_number(value) else (1, 0.0, _shown(value))
+        for value in group.settings.values()
+    )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return "[" + ",".join(map(_shown, value)) + "]"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "null" if value is None else str(value)

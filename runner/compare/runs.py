@@ -1,0 +1,118 @@
+"""Runs as they lie on the disk, whatever state they are in.
+
+Reading changes nothing, executes nothing and trusts nothing: a run may still be written, have been
+killed, or be no run at all. What cannot be read is left out and said.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from runner.errors import ConfigError
+from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE
+from runner.record.curves import read_curve
+from runner.record.summary import FILE_NAME, read_summary
+
+_OPEN_ENDED = ("running", "interrupted", "failed")
+
+
+class Run:
+    """One run: its summary, and its curves when they are asked for.
+
+    Args:
+        directory: where it was recorded.
+        summary: what its `summary.json` says.
+    """
+
+    def __init__(self, directory: Path, summary: Mapping[str, Any]) -> None:
+        self.directory = directory
+        self.summary = summary
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The resolved config."""
+        return self.summary["config"]
+
+    @property
+    def status(self) -> str:
+        """`running`, `finished`, `diverged`, `interrupted` or `failed`."""
+        return str(self.summary["status"])
+
+    @property
+    def seed(self) -> int:
+        """The seed of all its random numbers."""
+        return int(self.summary["seed"])
+
+    @functools.cached_property
+    def steps(self) -> npt.NDArray:
+        """A row a step (see `runner.record.chunk`); none if there is no curve."""
+        return _curve(self.directory / "steps.npy", STEP_DTYPE)
+
+    @functools.cached_property
+    def epochs(self) -> npt.NDArray:
+        """A row an evaluation."""
+        return _curve(self.directory / "epochs.npy", EPOCH_DTYPE)
+
+
+def _curve(file: Path, expected: np.dtype) -> npt.NDArray:
+    """A curve, if it is one and has the columns that it should have."""
+    try:
+        rows = read_curve(file)
+    except (OSError, ValueError, EOFError):
+        return np.zeros(0, expected)
+    names = rows.dtype.names or ()
+    return rows if set(expected.names or ()) <= set(names) else np.zeros(0, expected)
+
+
+class Found(NamedTuple):
+    """The runs below some folders, and what was left out: the folder, and why."""
+
+    runs: list[Run]
+    left_out: list[str]
+
+
+def find(paths: Iterable[Path]) -> Found:
+    """The runs in some folders and everywhere below them, in the order of their names.
+
+    Raises:
+        ConfigError: a folder is not there, or there is no run in any of them.
+    """
+    places: dict[Path, None] = {}
+    for path in paths:
+        if not path.is_dir():
+            raise ConfigError(f"{path}: there is no such folder")
+        for file in sorted(path.rglob(FILE_NAME), key=_natural):
+            places.setdefault(file.parent)
+    runs, left_out = [], []
+    for directory in places:
+        summary = read_summary(directory)
+        if _is_ours(summary):
+            runs.append(Run(directory, summary))
+        else:
+            left_out.append(f"{directory}: {FILE_NAME} is not that of a run")
+    if not runs:
+        where = ", ".join(map(str, paths))
+        raise ConfigError(f"{where}: there is no run in it (a run has a {FILE_NAME})")
+    return Found(runs, left_out)
+
+
+def _is_ours(summary: Mapping[str, Any]) -> bool:
+    return (
+        isinstance(summary.get("config"), dict)
+        and isinstance(summary.get("status"), str)
+        and isinstance(summary.get("seed"), int)
+    )
+
+
+def _natural(file: Path) -> list[tuple[int, int | str]]:
+    """Sorts `2_a` before `10_a`."""
+    import re
+
+    pieces = re.split(r"(\d+)", str(file))
+    return [(0, int(piece)) if piece.isdigit() else (1, piece) for piece in pieces]
