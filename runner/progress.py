@@ -115,7 +115,11 @@ def closing_table(summary: Mapping[str, Any], directory: Path, logdir: Path) -> 
 
 
 def sweep_table(
-    runs: Sequence[Run], logdir: Path, facts: Mapping[str, Any], seconds: float
+    runs: Sequence[Run],
+    logdir: Path,
+    facts: Mapping[str, Any],
+    seconds: float,
+    picture: Path | None = None,
 ) -> None:
     """Print the results of a sweep, the best first, and how to look at the curves.
 
@@ -124,6 +128,7 @@ def sweep_table(
         logdir: the folder of the sweep.
         facts: with how many `programs` and `compilations` they were computed.
         seconds: how long that took.
+        picture: the figure of the sweep, if there is one.
     """
     from rich.console import Console
     from rich.table import Table
@@ -152,6 +157,8 @@ def sweep_table(
     words = [", ".join(f"{count} {end}" for end, count in ends(runs).items())]
     words += [f"{facts[word]} {word}" for word in ("programs", "compilations") if word in facts]
     print(f"Runs:   {', '.join(words)}, {seconds:.1f} s")
+    if picture is not None:
+        print(f"Figure: {_readable(picture)}")
     print(f"Curves: {_readable(logdir)}")
     print(f"Look:   tensorboard --logdir {_readable(logdir)}")
 

@@ -221,17 +221,3 @@ def test_the_counter_counts(tiny: Dataset) -> None:
     with CompilationCounter() as counter:
         train(compose(model={"widths": [7, 3]}), tiny)
     assert counter.programs >= 2
-
-
-@pytest.mark.parametrize("seeds", [(0, 1)])
-def test_batched_seeds_equal_each_alone(seeds: tuple[int, ...], tiny: Dataset) -> None:
-    alone = [compose({"seed": seed}, batch_size={"size": 8}) for seed in seeds]
-    arrays = place(alone[0], dataset(alone[0], tiny))
-    lanes = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(leaves_as_arrays, alone))
-
-    together = together_with(arrays, lanes)
-    curves = np.asarray(together.steps[:, :STEPS, 0])
-    assert not np.allclose(curves[0], curves[1])
-    for index, experiment in enumerate(alone):
-        expected = train(experiment, tiny).steps[:STEPS, 0]
-        np.testing.assert_allclose(curves[index], expected, rtol=2e-4, atol=1e-5)

@@ -72,14 +72,14 @@ def _epochs_at(run: Run, iteration: npt.NDArray) -> npt.NDArray:
 
 
 def smoothed(y: npt.NDArray, part: float = 0.02) -> npt.NDArray:
-    """The mean over a window of `part` of the points, shorter at the ends, where there are many."""
-    width = int(len(y) * part) // 2
-    if width == 0:
+    """The mean over a window of `part` of the points around each, cut off at the ends."""
+    reach = int(len(y) * part) // 2
+    if reach == 0:
         return y
     sums = np.concatenate([[0.0], np.cumsum(y)])
     index = np.arange(len(y))
-    reach = np.minimum(width, np.minimum(index, len(y) - 1 - index))
-    return (sums[index + reach + 1] - sums[index - reach]) / (2 * reach + 1)
+    begin, end = np.maximum(index - reach, 0), np.minimum(index + reach + 1, len(y))
+    return (sums[end] - sums[begin]) / (end - begin)
 
 
 def thinned(x: npt.NDArray, y: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:

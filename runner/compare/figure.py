@@ -44,6 +44,7 @@ def curves_figure(groups: Sequence[Group], measure: str, axes: Sequence[str]) ->
             panel.set_xscale("symlog" if axis == "iteration" else "log", **_linear_below(axis))
         if _is_loss(measure):
             panel.set_yscale("log")
+    _fit(panels[0])
     panels[0].set_ylabel(measure.replace("_", " "), fontsize=8)
     title = ", ".join(groups[0].settings)
     figure.legend(
@@ -85,15 +86,15 @@ def final_figure(groups: Sequence[Group], measure: str, key: str) -> Figure:
             x = float(group.settings[key])
             finals = [read(run, measure).final for run in group.runs]
             known = [value for value in finals if math.isfinite(value)]
-            panel.plot([x] * len(known), known, ".", ms=3, alpha=0.4, **colour)
+            panel.plot([x] * len(known), known, ".", ms=3, alpha=0.4, color=colour["color"])
             if len(known) < len(finals):
                 top = panel.get_xaxis_transform()
-                panel.plot([x], [0.97], "x", ms=5, transform=top, clip_on=False, **colour)
+                panel.plot([x], [0.97], "x", ms=5, transform=top, color=colour["color"])
             if known:
                 xs.append(x)
                 means.append(float(np.mean(known)))
                 errors.append(float(np.std(known)))
-        panel.plot(xs, means, "o-", ms=3, lw=1.2, label=label or None, **colour)
+        panel.plot(xs, means, marker="o", ms=3, lw=1.2, label=label or None, **colour)
     if all(float(group.settings[key]) > 0 for group in groups):
         panel.set_xscale("log")
     if _is_loss(measure):
@@ -123,7 +124,10 @@ def heat_map(groups: Sequence[Group], measure: str, across: str, up: str) -> Fig
     panel.set_ylabel(up, fontsize=8)
     for row, column in zip(*np.nonzero(np.isinf(values)), strict=True):
         panel.text(column, row, "x", ha="center", va="center", fontsize=8)
-    figure.colorbar(image, ax=panel).set_label(f"final {measure.replace('_', ' ')}", fontsize=8)
+    panel.grid(False)
+    bar = figure.colorbar(image, ax=panel)
+    bar.set_label(f"final {measure.replace('_', ' ')} (x: diverged)", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
     return figure
 
 
@@ -137,11 +141,15 @@ def save(figure: Figure, file: Path) -> None:
 
 
 def _line(panel: Axes, group: Group, measure: str, axis: str, style: dict[str, Any]) -> None:
-    """A group: raw values faint, the mean over seeds with its band, a cross for what diverged."""
+    """A group: the mean over seeds with its band, one run's raw values faint behind it.
+
+    What diverged is drawn by itself, with a cross where it ended.
+    """
     lines = [curve(run, measure, axis) for run in group.runs]
+    raw = next((line for line in lines if len(line.x) > 100), None)
+    if raw is not None:
+        panel.plot(*thinned(raw.x, raw.y), lw=0.4, alpha=0.2, color=style["color"], zorder=0.5)
     for line in lines:
-        if len(line.x) > 100:
-            panel.plot(*thinned(line.x, line.y), lw=0.4, alpha=0.18, **{**style, "ls": "-"})
         if line.diverged is not None and len(line.y):
             panel.plot(*thinned(line.x, smoothed(line.y)), lw=1, **style)
             panel.plot(line.diverged, line.y[-1], "x", ms=6, color=style["color"], clip_on=False)
@@ -154,6 +162,20 @@ def _line(panel: Axes, group: Group, measure: str, axis: str, style: dict[str, A
         x, low = thinned(mean.x, mean.mean - mean.half_width)
         _, high = thinned(mean.x, mean.mean + mean.half_width)
         panel.fill_between(x, low, high, alpha=0.2, lw=0, color=style["color"])
+
+
+def _fit(panel: Axes) -> None:
+    """Let the smoothed lines fill the panel; the noise behind them may be cut off."""
+    drawn = [line for line in panel.get_lines() if line.get_zorder() > 1]
+    values = np.concatenate([np.zeros(0), *(np.asarray(x.get_ydata(), float) for x in drawn)])
+    is_log = panel.get_yscale() == "log"
+    values = values[np.isfinite(values) & ((values > 0) | (not is_log))]
+    if len(values) and values.min() < values.max():
+        low, high = values.min(), values.max()
+        if is_log:
+            panel.set_ylim(low * 0.6, high * 1.7)
+        else:
+            panel.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:

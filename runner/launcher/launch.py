@@ -131,7 +131,7 @@ def _closing(jobs: Sequence[HydraJob], directory: Path) -> Iterator[dict[str, An
     finally:
         runs, seconds = [_result(job) for job in jobs], time.time() - begun
         if any(run.summary for run in runs):
-            sweep_table(runs, directory, facts, seconds)
+            sweep_table(runs, directory, facts, seconds, _draw(jobs, directory))
         with contextlib.suppress(OSError):
             write_csv(directory / "sweep.csv", runs)
             write_summary(directory / "sweep.json", runs, facts, seconds)
@@ -143,6 +143,18 @@ def _name_by_what_is_swept(jobs: Sequence[HydraJob]) -> None:
     for job in jobs:
         words = [f"{key}={value}" for key, value in job.settings.items() if key in keys]
         job.title = " ".join(words) or job.title
+
+
+def _draw(jobs: Sequence[HydraJob], directory: Path) -> Path | None:
+    """The figure of the sweep; without it the sweep is no worse off."""
+    from runner.compare.sweep import draw  # with matplotlib
+
+    done = [job.directory for job in jobs if job.directory and job.summary]
+    try:
+        return draw(done, directory)
+    except Exception as error:
+        print(f"The figure could not be drawn: {type(error).__name__}: {error}", file=sys.stderr)
+        return None
 
 
 def _result(job: HydraJob) -> Run:
