@@ -9,7 +9,7 @@ LOCK := .ci/requirements.lock
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-fast lint format types docs bench bench-setup bench-sweep lock wheel clean
+.PHONY: help setup train figure test test-fast lint format types docs gallery bench bench-setup bench-sweep lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
@@ -26,6 +26,9 @@ setup: $(READY)  ## create .venv with runner and everything needed to work on it
 
 train: $(READY)  ## train a first real run on the embedded digits and say where to look
 	$(BIN)/runner +optimizer=adam +schedule=exp
+
+figure: $(READY)  ## the textbook figure: training loss for many batch sizes, by iteration and by epoch
+	$(BIN)/runner +experiment=batch_size
 
 test: lint types $(READY)  ## every check and every test, slow ones included
 	$(PYTEST) -n auto
@@ -47,6 +50,9 @@ types: $(READY)  ## the type checker
 docs: $(READY)  ## make docs/options.md and docs/schedules.png from the option table
 	$(BIN)/python -m runner.reference > docs/options.md
 	$(BIN)/python -m runner.schedule_picture docs/schedules.png
+
+gallery: $(READY)  ## run every prepared study; makes docs/gallery.md and its pictures
+	$(BIN)/python -m runner.gallery docs
 
 bench-setup: $(READY)  ## install the peers that `make bench` compares with (large)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt

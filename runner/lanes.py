@@ -29,14 +29,19 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDev
 
 from runner.experiment import Experiment
 from runner.state import Arrays, Measured, State, Timeline
-from runner.train import advance, initial_state, initialize, take_steps
+from runner.train import initial_state, take_steps
 
 Strategy = Literal["alone", "map", "vmap"]
 _Tree = TypeVar("_Tree")
 
 _AXIS = "lanes"
 _PER_LANE, _SHARED = PartitionSpec(_AXIS), PartitionSpec()
-_OVER_EXPERIMENTS_AND_STATES = (0, None, 0, None, None, None)
+_STATES = 2
+"""Which argument of `advance` the states are."""
+
+PROGRAMS_KEPT = 16
+"""How many compiled programs stay in memory. Each takes hundreds of mappings of memory, of which
+an operating system allows some ten thousands a process; a sweep may need any number of programs."""
 
 
 class Lanes:
@@ -54,7 +59,6 @@ class Lanes:
         self.count = count
         self.strategy = strategy
         self.devices = tuple(devices)
-        self._programs = _programs(strategy, self.devices)
         mesh = Mesh(np.array(self.devices), (_AXIS,))
         self._per_lane: Sharding = NamedSharding(mesh, _PER_LANE)
         self._shared = NamedSharding(mesh, _SHARED)
@@ -74,24 +78,31 @@ class Lanes:
 
     def initialize(self, experiments: Experiment, arrays: Arrays) -> State:
         """The state of every lane before the first step."""
-        return self._programs.initialize(experiments, arrays)
+        return self._programs(experiments).initialize(experiments, arrays)
 
-    def compile(self, experiments: Experiment, arrays: Arrays, timeline: Timeline) -> None:
-        """Compile `advance` for these experiments; takes no step and needs no state.
-
-        JAX keeps what was lowered for these shapes and placements, so the first call finds it.
-        """
+    def shapes(self, experiments: Experiment, arrays: Arrays) -> State:
+        """The shapes of what `initialize` returns, and where it will be."""
         placed = self._per_lane
         if self.strategy == "alone":
             placed = SingleDeviceSharding(self.devices[0])
-        states = jax.tree.map(
+        return jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(
                 leaf.shape, leaf.dtype, sharding=placed, weak_type=leaf.weak_type
             ),
-            self._programs.initialize.eval_shape(experiments, arrays),
+            self._programs(experiments).initialize.eval_shape(experiments, arrays),
         )
+
+    def compile(
+        self, experiments: Experiment, arrays: Arrays, states: State, timeline: Timeline
+    ) -> None:
+        """Compile `advance` for states of these shapes; takes no step.
+
+        JAX keeps what was lowered for these shapes and placements, so the first call finds it. (But
+        two threads that trace the same function at once would each have a program of their own.)
+        """
         when = self._when(0, 0, [True] * self.count)
-        self._programs.advance.lower(experiments, arrays, states, *when, timeline).compile()
+        programs = self._programs(experiments)
+        programs.advance.lower(experiments, arrays, states, *when, timeline).compile()
 
     def advance(
         self,
@@ -110,7 +121,10 @@ class Lanes:
         nothing. The states that go in are used up.
         """
         when = self._when(start, until, ended)
-        return self._programs.advance(experiments, arrays, states, *when, timeline)
+        return self._programs(experiments).advance(experiments, arrays, states, *when, timeline)
+
+    def _programs(self, experiments: Experiment) -> _Programs:
+        return _programs(self.strategy, self.devices, jax.tree.structure(experiments))
 
     def _when(self, start: int, until: int, ended: Sequence[bool]) -> tuple[Any, Any]:
         """The first step and the step to stop before; with `map` they may differ by lane."""
@@ -135,27 +149,51 @@ class _Programs(NamedTuple):
     advance: Any
 
 
-@functools.cache
-def _programs(strategy: Strategy, devices: tuple[jax.Device, ...]) -> _Programs:
-    """The compiled functions of a strategy; runs of equal structure share what JAX compiled."""
-    if strategy == "alone":
-        return _Programs(initialize, advance)
-    over = _mapped if strategy == "map" else _vectorized
-    per_lane, shared = _PER_LANE, _SHARED
-    when = per_lane if strategy == "map" else shared
-    mesh = Mesh(np.array(devices), (_AXIS,))
-    begin, go_on = over()
+@functools.lru_cache(maxsize=PROGRAMS_KEPT)
+def _programs(
+    strategy: Strategy, devices: tuple[jax.Device, ...], structure: jax.tree_util.PyTreeDef
+) -> _Programs:
+    """The compiled functions for experiments of one structure.
+
+    They are made anew for each, so that what is compiled for it goes when they go.
+    """
+    begin, go_on = {"alone": _alone, "map": _mapped, "vmap": _vectorized}[strategy]()
     if len(devices) > 1:
+        per_lane, shared = _PER_LANE, _SHARED
+        when = per_lane if strategy == "map" else shared
+        mesh = Mesh(np.array(devices), (_AXIS,))
         spread = functools.partial(jax.shard_map, mesh=mesh, out_specs=per_lane, check_vma=False)
         begin = spread(begin, in_specs=(per_lane, shared))
         go_on = spread(go_on, in_specs=(per_lane, shared, per_lane, when, when, shared))
-    quickly = {"xla_backend_optimization_level": "0"}
+    used_up = () if strategy == "alone" else _STATES
     return _Programs(
-        jax.jit(begin, compiler_options=quickly), jax.jit(go_on, donate_argnames="states")
+        # It runs once, so compiling it well costs more than it saves: a second for random numbers.
+        jax.jit(begin, compiler_options={"xla_backend_optimization_level": "0"}),
+        jax.jit(go_on, donate_argnums=used_up),
     )
 
 
-def _mapped() -> tuple[Callable[..., State], Callable[..., tuple[State, Measured]]]:
+_Engine = tuple[Callable[..., State], Callable[..., tuple[State, Measured]]]
+
+
+def _alone() -> _Engine:
+    def begin(experiments: Experiment, arrays: Arrays) -> State:
+        return initial_state(experiments, arrays)
+
+    def go_on(
+        experiments: Experiment,
+        arrays: Arrays,
+        states: State,
+        start: Any,
+        until: Any,
+        timeline: Timeline,
+    ) -> tuple[State, Measured]:
+        return take_steps(experiments, arrays, states, start, until, timeline)
+
+    return begin, go_on
+
+
+def _mapped() -> _Engine:
     def begin(experiments: Experiment, arrays: Arrays) -> State:
         return lax.map(lambda experiment: initial_state(experiment, arrays), experiments)
 
@@ -176,20 +214,12 @@ def _mapped() -> tuple[Callable[..., State], Callable[..., tuple[State, Measured
     return begin, go_on
 
 
-def _vectorized() -> tuple[Callable[..., State], Callable[..., tuple[State, Measured]]]:
-    def go_on(
-        experiments: Experiment,
-        arrays: Arrays,
-        states: State,
-        start: Any,
-        until: Any,
-        timeline: Timeline,
-    ) -> tuple[State, Measured]:
-        return jax.vmap(take_steps, in_axes=_OVER_EXPERIMENTS_AND_STATES)(
-            experiments, arrays, states, start, until, timeline
-        )
-
-    return jax.vmap(initial_state, in_axes=(0, None)), go_on
+def _vectorized() -> _Engine:
+    begin, go_on = _alone()
+    return (
+        jax.vmap(begin, in_axes=(0, None)),
+        jax.vmap(go_on, in_axes=(0, None, 0, None, None, None)),
+    )
 
 
 def _stacked(*leaves: float) -> npt.NDArray:

@@ -122,14 +122,19 @@ class Training:
         if self.state is not None:
             return
         begun = time.perf_counter()
+        first = self.phases[0]
+        shapes = self.lanes.shapes(self._experiments[first], self.arrays)
         for phase in self.phases:
             self._compiled[phase] = self._background.submit(
-                self.lanes.compile, self._experiments[phase], self.arrays, self._timeline(phase)
+                self.lanes.compile,
+                self._experiments[phase],
+                self.arrays,
+                shapes,
+                self._timeline(phase),
             )
-        self.state = self.lanes.initialize(self._experiments[self.phases[0]], self.arrays)
-        self._compiled[self.phases[0]].result()
+        self.state = self.lanes.initialize(self._experiments[first], self.arrays)
+        self._compiled[first].result()
         # To a step that has been taken: nothing to take and nothing to evaluate.
-        first = self.phases[0]
         jax.block_until_ready(self._dispatch(first, first.first_step + 1, 0).measured)
         self.compile_seconds += time.perf_counter() - begun
 

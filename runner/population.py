@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Literal, NamedTuple
 
 import jax
@@ -56,9 +56,18 @@ class Cohort:
     devices: int
 
 
-def programs(experiments: Iterable[Experiment]) -> int:
+def programs(experiments: Sequence[Experiment]) -> int:
     """How many programs training all of them takes."""
     return len({structure for each in experiments for structure in _structures(each)})
+
+
+def compilations(experiments: Sequence[Experiment]) -> int:
+    """How many compilations that takes: one a program, and one for each kind of initial state."""
+    first = {
+        jax.tree.structure(dataclasses.replace(each, batch_size=each.phases()[0].batch_size))
+        for each in experiments
+    }
+    return programs(experiments) + len(first)
 
 
 def _structures(experiment: Experiment) -> set[jax.tree_util.PyTreeDef]:

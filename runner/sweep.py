@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 
@@ -68,35 +68,60 @@ def train(
     """
     load: Callable[[Source], Dataset] = functools.lru_cache(maxsize=2)(lambda data: data.load())
     waiting = list(cohorts)
+    following: _Attempt | None = None
     with ThreadPoolExecutor(1) as background:
-        following: tuple[Cohort, Future[Training]] | None = None
-        while waiting:
-            cohort = waiting.pop(0)
-            if following is None or following[0] != cohort:
-                following = cohort, background.submit(_prepare, jobs, cohort, load)
-            prepared = following[1]
-            following = None
+
+        def attempt(cohort: Cohort) -> _Attempt:
             lanes = [_Lane(jobs[member], progress) for member in cohort.members]
+            return _Attempt(cohort, lanes, background.submit(_prepare, jobs, cohort, load))
+
+        while waiting:
+            current = following or attempt(waiting[0])
+            del waiting[0]
+            following = attempt(waiting[0]) if waiting else None
             try:
-                for lane in lanes:
-                    lane.begin(cohort.lanes)
-                training = prepared.result()
-                if waiting:
-                    following = waiting[0], background.submit(_prepare, jobs, waiting[0], load)
-                _train_cohort(lanes, training, fail_fast=fail_fast)
+                current.begin()
+                if following:
+                    following.begin(until=current.prepared.done)
+                _train_cohort(current.lanes, current.prepared.result(), fail_fast=fail_fast)
             except Exception as error:
+                cohort = current.cohort
                 if _out_of_memory(error) and cohort.lanes > 1:
                     log.warning("out of memory with %d lanes side by side", cohort.lanes)
-                    following = None
                     waiting = halved([cohort, *waiting], cohort.structure)
+                    following = None
                     continue
-                _fail_all(lanes, KeyboardInterrupt() if isinstance(error, Stopped) else error)
+                current.fail(KeyboardInterrupt() if isinstance(error, Stopped) else error)
                 if fail_fast:
+                    if following:
+                        following.fail(KeyboardInterrupt())
                     raise Stopped from error
             except BaseException as interruption:
                 background.shutdown(wait=False, cancel_futures=True)
-                _fail_all(lanes, interruption)
+                for one in filter(None, (current, following)):
+                    one.fail(interruption)
                 raise
+
+
+class _Attempt(NamedTuple):
+    """A cohort about to train: its lanes, and the training that is prepared in the background."""
+
+    cohort: Cohort
+    lanes: list[_Lane]
+    prepared: Future[Training]
+
+    def begin(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Begin the records of the runs that have none, as long as there is time for it."""
+        for lane in self.lanes:
+            if until():
+                return
+            lane.begin(self.cohort.lanes)
+
+    def fail(self, error: BaseException) -> None:
+        """End the runs that have begun."""
+        for lane in self.lanes:
+            if lane.begun and not lane.ended:
+                lane.fail(error)
 
 
 def _prepare(jobs: Sequence[Job], cohort: Cohort, load: Callable[[Source], Dataset]) -> Training:
@@ -126,12 +151,6 @@ def _train_cohort(lanes: Sequence[_Lane], training: Training, *, fail_fast: bool
         raise Stopped
 
 
-def _fail_all(lanes: Sequence[_Lane], error: BaseException) -> None:
-    for lane in lanes:
-        if not lane.ended:
-            lane.fail(error)
-
-
 def _out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
@@ -145,10 +164,13 @@ class _Lane:
         self._job = job
         self._progress = progress
         self._recording: Recording | None = None
-        self.ended = self.failed = False
+        self.begun = self.ended = self.failed = False
 
     def begin(self, lanes: int) -> None:
-        """Make its directory and begin its record."""
+        """Make its directory and begin its record, unless that has been done."""
+        if self.begun:
+            return
+        self.begun = True
         self._progress.begin(self._job.title, self._job.experiment)
         try:
             with self._job.at_work():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,18 @@ def every_option() -> list[tuple[str, str]]:
 def float_fields(group: str, name: str) -> list[str]:
     cls = OPTIONS[group][name]
     return [field.name for field in dataclasses.fields(cls) if field.type == "float"]
+
+
+@pytest.fixture(autouse=True)
+def _room_for_programs() -> Iterator[None]:
+    """Forget compiled programs before a process has as many as the operating system bears."""
+    yield
+    mappings = Path("/proc/self/maps")
+    if mappings.exists() and mappings.read_bytes().count(b"\n") > 20_000:
+        import jax
+
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ FLOORS = [
     {"table", "experiment", "values", "sweep_table"},
     {"objective", "state"},
     {"config", "overrides", "reference", "train", "compilation"},
-    {"help", "schedule_picture", "lanes", "memory", "placement", "record", "progress"},
+    {"help", "gallery", "schedule_picture", "lanes", "memory", "placement", "record", "progress"},
     {"population", "loop", "resume", "sweep_progress", "compose"},
     {"run"},
     {"sweep"},

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+import runner
 from runner.compare.cli import run_command_line
 from runner.compare.curve import AXES, band, curve, smoothed
 from runner.compare.figure import curves_figure, sweep_figure
@@ -238,7 +239,7 @@ def test_a_panel_an_axis_and_a_line_a_group(tmp_path: Path) -> None:
 
 
 def test_the_figure_suits_what_was_swept(tmp_path: Path) -> None:
-    for i, rate in enumerate((0.1, 0.01, 0.001, 0.0001, 0.00001)):
+    for i, rate in enumerate((10, 1, 0.1, 0.01, 0.001, 0.0001, 0.00001)):
         for j, decay in enumerate((0.1, 0.2, 0.3)):
             both = {**optimizer("sgd", rate), "schedule": {"name": "exp", "rate": decay}}
             leave(tmp_path / "two" / f"{i}{j}", [1.0 + i] * 20, **both)
@@ -246,8 +247,26 @@ def test_the_figure_suits_what_was_swept(tmp_path: Path) -> None:
     one = sweep_figure(grouped(find([tmp_path / "one"]).runs), "validation_error")
     (panel,) = one.axes
     assert (panel.get_xlabel(), panel.get_xscale()) == ("optimizer.learning_rate", "log")
+    few = sweep_figure(grouped(find([tmp_path / "one"]).runs)[:5], "validation_error")
+    assert [panel.get_xlabel() for panel in few.axes] == ["iterations", "epochs"]
     two = sweep_figure(grouped(find([tmp_path / "two"]).runs), "validation_error")
-    assert two.axes[0].get_images()[0].get_array().shape == (3, 5)
+    assert two.axes[0].get_images()[0].get_array().shape == (3, 7)
+
+
+def test_a_notebook_needs_three_lines(tmp_path: Path) -> None:
+    for seed in range(2):
+        leave(tmp_path / str(seed), np.linspace(3, 1, 30), seed=seed, **optimizer("adam", 0.1))
+    runs = runner.load(tmp_path)
+    frame = runs.frame()
+    assert frame["seed"].tolist() == [0, 1]
+    assert frame["optimizer"].tolist() == ["adam"] * 2
+    assert frame["final.validation_error"].tolist() == pytest.approx([0.1, 0.1])
+    assert (len(runs), len(runs[:1]), runs[1].seed) == (2, 1, 1)
+    (row,) = runs.table("validation_error", target=0.2)
+    assert (row.reached, row.median.epochs) == (2, 2.0)
+    assert len(runs.figure(axes=["examples"]).axes) == 1
+    with pytest.raises(ConfigError, match="did you mean seconds"):
+        runs.figure(axes=["second"])
 
 
 # --- the command ------------------------------------------------------------------------------

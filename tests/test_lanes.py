@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy.typing as npt
 import pytest
 from conftest import compose
 
+from runner import lanes as module
 from runner.compilation import CompilationCounter
 from runner.data import Dataset
 from runner.experiment import Experiment
@@ -150,3 +153,17 @@ def test_time_is_shared_out(tiny: Dataset) -> None:
     training = Training(runs(TYPICAL, (0.1, 0.2, 0.3, 0.4)), tiny, lanes(4, "map", 2))
     chunks = next(training.chunks())
     assert [chunk.share for chunk in chunks if chunk] == [0.5] * 4
+
+
+def test_a_process_keeps_few_programs(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep may need hundreds, and an operating system bears only so many."""
+    client = jax.devices()[0].client
+    limited = functools.lru_cache(maxsize=1)(module._programs.__wrapped__)
+    monkeypatch.setattr(module, "_programs", limited)
+    alive = []
+    for width in range(3):
+        (experiment,) = runs({**TYPICAL, "model": {"widths": [11 + width]}}, (0.1,), epochs=1)
+        curves([experiment], tiny)
+        gc.collect()
+        alive.append(len(client.live_executables()))
+    assert alive[2] <= alive[1] <= alive[0] + 1

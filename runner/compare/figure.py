@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 STYLES = ("-", "--", ":", "-.")
-MOST_LINES = 12
+FEW_LINES, MOST_LINES = 6, 12
 AXIS_LABELS = {
     "iteration": "iterations",
     "epoch": "epochs",
@@ -61,14 +61,14 @@ def curves_figure(groups: Sequence[Group], measure: str, axes: Sequence[str]) ->
 def sweep_figure(groups: Sequence[Group], measure: str) -> Figure:
     """The figure that suits what was swept.
 
-    A heat map for two numbers, the final value against the number for one with many values, else
-    curves per iteration and per epoch.
+    Curves by iteration and by epoch where they are few; a heat map for two numbers; where a number
+    has many values the final measure against it; else the first curves.
     """
     keys = list(groups[0].settings)
     numeric = [key for key in keys if all(is_number(group.settings[key]) for group in groups)]
     if len(numeric) == 2 == len(keys) and all(_many(groups, key) for key in keys):
         return heat_map(groups, measure, keys[0], keys[1])
-    if numeric and len(groups) > 4 and _many(groups, numeric[0]) and numeric[0] != "batch_size":
+    if numeric and len(groups) > FEW_LINES and _many(groups, numeric[0]):
         return final_figure(groups, measure, numeric[0])
     return curves_figure(groups[:MOST_LINES], _per_step(measure), ("iteration", "epoch"))
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import matplotlib.backends.backend_agg
+import matplotlib.backends.backend_svg  # noqa: F401 - what `save` is going to need
+
 from runner.compare.figure import save, sweep_figure
 from runner.compare.grouping import grouped
 from runner.compare.runs import find

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from hydra.core.utils import JobReturn, setup_globals
@@ -86,12 +88,15 @@ def _train(jobs: Sequence[HydraJob], missing: list[HydraJob], settings: Settings
     facts: dict[str, Any] = {
         "earlier": earlier,
         "programs": population.programs(experiments),
+        "compilations": population.compilations(experiments),
         "strategy": chosen.strategy,
         "lanes": max(cohort.lanes for cohort in cohorts),
         "devices": max(cohort.devices for cohort in cohorts),
     }
     _announce(len(jobs), earlier, facts)
     progress = SweepProgress(len(jobs), earlier, sum(map(work_of, experiments)))
+    # What the end of the sweep needs, while programs compile.
+    Thread(target=importlib.import_module, args=("runner.compare.sweep",), daemon=True).start()
     with CompilationCounter() as counter, progress, contextlib.suppress(Stopped):
         train(missing, cohorts, progress, fail_fast=settings.fail_fast)
     return facts | {"compilations": counter.programs}
@@ -103,7 +108,8 @@ def _announce(runs: int, earlier: int, facts: Mapping[str, Any]) -> None:
     if earlier:
         words.append(f"{earlier} of them done before")
     if facts:
-        words.append(_several(facts["programs"], "program"))
+        programs = _several(facts["programs"], "program")
+        words.append(f"{programs} ({_several(facts['compilations'], 'compilation')})")
         if facts["lanes"] > 1:
             where = f"{facts['strategy']} on {_several(facts['devices'], 'device')}"
             words.append(f"up to {facts['lanes']} runs side by side ({where})")

@@ -1,0 +1,117 @@
+"""Comparison from Python, for notebooks.
+
+import runner
+
+runs = runner.load("outputs/2026-01-31/12-00-00")
+runs.frame()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+from runner.compare.curve import AXES, MEASURES
+from runner.compare.grouping import Group, grouped, settings_of
+from runner.compare.reading import Row, table
+from runner.compare.runs import Run, find
+from runner.config import did_you_mean
+from runner.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
+
+
+class Runs(Sequence[Run]):
+    """A sequence of `Run`, each with its `config`, `status`, `summary`, `steps` and `epochs`."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self._runs = list(runs)
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self._runs)
+
+    @overload
+    def __getitem__(self, index: int) -> Run: ...
+    @overload
+    def __getitem__(self, index: slice) -> Runs: ...
+    def __getitem__(self, index: int | slice) -> Run | Runs:
+        return Runs(self._runs[index]) if isinstance(index, slice) else self._runs[index]
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} runs: {', '.join(group.label for group in self.groups()[:5])}>"
+
+    def frame(self) -> pandas.DataFrame:
+        """A row a run: its settings, how it ended, final and best measures, its folder.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        import pandas
+
+        rows = []
+        for run in self:
+            row = {**settings_of(run), "status": run.status}
+            for key in ("diverged_at", "steps", "epochs", "seconds"):
+                row[f"run.{key}"] = run.summary.get(key)
+            for when in ("final", "best"):
+                measures = run.summary.get(when) or {}
+                row |= {f"{when}.{name}": value for name, value in measures.items()}
+            rows.append({**row, "directory": str(run.directory)})
+        return pandas.DataFrame(rows)
+
+    def groups(self, *by: str) -> list[Group]:
+        """The runs grouped by what differs between them but the seed, or by the keys `by`.
+
+        Raises:
+            ConfigError: a key is none of the runs'.
+        """
+        return grouped(self._runs, by)
+
+    def table(
+        self, measure: str = "train_loss", target: float | None = None, by: Sequence[str] = ()
+    ) -> list[Row]:
+        """A row for each group, the best first: final, best, area, and how long to the target.
+
+        Raises:
+            ConfigError: the measure or a key is not known.
+        """
+        _check(measure, MEASURES)
+        return table(self.groups(*by), measure, target)
+
+    def figure(
+        self,
+        measure: str = "train_loss",
+        axes: Sequence[str] = ("iteration", "epoch"),
+        by: Sequence[str] = (),
+    ) -> Figure:
+        """Curves: a panel for each axis (iteration, epoch, examples, seconds), a line a group.
+
+        Raises:
+            ConfigError: the measure, an axis or a key is not known.
+        """
+        from runner.compare.figure import curves_figure
+
+        _check(measure, MEASURES)
+        for axis in axes:
+            _check(axis, AXES)
+        return curves_figure(self.groups(*by), measure, axes)
+
+
+def load(*folders: str | Path) -> Runs:
+    """The runs in some folders and everywhere below them, finished or not.
+
+    Raises:
+        ConfigError: a folder is not there, or there is no run in any of them.
+    """
+    return Runs(find([Path(folder) for folder in folders]).runs)
+
+
+def _check(word: str, names: Sequence[str]) -> None:
+    if word not in names:
+        raise ConfigError(f"{word} is not known{did_you_mean(word, names)}")
