@@ -24,6 +24,10 @@ EXAMPLES_A_STEP_COSTS = 32
 """About how many examples take as long as what every step costs, for the estimate of time left."""
 
 
+TELLING = 0.02
+"""The part of the work from which on the time left can be told: compiling comes before it."""
+
+
 class SweepProgress:
     """The progress of a sweep.
 
@@ -121,7 +125,7 @@ class SweepProgress:
 
     def _left(self) -> str:
         done = self._completed()
-        if not done:
+        if done < TELLING * self._work:
             return ""
         elapsed = time.monotonic() - self._begun
         return f"{duration(max(elapsed * (self._work - done) / done, 0.0))} left"
