@@ -42,6 +42,10 @@ def summaries(directory: Path) -> list[dict]:
     return [json.loads(file.read_text()) for file in sorted(directory.rglob("summary.json"))]
 
 
+def statuses(directory: Path) -> list[str]:
+    return [summary["status"] for summary in summaries(directory)]
+
+
 def composed(runner: Runner, *arguments: str) -> dict:
     done = runner("--cfg", "job", *arguments)
     assert done.returncode == 0, done.stderr
@@ -347,20 +351,21 @@ def test_a_dry_run_of_one_run_trains_nothing(runner: Runner, tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_a_killed_sweep_goes_on_where_it_was(runner: Runner, tmp_path: Path) -> None:
-    """Kill -9 while the second of three pairs trains: the first is kept, the rest is run."""
+    """Kill -9 after the first of three pairs: it is kept, the rest is run."""
     seeds = ",".join(map(str, range(6)))
     line = ["-m", f"seed={seeds}", "steps=20000", "lanes=2", "hydra.sweep.dir=swept"]
     command = [sys.executable, "-m", "runner", *line]
     with subprocess.Popen(command, cwd=tmp_path, stdout=-3, stderr=-3) as process:
         deadline = time.time() + 200
-        while time.time() < deadline and len(list(tmp_path.rglob("steps.npy"))) < 4:
+        while time.time() < deadline and statuses(tmp_path).count("finished") < 2:
             time.sleep(0.05)
         process.kill()
-    kept = [s["seed"] for s in summaries(tmp_path) if s["status"] == "finished"]
-    assert sorted(kept) == [0, 1]
+    kept = statuses(tmp_path).count("finished")
+    assert 2 <= kept < 6
+    assert "running" in statuses(tmp_path)
     done = runner(*line)
     assert done.returncode == 0, done.stderr
-    assert "6 runs, 2 of them done before" in done.stderr
+    assert f"6 runs, {kept} of them done before" in done.stderr
     assert sorted(s["seed"] for s in summaries(tmp_path)) == list(range(6))
     assert [s["status"] for s in summaries(tmp_path)] == ["finished"] * 6
 

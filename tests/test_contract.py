@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 from conftest import CONF, DEFAULTS, ROOT, compose, every_option, float_fields, read_option
+from hurry import IN_A_HURRY
 from PIL import Image
 
 from runner.compilation import CompilationCounter
@@ -36,7 +37,6 @@ STEPS = 8  # of batch 9 on 36 examples: two epochs
 
 
 # Compiled in a hurry: what is tested here does not depend on how well.
-IN_A_HURRY = {"xla_backend_optimization_level": "0"}
 quickly = jax.jit(advance.__wrapped__, compiler_options=IN_A_HURRY)
 
 

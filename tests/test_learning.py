@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 from conftest import compose
+from hurry import IN_A_HURRY
 
 from runner.lanes import _Programs
 from runner.loop import Training
@@ -70,8 +71,7 @@ def test_every_optimizer_lowers_the_loss_with_its_defaults(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On digits; and numbers stay finite, and parameters what they were in type and structure."""
-    in_a_hurry = {"xla_backend_optimization_level": "0"}  # how well it is compiled is not tested
-    quick = _Programs(initialize, jax.jit(take_steps, compiler_options=in_a_hurry))
+    quick = _Programs(initialize, jax.jit(take_steps, compiler_options=IN_A_HURRY))
     monkeypatch.setattr("runner.lanes._programs", lambda *_: quick)
     choices = choices_for(name)
     experiment = compose(choices.pop("settings"), **choices)

@@ -143,7 +143,7 @@ def save(figure: Figure, file: Path) -> None:
 def _line(panel: Axes, group: Group, measure: str, axis: str, style: dict[str, Any]) -> None:
     """A group: the mean over seeds with its band, one run's raw values faint behind it.
 
-    What diverged is drawn by itself, with a cross where it ended.
+    What diverged is drawn by itself, with a cross at the top where it ended.
     """
     lines = [curve(run, measure, axis) for run in group.runs]
     raw = next((line for line in lines if len(line.x) > 100), None)
@@ -151,8 +151,9 @@ def _line(panel: Axes, group: Group, measure: str, axis: str, style: dict[str, A
         panel.plot(*thinned(raw.x, raw.y), lw=0.4, alpha=0.2, color=style["color"], zorder=0.5)
     for line in lines:
         if line.diverged is not None and len(line.y):
-            panel.plot(*thinned(line.x, smoothed(line.y)), lw=1, **style)
-            panel.plot(line.diverged, line.y[-1], "x", ms=6, color=style["color"], clip_on=False)
+            panel.plot(*thinned(line.x, smoothed(line.y)), lw=1, zorder=0.8, **style)
+            cross = {"color": style["color"], "transform": panel.get_xaxis_transform()}
+            panel.plot(line.diverged, 0.97, "x", ms=6, zorder=1, **cross)
     mean = band(lines)
     if mean is None:
         panel.plot([], [], lw=1.3, label=f"{group.label} (diverged)", **style)
