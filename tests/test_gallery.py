@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from conftest import ROOT
 
-from runner.cli import run_command_line
-from runner.gallery import page, studies
+from runner.gallery import Study, page, studies
 
 
 @pytest.mark.parametrize("study", studies(), ids=lambda study: study.name)
-def test_a_study_can_be_run_and_says_how_to_read_its_figure(
-    study: tuple, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_study_can_be_run_and_says_how_to_read_its_figure(study: Study, tmp_path: Path) -> None:
     name, question, reading = study
     assert question
-    assert run_command_line([f"+experiment={name}", "dry_run=true"]) == 0
-    listed = capsys.readouterr().out.splitlines()
-    assert len(listed) > 3
+    command = [sys.executable, "-m", "runner", f"+experiment={name}", "dry_run=true"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) > 3
     assert reading.count(".") >= 2
     assert (ROOT / "docs" / "gallery" / f"{name}.png").is_file()
 
