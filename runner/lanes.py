@@ -177,20 +177,7 @@ _Engine = tuple[Callable[..., State], Callable[..., tuple[State, Measured]]]
 
 
 def _alone() -> _Engine:
-    def begin(experiments: Experiment, arrays: Arrays) -> State:
-        return initial_state(experiments, arrays)
-
-    def go_on(
-        experiments: Experiment,
-        arrays: Arrays,
-        states: State,
-        start: Any,
-        until: Any,
-        timeline: Timeline,
-    ) -> tuple[State, Measured]:
-        return take_steps(experiments, arrays, states, start, until, timeline)
-
-    return begin, go_on
+    return functools.partial(initial_state), functools.partial(take_steps)
 
 
 def _mapped() -> _Engine:

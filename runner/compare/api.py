@@ -1,9 +1,6 @@
 """Comparison from Python, for notebooks.
 
-import runner
-
-runs = runner.load("outputs/2026-01-31/12-00-00")
-runs.frame()
+For example `runs = runner.load("outputs/2026-01-31/12-00-00")`, then `runs.frame()`.
 """
 
 from __future__ import annotations

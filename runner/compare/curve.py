@@ -16,7 +16,7 @@ from runner.sweep_table import t_quantile
 AXES = ("iteration", "epoch", "examples", "seconds")
 MEASURES = tuple(dict.fromkeys((*STEP_MEASURES, *EPOCH_MEASURES)))
 POINTS = 2000
-"""How many points of a curve are drawn at most; means over equal stretches, not samples."""
+"""How many points of a curve are drawn at most: a sample, evenly spaced."""
 
 
 class Curve(NamedTuple):

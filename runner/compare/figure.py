@@ -40,8 +40,10 @@ def curves_figure(groups: Sequence[Group], measure: str, axes: Sequence[str]) ->
         for group, style in zip(groups, _styles(groups), strict=True):
             _line(panel, group, measure, axis, style)
         panel.set_xlabel(AXIS_LABELS[axis], fontsize=8)
-        if axis != "epoch":
-            panel.set_xscale("symlog" if axis == "iteration" else "log", **_linear_below(axis))
+        if axis == "iteration":
+            panel.set_xscale("symlog", linthresh=1.0)
+        elif axis != "epoch":
+            panel.set_xscale("log")
         if _is_loss(measure):
             panel.set_yscale("log")
     _fit(panels[0])
@@ -81,7 +83,7 @@ def final_figure(groups: Sequence[Group], measure: str, key: str) -> Figure:
         others = [str(value) for name, value in group.settings.items() if name != key]
         lines.setdefault(", ".join(others), []).append(group)
     for (label, members), colour in zip(lines.items(), _cycle(len(lines)), strict=True):
-        xs, means, errors = [], [], []
+        xs, means = [], []
         for group in members:
             x = float(group.settings[key])
             finals = [read(run, measure).final for run in group.runs]
@@ -93,7 +95,6 @@ def final_figure(groups: Sequence[Group], measure: str, key: str) -> Figure:
             if known:
                 xs.append(x)
                 means.append(float(np.mean(known)))
-                errors.append(float(np.std(known)))
         panel.plot(xs, means, marker="o", ms=3, lw=1.2, label=label or None, **colour)
     if all(float(group.settings[key]) > 0 for group in groups):
         panel.set_xscale("log")
@@ -213,10 +214,6 @@ def _cycle(count: int) -> list[dict[str, Any]]:
 
 def _many(groups: Sequence[Group], key: str) -> bool:
     return len({group.settings[key] for group in groups}) > 2
-
-
-def _linear_below(axis: str) -> dict[str, float]:
-    return {"linthresh": 1.0} if axis == "iteration" else {}
 
 
 def _is_loss(measure: str) -> bool:

@@ -7,6 +7,7 @@ killed, or be no run at all. What cannot be read is left out and said.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,8 +19,6 @@ from runner.errors import ConfigError
 from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE
 from runner.record.curves import read_curve
 from runner.record.summary import FILE_NAME, read_summary
-
-_OPEN_ENDED = ("running", "interrupted", "failed")
 
 
 class Run:
@@ -112,7 +111,5 @@ def _is_ours(summary: Mapping[str, Any]) -> bool:
 
 def _natural(file: Path) -> list[tuple[int, int | str]]:
     """Sorts `2_a` before `10_a`."""
-    import re
-
     pieces = re.split(r"(\d+)", str(file))
     return [(0, int(piece)) if piece.isdigit() else (1, piece) for piece in pieces]
