@@ -154,7 +154,7 @@ def sweep_table(
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(shown)
     for line in edges(table, keys):
         print(f"Note:   {line}")
-    words = [", ".join(f"{count} {end}" for end, count in ends(runs).items())]
+    words = [", ".join(f"{count} {end}" for end, count in ends(run.status for run in runs).items())]
     words += [f"{facts[word]} {word}" for word in ("programs", "compilations") if word in facts]
     print(f"Runs:   {', '.join(words)}, {seconds:.1f} s")
     if picture is not None:

@@ -10,7 +10,8 @@ import csv
 import json
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +33,13 @@ _NORMAL_QUANTILE = 1.960
 def t_quantile(freedom: int) -> float:
     """The 97.5 % quantile of Student's t distribution (of the normal one above 30 degrees)."""
     return _T_QUANTILES[freedom - 1] if freedom <= len(_T_QUANTILES) else _NORMAL_QUANTILE
+
+
+def half_width(values: Sequence[float]) -> float | None:
+    """Half the width of the 95 % confidence interval of a mean; None for fewer than two values."""
+    if len(values) < 2:
+        return None
+    return t_quantile(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
 
 
 class Run(NamedTuple):
@@ -72,15 +80,12 @@ class Row(NamedTuple):
     @property
     def half_width(self) -> float | None:
         """Half the width of the 95 % confidence interval of the mean; None for a single run."""
-        known = self._known()
-        if len(known) < 2:
-            return None
-        return t_quantile(len(known) - 1) * statistics.stdev(known) / math.sqrt(len(known))
+        return half_width(self._known())
 
     @property
     def outcome(self) -> str:
         """How its runs ended: `finished`, or `3 finished, 1 diverged`."""
-        counts = ends(self.runs)
+        counts = ends(run.status for run in self.runs)
         if len(counts) == 1:
             return next(iter(counts))
         return ", ".join(f"{count} {end}" for end, count in counts.items())
@@ -98,10 +103,9 @@ def rows(runs: Sequence[Run]) -> list[Row]:
     return sorted((Row(dict(key), group) for key, group in groups.items()), key=lambda r: r.mean)
 
 
-def ends(runs: Sequence[Run]) -> dict[str, int]:
-    """How many runs ended in which way."""
-    ways = [run.status for run in runs]
-    return {way: ways.count(way) for way in dict.fromkeys(ways)}
+def ends(statuses: Iterable[str]) -> dict[str, int]:
+    """How many runs ended in which way, in the order in which the ways come first."""
+    return dict(Counter(statuses))
 
 
 def swept(runs: Sequence[Run]) -> list[str]:
@@ -182,7 +186,7 @@ def write_summary(
     best = table[0] if table and math.isfinite(table[0].mean) else None
     summary = {
         "runs": len(runs),
-        "ends": ends(runs),
+        "ends": ends(run.status for run in runs),
         **facts,
         "seconds": seconds,
         "best": best and {"settings": best.settings, METRIC: best.mean, "runs": len(best.runs)},

@@ -17,7 +17,7 @@ from runner.compare.curve import curve, position, smoothed
 from runner.compare.grouping import Group
 from runner.compare.runs import Run
 from runner.measures import STEP_MEASURES
-from runner.sweep_table import t_quantile
+from runner.sweep_table import ends, half_width
 
 
 class Reading(NamedTuple):
@@ -79,21 +79,13 @@ def table(groups: Sequence[Group], measure: str, target: float | None = None) ->
         readings = [read(run, measure, target) for run in group.runs]
         median = Reading(*(_median(values) for values in zip(*readings, strict=True)))
         finals = [one.final for one in readings if math.isfinite(one.final)]
-        half_width = None
-        if len(finals) > 1:
-            spread = statistics.stdev(finals) / math.sqrt(len(finals))
-            half_width = t_quantile(len(finals) - 1) * spread
         reached = sum(math.isfinite(one.steps) for one in readings)
-        rows.append(Row(group, median, half_width, reached, _outcome(group.runs)))
+        counts = ends(run.status for run in group.runs)
+        outcome = ", ".join(f"{count} {way}" for way, count in counts.items())
+        rows.append(Row(group, median, half_width(finals), reached, outcome))
     return sorted(rows, key=lambda row: (math.isnan(row.median.final), row.median.final))
 
 
 def _median(values: Sequence[float]) -> float:
     known = [value for value in values if not math.isnan(value)]
     return statistics.median(known) if known else math.nan
-
-
-def _outcome(runs: Sequence[Run]) -> str:
-    ways = [run.status for run in runs]
-    counts = {way: ways.count(way) for way in dict.fromkeys(ways)}
-    return ", ".join(f"{count} {way}" for way, count in counts.items())
