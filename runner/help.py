@@ -45,7 +45,9 @@ def help_text(config_directories: list[Path]) -> str:
         parts.append("\n".join([f"{group}={_default(config_directories, group)}", *lines]) + "\n")
     parts.append(_explained("Settings", config_directories[0] / "config.yaml"))
     launcher = config_directories[0] / "hydra" / "launcher" / "runner.yaml"
-    parts += [_explained("Settings of a sweep (-m)", launcher), FLAGS]
+    sweeper = config_directories[0] / "hydra" / "sweeper" / "runner.yaml"
+    parts.append(_explained("Settings of a sweep (-m)", launcher))
+    parts += [_explained("The figure that a sweep ends with", sweeper, "figure."), FLAGS]
     return "\n".join(parts)
 
 
@@ -69,8 +71,8 @@ def _default(directories: list[Path], group: str) -> str:
     return "..."
 
 
-def _explained(title: str, file: Path) -> str:
-    """The keys of a YAML file that have a comment behind them."""
-    text = file.read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if line[:1].isalpha() and "  # " in line]
-    return "\n".join([title, *(f"  {line.replace(': ', '=', 1)}" for line in lines)]) + "\n"
+def _explained(title: str, file: Path, prefix: str = "") -> str:
+    """The keys of a YAML file (or of its part `prefix`) that have a comment behind them."""
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if "  # " in line]
+    own = [line.strip() for line in lines if line[:1].isspace() == bool(prefix)]
+    return "\n".join([title, *(f"  {prefix}{line.replace(': ', '=', 1)}" for line in own)]) + "\n"

@@ -8,7 +8,8 @@ Five liberties that plain Hydra does not grant, each a rewriting of the words of
 - in a sweep, the same holds for every value between the commas.
 - `optimizer.base=adam` chooses the optimizer inside another one, for Hydra
   `optimizer@optimizer.base=adam`.
-- `fail_fast=true`, and whatever else says how a sweep is run, is `hydra.launcher.fail_fast=true`.
+- `fail_fast=true`, and whatever else says how a sweep is run, is `hydra.launcher.fail_fast=true`;
+  `figure.measure=test_error`, how it is drawn, is `hydra.sweeper.figure.measure=test_error`.
 
 Pure functions of strings; this module does not know Hydra.
 """
@@ -29,6 +30,9 @@ NUMBERED_GROUP = "batch_size"
 LAUNCHER_KEYS = ("strategy", "lanes", "devices", "fail_fast", "dry_run")
 """How a sweep is run; see `conf/hydra/launcher/runner.yaml`."""
 
+FIGURE_KEYS = "figure."
+"""How the figure of a sweep is drawn; see `conf/hydra/sweeper/runner.yaml`."""
+
 _CHOICE = re.compile(r"^(?P<plus>\+{0,2})(?P<group>[\w/]+)=(?P<value>.*)$", re.DOTALL)
 _INNER_CHOICE = re.compile(
     r"^\+{0,2}(?P<place>(?P<group>\w+)(?:\.base)+)=(?P<value>.*)$", re.DOTALL
@@ -45,6 +49,8 @@ def normalize(overrides: Iterable[str]) -> list[str]:
 def _normalize_one(override: str) -> str:
     if override.partition("=")[0] in LAUNCHER_KEYS:
         return f"hydra.launcher.{override}"
+    if override.startswith(FIGURE_KEYS):
+        return f"hydra.sweeper.{override}"
     inner = _INNER_CHOICE.match(override)
     if inner and inner["group"] in GROUPS:
         return f"{inner['group']}@{inner['place']}={inner['value']}"

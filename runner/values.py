@@ -7,11 +7,35 @@ other way round, and a bool is never a number.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import types
-from typing import Any, Literal, Union, get_args, get_origin
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from runner.errors import ConfigError
 from runner.options.option import Range
+
+_Settings = TypeVar("_Settings")
+
+
+def settings(kind: type[_Settings], values: Mapping[str, Any], prefix: str = "") -> _Settings:
+    """A dataclass of settings from plain values, each of the type and in the range of its field.
+
+    Raises:
+        ConfigError: one is not; `prefix` stands before its name.
+    """
+    types_of = get_type_hints(kind)
+    found = {}
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if field.name not in values:
+            continue
+        value, limits = values[field.name], field.metadata.get("range")
+        try:
+            found[field.name] = convert(value, types_of[field.name], limits)
+        except ValueError as problem:
+            raise ConfigError(f"{prefix}{field.name}={value} {problem}") from None
+    return kind(**found)
 
 
 def convert(value: Any, expected: Any, limits: Range | None = None) -> Any:

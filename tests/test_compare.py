@@ -20,6 +20,8 @@ from runner.compare.grouping import grouped
 from runner.compare.reading import read, table
 from runner.compare.runs import Run, find
 from runner.compare.tables import cells, render
+from runner.compare.tuning import tuned
+from runner.compare.view import View
 from runner.errors import ConfigError
 from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
 from runner.record.recorder import Recorder
@@ -216,6 +218,33 @@ def test_the_table_has_medians_and_counts_who_got_there(tmp_path: Path) -> None:
     assert r"\toprule" in latex
     assert r"$\pm$" in latex
     assert len({len(line.split("  ")) for line in render(lines, "text").splitlines()}) >= 1
+
+
+def test_tuning_keeps_the_best_of_each(tmp_path: Path) -> None:
+    """By the median over seeds of the final value or, with a target, of the steps to it."""
+    ends = {
+        "adam": {0.1: (9.0, 0.1, 9.0), 0.01: (1.0, 1.0, 1.0)},
+        "sgd": {0.1: (2.0,), 1.0: (3.0,)},
+    }
+    for name, rates in ends.items():
+        for rate, finals in rates.items():
+            for seed, end in enumerate(finals):
+                losses = [5.0] * 10 + [end] * 20
+                leave(tmp_path / f"{name}{rate}{seed}", losses, seed=seed, **optimizer(name, rate))
+    # Reaches 2.5 at once, and does not stay there.
+    leave(tmp_path / "early", [2.5] * 9 + [4.0] * 21, **optimizer("sgd", 7.0))
+    groups = grouped(find([tmp_path]).runs)
+    rate = "optimizer.learning_rate"
+    best = tuned(groups, [rate], "train_loss")
+    assert {group.label for group in best} == {"adam, 0.01", "sgd, 0.1"}
+    first = tuned(groups, [rate], "train_loss", target=2.5)
+    assert {group.label for group in first} == {"adam, 0.01", "sgd, 7"}
+    with pytest.raises(ConfigError, match="did you mean optimizer"):
+        tuned(groups, ["optimizer.learning_rat"], "train_loss")
+    drawn = View("final", "train_loss", tune=("optimizer",)).draw(groups)
+    assert drawn.axes[0].get_xlabel() == rate
+    with pytest.raises(ConfigError, match="needs 2 numbers"):
+        View("heat_map").draw(groups)
 
 
 # --- figures ----------------------------------------------------------------------------------

@@ -38,6 +38,10 @@ from runner.overrides import (
         ("optimizer.base=sgd,adam", "optimizer@optimizer.base=sgd,adam"),
         ("+optimizer.base.base=adam", "optimizer@optimizer.base.base=adam"),
         ("optimizer.base.b1=0.5", "optimizer.base.b1=0.5"),
+        (
+            "figure.tune=[optimizer.learning_rate]",
+            "hydra.sweeper.figure.tune=[optimizer.learning_rate]",
+        ),
         ("gradient=[clip_norm,noise]", "gradient=[clip_norm,noise]"),
     ],
 )

@@ -9,12 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from runner.compare.curve import AXES, MEASURES
 from runner.compare.grouping import Group, grouped, settings_of
 from runner.compare.reading import Row, table
 from runner.compare.runs import Run, find
-from runner.config import did_you_mean
-from runner.errors import ConfigError
+from runner.compare.view import Kind, View
 
 if TYPE_CHECKING:
     import pandas
@@ -71,33 +69,40 @@ class Runs(Sequence[Run]):
         return grouped(self._runs, by)
 
     def table(
-        self, measure: str = "train_loss", target: float | None = None, by: Sequence[str] = ()
+        self,
+        measure: str = "train_loss",
+        target: float | None = None,
+        by: Sequence[str] = (),
+        tune: Sequence[str] = (),
     ) -> list[Row]:
         """A row for each group, the best first: final, best, area, and how long to the target.
 
         Raises:
             ConfigError: the measure or a key is not known.
         """
-        _check(measure, MEASURES)
-        return table(self.groups(*by), measure, target)
+        view = View(measure=measure, by=tuple(by), tune=tuple(tune), target=target)
+        view.check()
+        return table(view.groups(self._runs), measure, target)
 
     def figure(
         self,
         measure: str = "train_loss",
         axes: Sequence[str] = ("iteration", "epoch"),
         by: Sequence[str] = (),
+        kind: Kind = "curves",
+        tune: Sequence[str] = (),
+        target: float | None = None,
     ) -> Figure:
         """Curves: a panel for each axis (iteration, epoch, examples, seconds), a line a group.
 
-        Raises:
-            ConfigError: the measure, an axis or a key is not known.
-        """
-        from runner.compare.figure import curves_figure
+        Other kinds, and `tune`, are those of `runner.compare.view`.
 
-        _check(measure, MEASURES)
-        for axis in axes:
-            _check(axis, AXES)
-        return curves_figure(self.groups(*by), measure, axes)
+        Raises:
+            ConfigError: the measure, an axis or a key is not known, or does not suit the kind.
+        """
+        view = View(kind, measure, tuple(axes), tuple(by), tuple(tune), target)
+        view.check()
+        return view.draw(view.groups(self._runs))
 
 
 def load(*folders: str | Path) -> Runs:
@@ -107,8 +112,3 @@ def load(*folders: str | Path) -> Runs:
         ConfigError: a folder is not there, or there is no run in any of them.
     """
     return Runs(find([Path(folder) for folder in folders]).runs)
-
-
-def _check(word: str, names: Sequence[str]) -> None:
-    if word not in names:
-        raise ConfigError(f"{word} is not known{did_you_mean(word, names)}")

@@ -6,9 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, get_args
 
-from runner.errors import ConfigError, RecordError, UserError
+from runner.compare.view import Kind, View
+from runner.errors import RecordError, UserError
 
 DESCRIPTION = """\
 Compare finished or running runs: draw their curves, and tabulate how they ended.
@@ -16,6 +17,7 @@ Compare finished or running runs: draw their curves, and tabulate how they ended
   runner-compare outputs/2026-01-31/12-00-00          a sweep
   runner-compare outputs --by optimizer               all runs, a line for each optimizer
   runner-compare outputs --target 0.05 --measure validation_error
+  runner-compare outputs --tune optimizer.learning_rate   each at its best rate
   runner-compare outputs --axis epoch,seconds --output figure.pdf
   runner-compare outputs --table markdown             only the table
 
@@ -51,7 +53,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY,...",
         help="what makes a group, as it is typed: optimizer,batch_size (default: what differs)",
     )
+    parser.add_argument(
+        "--tune",
+        default="",
+        metavar="KEY,...",
+        help="of the values of these keep the best for each combination of the rest",
+    )
     parser.add_argument("--measure", default="train_loss", help="(default: train_loss)")
+    parser.add_argument(
+        "--figure",
+        default="curves",
+        choices=get_args(Kind),
+        help="(default: curves)",
+    )
     parser.add_argument(
         "--axis",
         default="iteration,epoch",
@@ -75,31 +89,36 @@ def _parser() -> argparse.ArgumentParser:
 
 def compare(arguments: argparse.Namespace) -> None:
     """Read, draw, tabulate."""
-    from runner.compare.curve import AXES, MEASURES
-    from runner.compare.figure import MOST_LINES, curves_figure, save
-    from runner.compare.grouping import grouped
+    from runner.compare.figure import MOST_LINES, save
     from runner.compare.reading import table
     from runner.compare.runs import find
     from runner.compare.tables import cells, render
 
-    axes = arguments.axis.split(",")
-    for axis in axes:
-        _known("--axis", axis, AXES)
-    _known("--measure", arguments.measure, MEASURES)
+    view = View(
+        arguments.figure,
+        arguments.measure,
+        _words(arguments.axis),
+        _words(arguments.by),
+        _words(arguments.tune),
+        arguments.target,
+    )
+    view.check()
     found = find(arguments.paths)
     for reason in found.left_out:
         print(f"left out: {reason}", file=sys.stderr)
-    groups = grouped(found.runs, [key for key in arguments.by.split(",") if key])
+    groups = view.groups(found.runs)
     rows = table(groups, arguments.measure, arguments.target)
     lines = cells(rows, arguments.measure, arguments.target)
     print(render(lines, arguments.table or "text"), end="")
     if arguments.table:
         return
     best = {id(row.group) for row in rows[:MOST_LINES]}
-    drawn = [group for group in groups if id(group) in best]
+    drawn = groups
+    if view.kind == "curves":
+        drawn = [group for group in groups if id(group) in best]
     if len(drawn) < len(groups):
         print(f"Drawn:  the best {len(drawn)} of {len(groups)} groups; --by chooses")
-    figure = curves_figure(drawn, arguments.measure, axes)
+    figure = view.draw(drawn)
     default = [arguments.paths[0] / f"comparison.{kind}" for kind in ("png", "svg")]
     for file in [arguments.output] if arguments.output else default:
         try:
@@ -109,8 +128,5 @@ def compare(arguments: argparse.Namespace) -> None:
         print(f"Figure: {file}")
 
 
-def _known(flag: str, word: str, names: Sequence[str]) -> None:
-    from runner.config import did_you_mean
-
-    if word not in names:
-        raise ConfigError(f"{flag} {word} is not known{did_you_mean(word, names)}")
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in text.split(",") if word)

@@ -28,7 +28,7 @@ class Group(NamedTuple):
     @property
     def label(self) -> str:
         """`adam, 0.01`: the settings without their keys."""
-        return ", ".join(_shown(value) for value in self.settings.values()) or "all runs"
+        return ", ".join(shown(value) for value in self.settings.values()) or "all runs"
 
 
 def settings_of(run: Run) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def grouped(runs: Sequence[Run], by: Sequence[str] = ()) -> list[Group]:
     groups: dict[tuple[str, ...], Group] = {}
     for run, config in zip(runs, configs, strict=True):
         settings = {key: config.get(key, ABSENT) for key in keys}
-        name = tuple(map(_shown, settings.values()))
+        name = tuple(map(shown, settings.values()))
         groups.setdefault(name, Group(settings, [])).runs.append(run)
     return sorted(groups.values(), key=_order)
 
@@ -72,15 +72,15 @@ def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     varying = [
         key
         for key in names
-        if key != SEED and len({_shown(config.get(key, ABSENT)) for config in configs}) > 1
+        if key != SEED and len({shown(config.get(key, ABSENT)) for config in configs}) > 1
     ]
     kept: list[str] = []
     # Names of options before their numbers: the numbers that come with an option follow from it.
     for key in sorted(varying, key=lambda key: key.count(".")):
         seen: dict[tuple[str, ...], str] = {}
         for config in configs:
-            context = tuple(_shown(config.get(other, ABSENT)) for other in kept)
-            value = _shown(config.get(key, ABSENT))
+            context = tuple(shown(config.get(other, ABSENT)) for other in kept)
+            value = shown(config.get(key, ABSENT))
             if seen.setdefault(context, value) != value:
                 kept.append(key)
                 break
@@ -95,16 +95,17 @@ def is_number(value: Any) -> bool:
 def _order(group: Group) -> tuple:
     """Numbers by size, then words; what comes first in the settings counts most."""
     return tuple(
-        (0, float(value), "") if is_number(value) else (1, 0.0, _shown(value))
+        (0, float(value), "") if is_number(value) else (1, 0.0, shown(value))
         for value in group.settings.values()
     )
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A setting as it is typed."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return "[" + ",".join(map(_shown, value)) + "]"
+        return "[" + ",".join(map(shown, value)) + "]"
     if isinstance(value, float):
         return f"{value:g}"
     return "null" if value is None else str(value)

@@ -8,17 +8,15 @@ from pathlib import Path
 import matplotlib.backends.backend_agg
 import matplotlib.backends.backend_svg  # noqa: F401 - what `save` is going to need
 
-from runner.compare.figure import save, sweep_figure
-from runner.compare.grouping import grouped
+from runner.compare.figure import save
 from runner.compare.runs import find
+from runner.compare.view import View
 from runner.errors import ConfigError
 
 FILES = ("sweep.png", "sweep.svg")
-MEASURE = "validation_error"
-"""What a sweep is judged by, as in its table."""
 
 
-def draw(directories: Iterable[Path], folder: Path) -> Path | None:
+def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
     """Draw the runs in some directories into a folder.
 
     Returns:
@@ -26,14 +24,16 @@ def draw(directories: Iterable[Path], folder: Path) -> Path | None:
 
     Raises:
         OSError: it cannot be written.
+        ConfigError: this kind of figure cannot be drawn of these runs.
     """
     try:
-        groups = grouped(find(directories).runs)
+        runs = find(directories).runs
     except ConfigError:
         return None
+    groups = view.groups(runs)
     if len(groups) < 2:
         return None
-    figure = sweep_figure(groups, MEASURE)
+    figure = view.draw(groups)
     for name in FILES:
         save(figure, folder / name)
     return folder / FILES[0]

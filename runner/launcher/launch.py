@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.utils import JobReturn, setup_globals
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from runner.compare.view import View
 from runner.errors import ConfigError, RecordError, UserError
 from runner.launcher.composer import Composer
 from runner.launcher.job import HydraJob, Once
@@ -23,6 +24,7 @@ from runner.launcher.settings import Settings
 from runner.progress import sweep_table
 from runner.resume import Found
 from runner.sweep_table import Run, swept, write_csv, write_summary
+from runner.values import settings as checked
 
 
 class SweepError(UserError):
@@ -37,7 +39,7 @@ def launch(
     sweep: DictConfig,
     job_overrides: Sequence[Sequence[str]],
     first_number: int,
-    settings: Settings,
+    settings: Mapping[str, Any],
 ) -> list[JobReturn]:
     """Run the jobs of a sweep.
 
@@ -49,7 +51,8 @@ def launch(
     setup_globals()
     directory = Path(str(sweep.hydra.sweep.dir))
     try:
-        settings.check()
+        chosen = checked(Settings, settings)
+        view = _view(sweep)
         composer, found, once = Composer(context, sweep), Found(directory), Once()
         jobs = [
             HydraJob(composer.compose(overrides, number), context, task, sweep, found, once)
@@ -60,13 +63,21 @@ def launch(
         raise
     _name_by_what_is_swept(jobs)
     missing = [job for job in jobs if not job.take_earlier()]
-    if settings.dry_run:
+    if chosen.dry_run:
         _list(jobs, missing)
         return []
-    with _closing(jobs, directory) as facts:
-        facts.update(_train(jobs, missing, settings))
+    with _closing(jobs, directory, view) as facts:
+        facts.update(_train(jobs, missing, chosen))
     _raise_failures(jobs)
     return [job.returned for job in jobs]
+
+
+def _view(sweep: DictConfig) -> View:
+    """How its figure is drawn, for a sweeper that lets one choose."""
+    wanted = OmegaConf.to_container(sweep.hydra.sweeper.get("figure") or OmegaConf.create())
+    view = checked(View, cast("dict[str, Any]", wanted), "figure.")
+    view.check()
+    return view
 
 
 def _train(jobs: Sequence[HydraJob], missing: list[HydraJob], settings: Settings) -> dict[str, Any]:
@@ -121,7 +132,7 @@ def _several(count: int, word: str) -> str:
 
 
 @contextlib.contextmanager
-def _closing(jobs: Sequence[HydraJob], directory: Path) -> Iterator[dict[str, Any]]:
+def _closing(jobs: Sequence[HydraJob], directory: Path, view: View) -> Iterator[dict[str, Any]]:
     """Whatever ends the sweep: print its table, and leave it in its directory."""
     begun = time.time()
     facts: dict[str, Any] = {}
@@ -137,7 +148,7 @@ def _closing(jobs: Sequence[HydraJob], directory: Path) -> Iterator[dict[str, An
     finally:
         runs, seconds = [_result(job) for job in jobs], time.time() - begun
         if any(run.summary for run in runs):
-            sweep_table(runs, directory, facts, seconds, _draw(jobs, directory))
+            sweep_table(runs, directory, facts, seconds, _draw(jobs, directory, view))
         with contextlib.suppress(OSError):
             write_csv(directory / "sweep.csv", runs)
             write_summary(directory / "sweep.json", runs, facts, seconds)
@@ -151,15 +162,16 @@ def _name_by_what_is_swept(jobs: Sequence[HydraJob]) -> None:
         job.title = " ".join(words) or job.title
 
 
-def _draw(jobs: Sequence[HydraJob], directory: Path) -> Path | None:
+def _draw(jobs: Sequence[HydraJob], directory: Path, view: View) -> Path | None:
     """The figure of the sweep; without it the sweep is no worse off."""
     from runner.compare.sweep import draw  # with matplotlib
 
     done = [job.directory for job in jobs if job.directory and job.summary]
     try:
-        return draw(done, directory)
+        return draw(done, directory, view)
     except Exception as error:
-        print(f"The figure could not be drawn: {type(error).__name__}: {error}", file=sys.stderr)
+        reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        print(f"The figure could not be drawn: {reason}", file=sys.stderr)
         return None
 
 

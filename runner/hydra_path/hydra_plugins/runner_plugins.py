@@ -22,6 +22,10 @@ class RunnerSweeper(BasicSweeper):
     The jobs are left to the launcher to check, which composes every one once and keeps the result.
     """
 
+    def __init__(self, figure: Any = None, **settings: Any) -> None:
+        """`figure` is for the launcher, which draws it; the rest is Hydra's."""
+        super().__init__(**settings)
+
     def sweep(self, arguments: list[str]) -> Any:
         """Launch a job for every combination of the values."""
         from runner.compose import accept
@@ -64,7 +68,6 @@ class RunnerLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Any:
         """Run the jobs; see `runner.launcher.launch`."""
         from runner.launcher.launch import launch
-        from runner.launcher.settings import Settings
 
         return launch(
             self.hydra_context,
@@ -72,5 +75,5 @@ class RunnerLauncher(Launcher):
             self.config,
             job_overrides,
             initial_job_idx,
-            Settings(**self.settings),
+            self.settings,
         )

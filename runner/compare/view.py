@@ -1,0 +1,114 @@
+"""What to draw of some runs: which figure, of which measure, against what, tuned over what.
+
+The figures are a table by name. `auto` takes the one that suits what differs between the runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from runner.compare.curve import AXES, MEASURES
+from runner.compare.figure import curves_figure, final_figure, heat_map, sweep_figure
+from runner.compare.grouping import Group, grouped, is_number
+from runner.compare.runs import Run
+from runner.compare.tuning import tuned
+from runner.config import did_you_mean
+from runner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+Kind = Literal["auto", "curves", "final", "heat_map"]
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """See `conf/hydra/sweeper/runner.yaml`."""
+
+    kind: Kind = "auto"
+    measure: str | None = None
+    axes: tuple[str, ...] = ("iteration", "epoch")
+    by: tuple[str, ...] = ()
+    tune: tuple[str, ...] = ()
+    target: float | None = None
+
+    def check(self) -> None:
+        """Check the names of the measure and of the axes.
+
+        Raises:
+            ConfigError: one is not known.
+        """
+        if self.measure is not None and self.measure not in MEASURES:
+            nearest = did_you_mean(self.measure, MEASURES)
+            raise ConfigError(f"the measure {self.measure} is not known{nearest}")
+        for axis in self.axes:
+            if axis not in AXES:
+                raise ConfigError(f"the axis {axis} is not known{did_you_mean(axis, AXES)}")
+
+    def groups(self, runs: Sequence[Run]) -> list[Group]:
+        """The runs grouped, and of the groups the tuned ones.
+
+        Raises:
+            ConfigError: a key of `by` or `tune` is none that differs.
+        """
+        found = grouped(runs, self.by)
+        if self.tune:
+            found = tuned(found, self.tune, self.measure or SWEEP_MEASURE, self.target)
+        return found
+
+    def draw(self, groups: Sequence[Group]) -> Figure:
+        """The figure of some groups.
+
+        Raises:
+            ConfigError: this kind of figure cannot be drawn of them.
+        """
+        return FIGURES[self.kind](groups, self)
+
+
+SWEEP_MEASURE = "validation_error"
+"""What a sweep is judged by unless something else is named, as in its table."""
+
+
+def _auto(groups: Sequence[Group], view: View) -> Figure:
+    return sweep_figure(groups, view.measure or SWEEP_MEASURE)
+
+
+def _curves(groups: Sequence[Group], view: View) -> Figure:
+    return curves_figure(groups, view.measure or "train_loss", view.axes)
+
+
+def _final(groups: Sequence[Group], view: View) -> Figure:
+    """Against the first number that is not tuned."""
+    (key, *_) = _numbers(groups, view, 1)
+    return final_figure(groups, view.measure or SWEEP_MEASURE, key)
+
+
+def _heat_map(groups: Sequence[Group], view: View) -> Figure:
+    across, up, *_ = _numbers(groups, view, 2)
+    return heat_map(groups, view.measure or SWEEP_MEASURE, across, up)
+
+
+def _numbers(groups: Sequence[Group], view: View, count: int) -> list[str]:
+    """The keys that are numbers in all groups."""
+    keys = [
+        key
+        for key in groups[0].settings
+        if key not in view.tune and all(is_number(group.settings[key]) for group in groups)
+    ]
+    if len(keys) < count:
+        raise ConfigError(
+            f"the figure {view.kind} needs {count} numbers that differ between the runs; "
+            f"there are {len(keys)}"
+        )
+    return keys
+
+
+FIGURES: Mapping[str, Callable[[Sequence[Group], View], Figure]] = {
+    "auto": _auto,
+    "curves": _curves,
+    "final": _final,
+    "heat_map": _heat_map,
+}
