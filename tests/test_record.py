@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New, masked_crc32c
 
 from runner.errors import RecordError
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
 from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
 from runner.record.curves import CurveFile, read_curve
 from runner.record.recorder import POINTS_PER_TAG, Recorder, flat
+from runner.record.scalars import scalar_records
 from runner.record.summary import final_and_best, write_summary
 
 CONFIG = {"optimizer": {"name": "adam", "learning_rate": 0.5}, "seed": 3, "steps": None}
@@ -277,3 +280,26 @@ def test_nested_settings_become_dotted_keys() -> None:
         "seed": 3,
         "steps": None,
     }
+
+
+def test_a_chunk_of_scalars_is_what_the_library_of_protocol_buffers_writes() -> None:
+    """Steps of every length, values that are no numbers, tags that are not ASCII."""
+    steps = np.array([0, 1, 127, 128, 16_383, 16_384, 2**21, 2**31 - 1])
+    times = BEGUN + np.arange(len(steps)) / 7
+    values = np.random.default_rng(0).normal(size=(len(steps), 2)).astype(np.float32)
+    values[1], values[2] = (np.inf, np.nan), (0, -0.0)
+    tags = ("iteration/train_loss", "epoch/η" + "x" * 200)
+    expected = b""
+    for step, wall_time, row in zip(steps.tolist(), times.tolist(), values.tolist(), strict=True):
+        pairs = zip(tags, row, strict=True)
+        named = [Summary.Value(tag=tag, simple_value=value) for tag, value in pairs]
+        event = Event(wall_time=wall_time, step=step, summary=Summary(value=named))
+        data = event.SerializeToString()
+        if step == 0:  # the library leaves it out; readers take both
+            data = data[:9] + b"\x10\x00" + data[9:]
+            assert Event.FromString(data) == event
+        length = len(data).to_bytes(8, "little")
+        for part in (length, data):
+            expected += part + masked_crc32c(part).to_bytes(4, "little")
+    assert scalar_records(tags, steps, times, values) == expected
+    assert scalar_records(tags, steps[:0], times[:0], values[:0]) == b""

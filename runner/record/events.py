@@ -1,31 +1,27 @@
 """TensorBoard's event files, written in batches.
 
-An event file is a sequence of records: the length of the data (8 bytes, little-endian), a checksum
-of those, the data (an `Event` protocol buffer) and its checksum. A checksum is CRC-32C, rotated and
-shifted as TensorFlow's `record_writer.cc` does. TensorBoard's own writer computes it in Python,
-event by event; here it is C, and a whole chunk is written at once, so that what a reader (or kill
--9) finds ends after a whole record.
+An event file is a sequence of records (see `runner.record.scalars`), each an `Event`, a protocol
+buffer. TensorBoard's own writer makes them one by one; here a whole chunk is written at once, so
+that what a reader (or kill -9) finds ends after a whole record.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-import struct
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import google_crc32c
+import numpy.typing as npt
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 
-_numbers = count()
-_MASK = 0xA282EAD8
+from runner.record.scalars import record, scalar_records
 
-Values = Mapping[str, float]
+_numbers = count()
 
 
 class EventFile:
@@ -35,21 +31,14 @@ class EventFile:
         now = time.time()
         name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}.{os.getpid()}"
         self._file = (directory / f"{name}.{next(_numbers)}").open("wb")
-        self._write([Event(wall_time=now, file_version="brain.Event:2")])
+        self._write(Event(wall_time=now, file_version="brain.Event:2"))
 
-    def scalars(self, rows: Iterable[tuple[int, float, Values]]) -> None:
-        """Write one event a row: its step, its wall time and the value of each tag."""
-        value = Summary.Value
-        self._write(
-            Event(
-                wall_time=wall_time,
-                step=step,
-                summary=Summary(
-                    value=[value(tag=tag, simple_value=x) for tag, x in values.items()]
-                ),
-            )
-            for step, wall_time, values in rows
-        )
+    def scalars(
+        self, tags: Sequence[str], steps: npt.NDArray, wall_times: npt.NDArray, values: npt.NDArray
+    ) -> None:
+        """Write one event a row: its step, its wall time and a value for each tag."""
+        self._file.write(scalar_records(tags, steps, wall_times, values))
+        self._file.flush()
 
     def hyperparameters(self, settings: Mapping[str, Any], started: float) -> None:
         """Tell the HPARAMS tab with which settings the run was started.
@@ -90,20 +79,8 @@ class EventFile:
             tensor=metadata.NULL_TENSOR,
             metadata=metadata.create_summary_metadata(HParamsPluginData(**content)),
         )
-        self._write([Event(wall_time=time.time(), summary=Summary(value=[value]))])
+        self._write(Event(wall_time=time.time(), summary=Summary(value=[value])))
 
-    def _write(self, events: Iterable[Event]) -> None:
-        self._file.write(b"".join(_framed(event.SerializeToString()) for event in events))
+    def _write(self, event: Event) -> None:
+        self._file.write(record(event.SerializeToString()))
         self._file.flush()
-
-
-def _framed(data: bytes) -> bytes:
-    """A record around the data."""
-    length = struct.pack("<Q", len(data))
-    return b"".join((length, _checksum(length), data, _checksum(data)))
-
-
-def _checksum(data: bytes) -> bytes:
-    crc = google_crc32c.value(data)
-    rotated = ((crc >> 15) | (crc << 17)) & 0xFFFFFFFF
-    return struct.pack("<I", (rotated + _MASK) & 0xFFFFFFFF)

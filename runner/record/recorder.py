@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +113,8 @@ class Recorder:
         with self._writing():
             self._step_curve.append(steps)
             self._epoch_curve.append(epochs)
-            self._events.scalars(self._step_events(steps, chunk.begun + elapsed * done["step"]))
-            self._events.scalars(self._epoch_events(epochs, chunk.begun + elapsed * done["epoch"]))
+            self._write_step_events(steps, chunk.begun + elapsed * done["step"])
+            self._write_epoch_events(epochs, chunk.begun + elapsed * done["epoch"])
 
     def close(
         self,
@@ -151,34 +151,32 @@ class Recorder:
             write_summary(self._directory, summary)
         return summary
 
-    def _step_events(
-        self, steps: npt.NDArray, times: npt.NDArray
-    ) -> Iterator[tuple[int, float, dict[str, float]]]:
+    def _write_step_events(self, steps: npt.NDArray, times: npt.NDArray) -> None:
         stride = math.ceil(self._total_steps / POINTS_PER_TAG)
         last = steps["step"] == self._total_steps - 1
         kept = (steps["step"] % stride == 0) | last | ~np.isfinite(steps["train_loss"])
-        for row, wall_time in zip(steps[kept].tolist(), times[kept].tolist(), strict=True):
-            step, _, *values = row
-            named = dict(zip(STEP_MEASURES, values, strict=True))
-            shown = {f"iteration/{name}": named[name] for name in self._tags}
-            yield step, wall_time, shown
+        self._write_events("iteration", self._tags, steps["step"][kept], times[kept], steps[kept])
 
-    def _epoch_events(
-        self, epochs: npt.NDArray, times: npt.NDArray
-    ) -> Iterator[tuple[int, float, dict[str, float]]]:
+    def _write_epoch_events(self, epochs: npt.NDArray, times: npt.NDArray) -> None:
         stride = math.ceil(self._total_epochs / POINTS_PER_TAG)
         last = epochs["step"] == self._total_steps
         kept = (epochs["epoch"] % stride == 0) | last
-        for row, wall_time in zip(epochs[kept].tolist(), times[kept].tolist(), strict=True):
-            epoch, step, _, *values = row
-            named = zip(EPOCH_MEASURES, values, strict=True)
-            # Before the first epoch there is no mean over an epoch's steps.
-            shown = {
-                f"epoch/{name}": value
-                for name, value in named
-                if step or not name.startswith("train")
-            }
-            yield epoch, wall_time, shown
+        # Before the first epoch there is no mean over an epoch's steps.
+        held_out = [name for name in EPOCH_MEASURES if not name.startswith("train")]
+        begun = epochs["step"] > 0
+        for names, rows in ((held_out, kept & ~begun), (EPOCH_MEASURES, kept & begun)):
+            self._write_events("epoch", names, epochs["epoch"][rows], times[rows], epochs[rows])
+
+    def _write_events(
+        self,
+        axis: str,
+        names: Sequence[str],
+        at: npt.NDArray,
+        times: npt.NDArray,
+        rows: npt.NDArray,
+    ) -> None:
+        values = np.stack([rows[name] for name in names], axis=1)
+        self._events.scalars([f"{axis}/{name}" for name in names], at, times, values)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

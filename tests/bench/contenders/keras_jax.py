@@ -16,6 +16,7 @@ from typing import Any
 os.environ["KERAS_BACKEND"] = "jax"
 
 import keras
+import numpy as np
 from keras import layers
 
 from runner.record.events import EventFile
@@ -57,7 +58,8 @@ class Clock(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.events.scalars([(epoch, time.time(), {"epoch_loss": float((logs or {})["loss"])})])
+        loss = np.array([[float((logs or {})["loss"])]])
+        self.events.scalars(["epoch_loss"], np.array([epoch]), np.array([time.time()]), loss)
 
 
 def prepare(workload: Workload) -> Callable[[int], float]:
