@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib.backends.backend_agg
-import matplotlib.backends.backend_svg  # noqa: F401 - what `save` is going to need
+import matplotlib.backends.backend_svg
+import matplotlib.figure  # noqa: F401 - what drawing is going to need, while programs compile
 
 from runner.compare.figure import save
 from runner.compare.runs import find
@@ -36,4 +37,5 @@ def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
     figure = view.draw(groups)
     for name in FILES:
         save(figure, folder / name)
+        figure.set_layout_engine("none")  # as it has been laid out; to do it again takes as long
     return folder / FILES[0]
