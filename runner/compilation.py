@@ -10,11 +10,18 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import jax
 import platformdirs
 
 _COMPILED = "/jax/core/compile/backend_compile_duration"
+
+RUNS_ONCE: dict[str, Any] = {"xla_backend_optimization_level": "0"}
+"""How to compile what runs once: compiling it well would take longer than everything it does."""
+
+if jax.__version_info__ < (0, 11):  # gone later
+    RUNS_ONCE["xla_cpu_use_fusion_emitters"] = False  # halves the time once more
 
 
 def use_persistent_cache() -> None:

@@ -27,6 +27,7 @@ import numpy.typing as npt
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
+from runner.compilation import RUNS_ONCE
 from runner.experiment import Experiment
 from runner.state import Arrays, Measured, State, Timeline
 from runner.train import initial_state, take_steps
@@ -66,7 +67,7 @@ class Lanes:
     def stack(self, experiments: Sequence[Experiment]) -> Experiment:
         """The experiments as one, every number an array with an entry for each lane."""
         if self.strategy == "alone":
-            return jax.device_put(jax.tree.map(_array, experiments[0]), self.devices[0])
+            return jax.device_put(jax.tree.map(as_array, experiments[0]), self.devices[0])
         filled = [*experiments, *[experiments[-1]] * (self.count - len(experiments))]
         return jax.device_put(jax.tree.map(_stacked, *filled), self._per_lane)
 
@@ -167,8 +168,7 @@ def _programs(
         go_on = spread(go_on, in_specs=(per_lane, shared, per_lane, when, when, shared))
     used_up = () if strategy == "alone" else _STATES
     return _Programs(
-        # It runs once, so compiling it well costs more than it saves: a second for random numbers.
-        jax.jit(begin, compiler_options={"xla_backend_optimization_level": "0"}),
+        jax.jit(begin, compiler_options=RUNS_ONCE),
         jax.jit(go_on, donate_argnums=used_up),
     )
 
@@ -210,10 +210,10 @@ def _vectorized() -> _Engine:
 
 
 def _stacked(*leaves: float) -> npt.NDArray:
-    return np.stack([_array(leaf) for leaf in leaves])
+    return np.stack([as_array(leaf) for leaf in leaves])
 
 
-def _array(leaf: float) -> npt.NDArray:
+def as_array(leaf: float) -> npt.NDArray:
     """A number as an array of the type that JAX gives it."""
     kind = float if isinstance(leaf, float) else int
     return np.asarray(leaf, jax.dtypes.canonicalize_dtype(kind))

@@ -63,7 +63,7 @@ class Timeline(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What `advance` measured; rows beyond `until - start` and `evaluations` are meaningless."""
+    """What `take_steps` measured; rows beyond `until - start` and `evaluations` are meaningless."""
 
     steps: Float[Array, "capacity measures"]
     epochs: Float[Array, "epoch_capacity measures"]

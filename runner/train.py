@@ -1,8 +1,8 @@
 """The engine: any number of training steps and evaluations as one compiled program.
 
-Pure functions of arrays: no files, no YAML, no printing. `advance` runs the steps from `start` up
-to `until` and returns what every one of them measured; the host calls it again and again, writing
-the results of one call while the device works on the next.
+Pure functions of arrays: no files, no YAML, no printing. `take_steps` runs the steps from `start`
+up to `until` and returns what every one of them measured; the host calls it again and again,
+writing the results of one call while the device works on the next.
 
 Time is counted in steps from 0. What is recorded for step t was measured after t updates: its loss
 is that of the step's own batch before the step is taken. An epoch is `steps_per_epoch` steps over
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 register_pytrees()
 
 STEPS_PER_CALL = 4096
-"""How many steps one call of `advance` can record at most."""
+"""How many steps one call of `take_steps` can record at most."""
 
 
 def initial_state(experiment: Experiment, arrays: Arrays) -> State:
@@ -58,11 +58,6 @@ def initial_state(experiment: Experiment, arrays: Arrays) -> State:
     )
 
 
-# It runs once, so compiling it well costs more than it saves: a second for the random numbers.
-initialize = jax.jit(initial_state, compiler_options={"xla_backend_optimization_level": "0"})
-"""`initial_state`, compiled."""
-
-
 def take_steps(
     experiment: Experiment,
     arrays: Arrays,
@@ -77,7 +72,7 @@ def take_steps(
 
     Args:
         experiment: the options, with the batch size of the present phase; every leaf an array (see
-            `leaves_as_arrays`).
+            `runner.lanes.as_array`).
         arrays: the data.
         state: the state after `start` steps.
         start: the first step to take.
@@ -109,10 +104,6 @@ def take_steps(
     return carry.state, carry.measured
 
 
-advance = jax.jit(take_steps)
-"""`take_steps`, compiled."""
-
-
 class _Carry(NamedTuple):
     state: State
     step: Int[Array, ""]
@@ -122,7 +113,7 @@ class _Carry(NamedTuple):
 
 
 class _Run:
-    """The parts of `advance` that share the experiment and the data."""
+    """The parts of `take_steps` that share the experiment and the data."""
 
     def __init__(self, experiment: Experiment, arrays: Arrays, timeline: Timeline) -> None:
         self.experiment = experiment
@@ -301,10 +292,3 @@ class _Run:
 def global_norm(tree: Any) -> Float[Array, ""]:
     """The Euclidean norm over all numbers of a tree."""
     return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)))
-
-
-def leaves_as_arrays(experiment: Experiment) -> Experiment:
-    """The same experiment with every number on the device, so that none is compiled in."""
-    return jax.tree.map(
-        lambda leaf: jnp.asarray(leaf, float if isinstance(leaf, float) else int), experiment
-    )

@@ -1,11 +1,19 @@
-"""How to compile a program that runs once: how well it is compiled does not matter there."""
+"""The engine without lanes, and compiled in a hurry where it does not matter how well."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 
-IN_A_HURRY: dict[str, Any] = {"xla_backend_optimization_level": "0"}
-if jax.__version_info__ < (0, 11):  # gone later
-    IN_A_HURRY["xla_cpu_use_fusion_emitters"] = False  # halves the time once more
+from runner.compilation import RUNS_ONCE
+from runner.experiment import Experiment
+from runner.lanes import as_array
+from runner.train import initial_state, take_steps
+
+initialize = jax.jit(initial_state, compiler_options=RUNS_ONCE)
+advance = jax.jit(take_steps)
+advance_in_a_hurry = jax.jit(take_steps, compiler_options=RUNS_ONCE)
+
+
+def leaves_as_arrays(experiment: Experiment) -> Experiment:
+    """The experiment with every number an array, so that none is compiled in."""
+    return jax.tree.map(as_array, experiment)

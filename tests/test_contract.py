@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import yaml
 from conftest import CONF, DEFAULTS, ROOT, compose, every_option, float_fields, read_option
-from hurry import IN_A_HURRY
+from hurry import advance_in_a_hurry, initialize, leaves_as_arrays
 from PIL import Image
 
-from runner.compilation import CompilationCounter
+from runner.compilation import RUNS_ONCE, CompilationCounter
 from runner.data import Dataset
 from runner.experiment import Experiment
 from runner.help import help_text
@@ -27,7 +27,7 @@ from runner.reference import page
 from runner.schedule_picture import curves, fingerprint
 from runner.state import Arrays, Measured, Timeline
 from runner.table import OPTIONS, STACKED
-from runner.train import advance, initial_state, initialize, leaves_as_arrays
+from runner.train import initial_state, take_steps
 
 # Their steps amplify rounding: an orthogonalized, a searched or a sign step is no smooth function.
 UNSTEADY = {"lion", "sign_sgd", "rprop", "lbfgs", "newton", "newton_cg", "muon", "sophia"}
@@ -36,23 +36,20 @@ WITH_FLOATS = [option for option in every_option() if float_fields(*option)]
 STEPS = 8  # of batch 9 on 36 examples: two epochs
 
 
-# Compiled in a hurry: what is tested here does not depend on how well.
-quickly = jax.jit(advance.__wrapped__, compiler_options=IN_A_HURRY)
-
-
 def train(experiment: Experiment, tiny: Dataset, steps: int = STEPS) -> Measured:
     arrays = place(experiment, dataset(experiment, tiny))
     leaves = leaves_as_arrays(experiment)
-    return quickly(leaves, arrays, initialize(leaves, arrays), 0, steps, timeline(steps))[1]
+    state = initialize(leaves, arrays)
+    return advance_in_a_hurry(leaves, arrays, state, 0, steps, timeline(steps))[1]
 
 
-@partial(jax.jit, compiler_options=IN_A_HURRY)
+@partial(jax.jit, compiler_options=RUNS_ONCE)
 def together_with(arrays: Arrays, lanes: Experiment) -> Measured:
     """All lanes as one batched program."""
 
     def lane(experiment: Experiment) -> Measured:
         state = initial_state(experiment, arrays)
-        return advance(experiment, arrays, state, 0, STEPS, timeline(STEPS))[1]
+        return take_steps(experiment, arrays, state, 0, STEPS, timeline(STEPS))[1]
 
     return jax.vmap(lane)(lanes)
 

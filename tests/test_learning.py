@@ -9,13 +9,12 @@ import jax
 import numpy as np
 import pytest
 from conftest import compose
-from hurry import IN_A_HURRY
+from hurry import advance_in_a_hurry, initialize, leaves_as_arrays
 
 from runner.lanes import _Programs
 from runner.loop import Training
 from runner.run import run
 from runner.table import OPTIONS
-from runner.train import initialize, leaves_as_arrays, take_steps
 
 
 def test_digits_above_95_percent(tmp_path: Path) -> None:
@@ -71,7 +70,7 @@ def test_every_optimizer_lowers_the_loss_with_its_defaults(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On digits; and numbers stay finite, and parameters what they were in type and structure."""
-    quick = _Programs(initialize, jax.jit(take_steps, compiler_options=IN_A_HURRY))
+    quick = _Programs(initialize, advance_in_a_hurry)
     monkeypatch.setattr("runner.lanes._programs", lambda *_: quick)
     choices = choices_for(name)
     experiment = compose(choices.pop("settings"), **choices)

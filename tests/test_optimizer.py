@@ -15,9 +15,9 @@ import pytest
 import rules
 import scipy.optimize
 from conftest import compose
-from hurry import IN_A_HURRY
 from rules import RULES, START, STEPS
 
+from runner.compilation import RUNS_ONCE
 from runner.options.optimizer.base import Optimizer
 from runner.options.optimizer.layerwise import orthogonalized
 from runner.options.optimizer.second_order import conjugate_gradients
@@ -68,7 +68,7 @@ def one_step(choice: dict[str, Any], first_rate: float) -> tuple[Optimizer, Call
     if name not in _compiled:
         optimizer = unconditional(choice, first_rate)
 
-        @partial(jax.jit, compiler_options=IN_A_HURRY)
+        @partial(jax.jit, compiler_options=RUNS_ONCE)
         def step(t: Any, rate: Any, params: Any, state: Any) -> Any:
             more = extra(params, jax.random.fold_in(jax.random.key(0), t))
             rule = optax.with_extra_args_support(optimizer.build(rate))

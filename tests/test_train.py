@@ -9,17 +9,13 @@ import jax
 import numpy as np
 import pytest
 from conftest import compose
+from hurry import advance, initialize, leaves_as_arrays
 
 from runner.data import Dataset, Digits
 from runner.experiment import Experiment
 from runner.placement import place
 from runner.state import Arrays, Measured, State, Timeline
-from runner.train import (
-    _Run,
-    advance,
-    initialize,
-    leaves_as_arrays,
-)
+from runner.train import _Run
 
 SIZE, EXAMPLES = 8, 36
 PER_EPOCH = 5  # four whole batches and one of four examples
