@@ -8,6 +8,7 @@ about twice a second; the results do not depend on it.
 from __future__ import annotations
 
 import dataclasses
+import operator
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,7 +25,7 @@ from runner.measures import EPOCH_MEASURES, STEP_MEASURES
 from runner.memory import check_room
 from runner.options.batch_size import Phase
 from runner.placement import place
-from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
+from runner.record.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk
 from runner.state import Arrays, Measured, State, Timeline
 from runner.train import STEPS_PER_CALL
 
@@ -176,13 +177,15 @@ class Training:
             if has_ended:
                 chunks.append(None)
                 continue
-            steps, epochs = _rows(pending, Measured(*(value[lane] for value in measured)))
+            of_lane = jax.tree.map(operator.itemgetter(lane), measured)
+            steps, epochs = _rows(pending, of_lane)
             last = int(steps["step"][-1])
             self.ended[lane] = last + 1 == self.total_steps or not np.isfinite(
                 steps["train_loss"][-1]
             )
             taken = pending.phase.epoch(last + 1)
-            chunks.append(Chunk(steps, epochs, begun, ended, taken, share))
+            path = _path(steps, of_lane, at_end=last + 1 == self.total_steps)
+            chunks.append(Chunk(steps, epochs, begun, ended, taken, share, path))
         return chunks
 
 
@@ -204,6 +207,16 @@ def _rows(pending: _Pending, measured: Measured) -> tuple[npt.NDArray, npt.NDArr
         steps = steps[: bad[0] + 1]
         epochs = epochs[epochs["step"] <= steps["step"][-1]]
     return steps, epochs
+
+
+def _path(steps: npt.NDArray, measured: Measured, *, at_end: bool) -> npt.NDArray | None:
+    """The points at which the steps were taken, and the last one at the end of the run."""
+    if measured.path is None:
+        return None
+    path = np.zeros(len(steps) + at_end, PATH_DTYPE)
+    path["step"] = steps["step"][0] + np.arange(len(path))
+    path["x"], path["y"] = measured.path[: len(path)].T
+    return path
 
 
 def _next_length(steps: int, seconds: float) -> int:

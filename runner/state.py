@@ -63,12 +63,18 @@ class Timeline(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What `take_steps` measured; rows beyond `until - start` and `evaluations` are meaningless."""
+    """What `take_steps` measured; rows beyond `until - start` and `evaluations` are meaningless.
+
+    `path` has the point (x, y) after each number of updates from `start` to `until`, for data whose
+    parameters are a point of the plane; None for all others, whose programs know nothing of it. Its
+    row `until - start` is there only at the end of the run.
+    """
 
     steps: Float[Array, "capacity measures"]
     epochs: Float[Array, "epoch_capacity measures"]
     evaluated_at: Int[Array, " epoch_capacity"]
     evaluations: Int[Array, ""]
+    path: Float[Array, "capacity+1 2"] | None = None
 
 
 class Streams(NamedTuple):

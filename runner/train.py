@@ -97,6 +97,7 @@ def take_steps(
         jnp.zeros((STEPS_PER_CALL // run.steps_per_epoch + 2, len(EPOCH_MEASURES))),
         jnp.zeros(STEPS_PER_CALL // run.steps_per_epoch + 2, int),
         jnp.zeros((), int),
+        None if run.position(state) is None else jnp.zeros((STEPS_PER_CALL + 1, 2)),
     )
     last_evaluation = jnp.where(start == 0, -1, start)
     carry = _Carry(state, start, start, last_evaluation, measured)
@@ -136,6 +137,17 @@ class _Run:
         """The epoch that a step belongs to, from 0, and how many of its steps come before."""
         epochs, rest = jnp.divmod(step - self.timeline.first_step, self.steps_per_epoch)
         return self.timeline.first_epoch + epochs, rest
+
+    def position(self, state: State) -> Float[Array, " 2"] | None:
+        """The point of the plane that the parameters are, if they are one."""
+        return self.experiment.data.position(state.params)
+
+    def _passed(self, carry: _Carry) -> Float[Array, "capacity+1 2"] | None:
+        """The path with the point where the parameters are now."""
+        point = self.position(carry.state)
+        if point is None or carry.measured.path is None:
+            return None
+        return carry.measured.path.at[carry.step - carry.start].set(point)
 
     def finish_epoch(self, carry: _Carry, until: Int[Array, ""]) -> _Carry:
         """Take the steps up to the end of the epoch, or up to `until` where that comes first."""
@@ -204,7 +216,7 @@ class _Run:
             epoch_sums=state.epoch_sums + len(rows) * row[:2],
         )
         steps = lax.dynamic_update_slice(carry.measured.steps, row[None], [step - carry.start, 0])
-        measured = carry.measured._replace(steps=steps)
+        measured = carry.measured._replace(steps=steps, path=self._passed(carry))
         return carry._replace(state=new, step=step + 1, measured=measured)
 
     def _objective(
@@ -271,6 +283,7 @@ class _Run:
             epochs=carry.measured.epochs.at[index].set(row),
             evaluated_at=carry.measured.evaluated_at.at[index].set(carry.step),
             evaluations=index + 1,
+            path=self._passed(carry),
         )
         schedule = self.experiment.schedule.observe(carry.state.schedule, held_out[0])
         return carry._replace(

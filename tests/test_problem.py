@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from conftest import compose
 
+from runner.compare.runs import find
 from runner.data import Beale, Himmelblau, Quadratic, Ravine, Rosenbrock, Saddle
 from runner.data.quadratic import _matrix
+from runner.lanes import Lanes, Strategy
+from runner.loop import Training
 from runner.run import run
 
 SURFACES = ["rosenbrock", "beale", "saddle", "ravine", "himmelblau"]
@@ -125,3 +128,49 @@ def test_the_start_is_a_number_like_any_other(tmp_path: Path) -> None:
 def test_what_a_problem_ignores_does_not_change_its_program() -> None:
     first, second = (compose(data="beale", batch_size=choice) for choice in ("mini", "full"))
     assert jax.tree.structure(first) == jax.tree.structure(second)
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum"])
+def test_the_path_is_that_of_the_published_rule(name: str, tmp_path: Path) -> None:
+    """v <- beta v + g, theta <- theta - eta v on the ravine, with g = (x, 50 y)."""
+    rate, beta = 0.03, 0.9 if name == "momentum" else 0.0
+    optimizer = {"name": name, "learning_rate": rate}
+    run(compose({"steps": 30}, data="ravine", optimizer=optimizer), tmp_path, {})
+    point, velocity, points = np.array([-4.0, 1.0]), np.zeros(2), []
+    for _ in range(31):
+        points.append(point)
+        velocity = beta * velocity + np.array([1.0, 50.0]) * point
+        point = point - rate * velocity
+    (found,) = find([tmp_path]).runs
+    assert found.path["step"].tolist() == list(range(31))
+    np.testing.assert_allclose(np.stack([found.path["x"], found.path["y"]], 1), points, atol=1e-4)
+
+
+def paths(rates: list[float], lanes: Lanes | None = None, steps: int = 150) -> list[np.ndarray]:
+    experiments = [
+        compose({"steps": steps}, data="ravine", optimizer={"name": "sgd", "learning_rate": rate})
+        for rate in rates
+    ]
+    pieces: list[list[np.ndarray]] = [[] for _ in rates]
+    for chunks in Training(experiments, experiments[0].data.load(), lanes).chunks():
+        for mine, chunk in zip(pieces, chunks, strict=True):
+            if chunk is not None:
+                assert chunk.path is not None
+                mine.append(chunk.path)
+    return [np.concatenate(mine) for mine in pieces]
+
+
+@pytest.mark.parametrize(("strategy", "devices"), [("map", 2), ("vmap", 1)])
+def test_a_path_depends_neither_on_lanes_nor_on_chunks(
+    strategy: Strategy, devices: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three runs in four lanes, across the end of an epoch; the second diverges."""
+    rates = [0.03, 1e15, 0.01]
+    together = paths(rates, Lanes(4, strategy, jax.devices()[:devices]))
+    monkeypatch.setattr("runner.loop.CHUNK_SECONDS", 0.0)  # chunks of one step
+    for rate, path in zip(rates, together, strict=True):
+        (alone,) = paths([rate])
+        assert alone["step"].tolist() == list(range(len(alone)))
+        np.testing.assert_array_equal(path, alone)
+    assert [len(path) for path in together][::2] == [151, 151]
+    assert len(together[1]) < 5

@@ -19,7 +19,7 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_
 
 from runner.errors import RecordError
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
-from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
+from runner.record.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk
 from runner.record.curves import CurveFile, read_curve
 from runner.record.recorder import POINTS_PER_TAG, Recorder, flat
 from runner.record.scalars import scalar_records
@@ -87,6 +87,19 @@ def test_tensorboard_reads_every_tag_on_its_own_axis(finished: Path) -> None:
     assert [event.step for event in read["epoch/test_error"]] == [0, 1, 2, 3]
     assert [event.value for event in read["epoch/validation_loss"]] == [10.25, 9.25, 8.25, 7.25]
     assert [event.step for event in read["epoch/train_loss"]] == [1, 2, 3], "none before epoch 1"
+
+
+def test_a_path_grows_and_leaves_with_the_run_that_left_it(tmp_path: Path) -> None:
+    path = np.zeros(6, PATH_DTYPE)
+    path["step"] = path["x"] = np.arange(6)
+    run = recorder(tmp_path, total=5)
+    run.write(chunk(0, 3)._replace(path=path[:3]))
+    assert np.load(tmp_path / "path.npy")["x"].tolist() == [0, 1, 2]
+    run.write(chunk(3, 2)._replace(path=path[3:]))
+    run.close("finished")
+    np.testing.assert_array_equal(np.load(tmp_path / "path.npy"), path)
+    recorder(tmp_path).close("finished")
+    assert not (tmp_path / "path.npy").exists()
 
 
 def test_wall_times_are_interpolated_within_a_chunk(finished: Path) -> None:

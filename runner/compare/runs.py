@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.errors import ConfigError
-from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE
+from runner.record.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE
 from runner.record.curves import read_curve
 from runner.record.summary import FILE_NAME, read_summary
 
@@ -57,6 +57,11 @@ class Run:
     def epochs(self) -> npt.NDArray:
         """A row an evaluation."""
         return _curve(self.directory / "epochs.npy", EPOCH_DTYPE)
+
+    @functools.cached_property
+    def path(self) -> npt.NDArray:
+        """The point (x, y) after each step; none where the parameters are no point of the plane."""
+        return _curve(self.directory / "path.npy", PATH_DTYPE)
 
 
 def _curve(file: Path, expected: np.dtype) -> npt.NDArray:

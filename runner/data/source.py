@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
-    from runner.options.layer import Layer
+    from runner.options.layer import Layer, Params
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +83,10 @@ class Source(Option):
 
     def network(self) -> Layer | None:
         """The source's own parameters and what they compute, where it is a problem of its own."""
+        return None
+
+    def position(self, params: Params) -> Float[Array, " 2"] | None:
+        """The parameters as a point of the plane, where they are one: then its path is recorded."""
         return None
 
     def losses_and_errors(

@@ -17,6 +17,8 @@ from runner.options.option import number, option
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int
 
+    from runner.options.layer import Params
+
 _HELD_OUT = 1
 
 
@@ -53,6 +55,10 @@ class Surface(Problem):
     def start(self) -> Float[Array, " 2"]:
         """(x, y)."""
         return jnp.stack([jnp.asarray(self.x, float), jnp.asarray(self.y, float)])
+
+    def position(self, params: Params) -> Float[Array, " 2"]:
+        """(x, y)."""
+        return params["theta"]
 
     def losses_and_errors(
         self, outputs: Float[Array, "batch 2"], targets: Int[Array, " batch"]

@@ -24,6 +24,9 @@ EPOCH_DTYPE = np.dtype(
 )
 """One row an evaluation: after `epoch` epochs; epoch 0 is the start and has no train_* (NaN)."""
 
+PATH_DTYPE = np.dtype([("step", "<i4"), ("x", "<f4"), ("y", "<f4")])
+"""One row a step and one at the end: the point of the plane reached after `step` updates."""
+
 
 class Chunk(NamedTuple):
     """Some consecutive steps of a run.
@@ -31,7 +34,8 @@ class Chunk(NamedTuple):
     `begun` and `ended` are the wall-clock times (seconds since 1970) between which the device
     worked on it; the recorder fills in the rows' `seconds` from them. `epochs_taken` counts the
     epochs of the run after its last step, with their fractions. `share` is the run's part of that
-    time where others were computed beside it: 1 / 8 if eight runs took turns on one device.
+    time where others were computed beside it: 1 / 8 if eight runs took turns on one device. `path`
+    is there where the parameters are a point of the plane.
     """
 
     steps: npt.NDArray
@@ -40,3 +44,4 @@ class Chunk(NamedTuple):
     ended: float
     epochs_taken: float
     share: float = 1.0
+    path: npt.NDArray | None = None

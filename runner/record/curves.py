@@ -5,6 +5,8 @@
     steps = numpy.load("steps.npy", mmap_mode="r")
     plot(steps["step"], steps["train_loss"])
 
+So is `path.npy` of a run whose parameters are a point of the plane.
+
 The format is open and describes itself, needs no dependency and no pickle, can be mapped into
 memory however long the run was, and can be appended to safely: rows are written first and the
 number of rows in the header afterwards, in place. A process killed in between leaves a file whose

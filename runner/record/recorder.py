@@ -20,13 +20,14 @@ import numpy.typing as npt
 
 from runner.errors import RecordError
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
-from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
+from runner.record.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk
 from runner.record.curves import CurveFile
 from runner.record.events import EventFile
 from runner.record.summary import FILE_NAME as SUMMARY_FILE
 from runner.record.summary import final_and_best, timestamp, versions, write_summary
 
 POINTS_PER_TAG = 2000
+PATH_FILE = "path.npy"
 
 
 class Recorder:
@@ -88,6 +89,7 @@ class Recorder:
         with self._writing():
             directory.mkdir(parents=True, exist_ok=True)
             _discard_earlier(directory)
+            self._path: CurveFile | None = None
             self._step_curve = CurveFile(directory / "steps.npy", STEP_DTYPE)
             self._epoch_curve = CurveFile(directory / "epochs.npy", EPOCH_DTYPE)
             self._events = EventFile(directory)
@@ -113,6 +115,7 @@ class Recorder:
         with self._writing():
             self._step_curve.append(steps)
             self._epoch_curve.append(epochs)
+            self._write_path(chunk.path)
             self._write_step_events(steps, chunk.begun + elapsed * done["step"])
             self._write_epoch_events(epochs, chunk.begun + elapsed * done["epoch"])
 
@@ -146,10 +149,17 @@ class Recorder:
         }
         with self._writing():
             self._events.end_of_session(status in ("finished", "diverged"), time.time())
-            for file in (self._events, self._step_curve, self._epoch_curve):
-                file.close()
+            for file in (self._events, self._step_curve, self._epoch_curve, self._path):
+                if file is not None:
+                    file.close()
             write_summary(self._directory, summary)
         return summary
+
+    def _write_path(self, path: npt.NDArray | None) -> None:
+        if path is None:
+            return
+        self._path = self._path or CurveFile(self._directory / PATH_FILE, PATH_DTYPE)
+        self._path.append(path)
 
     def _write_step_events(self, steps: npt.NDArray, times: npt.NDArray) -> None:
         stride = math.ceil(self._total_steps / POINTS_PER_TAG)
@@ -190,13 +200,15 @@ class Recorder:
 
 
 def _discard_earlier(directory: Path) -> None:
-    """Remove the event files of an earlier run in this directory, whose curves would be mixed up.
+    """Remove what an earlier run in this directory left that would be mixed up with the new one.
 
-    Its other files are about to be replaced. What no run has written stays.
+    That is its event files and its path. Its other files are about to be replaced. What no run has
+    written stays.
     """
     if (directory / SUMMARY_FILE).exists():
         for file in directory.glob("events.out.tfevents.*"):
             file.unlink()
+        (directory / PATH_FILE).unlink(missing_ok=True)
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
