@@ -18,6 +18,7 @@ Compare finished or running runs: draw their curves, and tabulate how they ended
   runner-compare outputs --by optimizer               all runs, a line for each optimizer
   runner-compare outputs --target 0.05 --measure validation_error
   runner-compare outputs --tune optimizer.learning_rate   each at its best rate
+  runner-compare outputs --figure surface --output paths.gif   the paths on a surface
   runner-compare outputs --axis epoch,seconds --output figure.pdf
   runner-compare outputs --table markdown             only the table
 
@@ -77,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="FILE",
-        help="the figure: .png, .svg or .pdf (default: comparison.png, .svg in the first folder)",
+        help="the figure: .png, .svg or .pdf, of paths on a surface also .gif (default: "
+        "comparison.png, .svg in the first folder)",
     )
     parser.add_argument(
         "--table",
@@ -122,7 +124,10 @@ def compare(arguments: argparse.Namespace) -> None:
     default = [arguments.paths[0] / f"comparison.{kind}" for kind in ("png", "svg")]
     for file in [arguments.output] if arguments.output else default:
         try:
-            save(figure, file)
+            if file.suffix == ".gif":
+                view.animate(drawn, file)
+            else:
+                save(figure, file)
         except (OSError, ValueError) as error:
             raise RecordError(f"{file}: cannot be written: {error}") from error
         print(f"Figure: {file}")

@@ -15,6 +15,7 @@ from runner.compare.view import View
 from runner.errors import ConfigError
 
 FILES = ("sweep.png", "sweep.svg")
+ANIMATION = "sweep.gif"
 
 
 def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
@@ -38,4 +39,6 @@ def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
     for name in FILES:
         save(figure, folder / name)
         figure.set_layout_engine("none")  # as it has been laid out; to do it again takes as long
+    if view.moves(groups):
+        view.animate(groups, folder / ANIMATION)
     return folder / FILES[0]

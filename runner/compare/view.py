@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from runner.compare.animation import save_animation
 from runner.compare.curve import AXES, MEASURES
 from runner.compare.figure import curves_figure, final_figure, heat_map, sweep_figure
 from runner.compare.grouping import Group, grouped, is_number
 from runner.compare.runs import Run
+from runner.compare.surface import suits, surface_figure
 from runner.compare.tuning import tuned
 from runner.config import did_you_mean
 from runner.errors import ConfigError
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-Kind = Literal["auto", "curves", "final", "heat_map"]
+Kind = Literal["auto", "curves", "final", "heat_map", "surface"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,12 +70,29 @@ class View:
         """
         return FIGURES[self.kind](groups, self)
 
+    def moves(self, groups: Sequence[Group]) -> bool:
+        """Whether the figure of some groups can be drawn as an animation, too."""
+        return self.kind == "surface" or (self.kind == "auto" and suits(groups, self.tune))
+
+    def animate(self, groups: Sequence[Group], file: Path) -> None:
+        """Write the figure of some groups as an animation, a GIF.
+
+        Raises:
+            ConfigError: this kind of figure does not move, or cannot be drawn of them.
+            OSError: the file cannot be written.
+        """
+        if not self.moves(groups):
+            raise ConfigError(f"{file}: only the figure surface can be animated, not {self.kind}")
+        save_animation(groups, self.tune, file)
+
 
 SWEEP_MEASURE = "validation_error"
 """What a sweep is judged by unless something else is named, as in its table."""
 
 
 def _auto(groups: Sequence[Group], view: View) -> Figure:
+    if suits(groups, view.tune):
+        return surface_figure(groups, view)
     return sweep_figure(groups, view.measure or SWEEP_MEASURE)
 
 
@@ -111,4 +131,5 @@ FIGURES: Mapping[str, Callable[[Sequence[Group], View], Figure]] = {
     "curves": _curves,
     "final": _final,
     "heat_map": _heat_map,
+    "surface": surface_figure,
 }

@@ -1,0 +1,70 @@
+"""The figure of paths as an animation: a GIF in which all optimizers walk at once.
+
+What does not move is drawn once. Each frame adds to it what has been walked by then, and all frames
+share the colours of the last, so that a frame takes milliseconds and the file stays small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from runner.compare.grouping import Group
+from runner.compare.surface import Picture
+
+FRAMES = 100
+"""At most; a run with fewer steps has a frame for each."""
+
+SECONDS = 5.0
+HOLD = 2.0
+"""How long the last frame stays before it begins anew."""
+
+_DPI = 120
+
+
+def save_animation(groups: Sequence[Group], tune: Sequence[str], file: Path) -> None:
+    """Write the animation of `runner.compare.surface.surface_figure`.
+
+    Raises:
+        ConfigError: a run was on no surface, or none left a path.
+        OSError: the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.lines import Line2D
+    from PIL import Image
+    from rich.console import Console
+    from rich.progress import track
+
+    picture = Picture(groups, tune)
+    canvas = FigureCanvasAgg(picture.figure)
+    picture.figure.set_dpi(_DPI)
+    clock = picture.figure.text(0.01, 0.985, "", fontsize=8, va="top")
+    moving = [*picture.moving, clock]
+    for artist in moving:
+        artist.set_animated(True)
+    canvas.draw()
+    still = canvas.copy_from_bbox(picture.figure.bbox)
+
+    def frame(step: float) -> Image.Image:
+        canvas.restore_region(still)
+        picture.show(step)
+        clock.set_text(f"step {step:.0f}")
+        for artist in moving:
+            if not isinstance(artist, Line2D) or len(artist.get_xdata(orig=False)):  # type: ignore[arg-type]
+                picture.figure.draw_artist(artist)
+        return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+    screen = Console(stderr=True)
+    steps = np.unique(np.linspace(0, picture.steps, FRAMES + 1).round())
+    palette = frame(picture.steps).quantize(256, dither=Image.Dither.NONE)
+    frames = [
+        frame(step).quantize(palette=palette, dither=Image.Dither.NONE)
+        for step in track(
+            steps, "animation", console=screen, transient=True, disable=not screen.is_terminal
+        )
+    ]
+    each = round(1000 * SECONDS / len(steps) / 10) * 10
+    times = [each] * (len(frames) - 1) + [round(1000 * HOLD)]
+    frames[0].save(file, save_all=True, append_images=frames[1:], duration=times, loop=0)
