@@ -61,6 +61,7 @@ def leave(directory: Path, surface: str, rate: float, beta: float = 0.0, **other
     )
     steps, path = np.zeros(STEPS, STEP_DTYPE), np.zeros(STEPS + 1, PATH_DTYPE)
     steps["step"], path["step"] = np.arange(STEPS), np.arange(STEPS + 1)
+    steps["train_loss"] = 1.0
     path["x"], path["y"] = points.T
     epochs = np.zeros(2, EPOCH_DTYPE)
     epochs["step"], epochs["epoch"] = (0, STEPS), (0, 1)
@@ -145,14 +146,17 @@ def test_contours_lie_in_equal_ratios_above_the_minimum() -> None:
     np.testing.assert_allclose(np.diff(np.sign(around) * np.sqrt(np.abs(around))), 4 / 14)
 
 
-def test_the_animation_shows_one_step_after_the_other(sweep: Path, tmp_path: Path) -> None:
+def test_the_animation_shows_one_step_after_the_other(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.compare.animation.FRAMES", 6)
     file = tmp_path / "paths.gif"
     command = [str(sweep), "--figure", "surface", "--tune", RATE, "--output", str(file)]
     assert run_command_line(command) == 0
     with Image.open(file) as picture:
-        assert picture.n_frames == STEPS + 1  # type: ignore[attr-defined]
+        assert picture.n_frames == 7  # type: ignore[attr-defined]
         pixels = []
-        for number in (0, 4, STEPS):
+        for number in (0, 2, 6):
             picture.seek(number)
             pixels.append(np.asarray(picture.convert("RGB"), int))
     assert np.abs(pixels[1] - pixels[0]).sum() < np.abs(pixels[2] - pixels[0]).sum()
@@ -162,9 +166,11 @@ def test_the_animation_shows_one_step_after_the_other(sweep: Path, tmp_path: Pat
 def test_a_picture_after_some_steps_has_that_much_of_the_path(sweep: Path) -> None:
     view = View("surface", "validation_loss", tune=(RATE,))
     picture = Picture(view.groups(runs_in(sweep)), view.tune)
-    picture.show(4)
+    picture.show(4.25)
     lines = {line.get_label(): line for line in picture.figure.axes[0].get_lines()}
-    assert len(lines["sgd, 0.03"].get_xdata()) == 5  # type: ignore[arg-type]
+    walked = descent("ravine", 0.03)
+    expected = [*walked[:5], 0.75 * walked[4] + 0.25 * walked[5]]
+    np.testing.assert_allclose(np.stack(lines["sgd, 0.03"].get_data(), 1), expected, atol=1e-5)
 
 
 def test_runs_without_a_whole_path_are_left_out(

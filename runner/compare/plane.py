@@ -133,11 +133,11 @@ def levels(values: npt.NDArray, least: float | None, count: int = 14) -> npt.NDA
         return np.sign(roots) * roots**2 * float(np.abs(values).max())
     heights = values - least
     most = float(heights.max())
-    lowest = max(float(np.quantile(heights, 0.003)), most * 1e-6)
+    lowest = max(float(np.quantile(heights, 0.005)), most * 1e-6)
     return least + np.geomspace(lowest, most, count)
 
 
-def grid(surface: Surface, shown: Window, count: int = 200) -> Sequence[npt.NDArray]:
+def grid(surface: Surface, shown: Window, count: int = 260) -> Sequence[npt.NDArray]:
     """x, y and f over a window, each an array [count, count]."""
     x, y = np.meshgrid(*np.linspace(shown.low, shown.high, count).T)
     return x, y, np.asarray(surface.value(x, y), float)

@@ -185,12 +185,17 @@ class _Trace:
         return [self.line, self._dots, self._head, self._cross]
 
     def show(self, step: float) -> None:
-        """Let it end after some steps."""
-        until = int(np.searchsorted(self._way.steps, step, side="right"))
-        gone = self._way.left and until == len(self._way.steps)
-        seen, dots = self._way.points[:until], self._marked[:until]
+        """Let it end after some steps; within a step it moves in a straight line."""
+        steps, points = self._way.steps, self._way.points
+        until = int(np.searchsorted(steps, step, side="right"))
+        gone = self._way.left and until == len(steps)
+        seen = points[:until]
+        self._dots.set_data(*seen[self._marked[:until]].T)
+        if 0 < until < len(steps):
+            part = (step - steps[until - 1]) / (steps[until] - steps[until - 1])
+            here = points[until - 1] + part * (points[until] - points[until - 1])
+            seen = np.vstack([seen, here])
         self.line.set_data(*seen.T)
-        self._dots.set_data(*seen[dots].T)
         self._head.set_data(*(seen[:0] if gone else seen[-1:]).T)
         self._cross.set_data(*(seen[-1:] if gone and self.lost else seen[:0]).T)
 
