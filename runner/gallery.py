@@ -18,11 +18,12 @@ from runner.locations import config_directory
 
 
 class Study(NamedTuple):
-    """A prepared study: its name, its question, and how to read its figure."""
+    """A prepared study: its name, its question, how to read its figure, and whether that moves."""
 
     name: str
     question: str
     reading: str
+    moves: bool
 
 
 def studies() -> list[Study]:
@@ -32,10 +33,11 @@ def studies() -> list[Study]:
 
 
 def _study(file: Path) -> Study:
-    lines = file.read_text(encoding="utf-8").splitlines()
+    text = file.read_text(encoding="utf-8")
+    lines = text.splitlines()
     comments = [line for line in lines if line.startswith("#") and not line.startswith("# @")]
     question, *reading = [line.removeprefix("#").strip() for line in comments]
-    return Study(file.stem, question, " ".join(reading))
+    return Study(file.stem, question, " ".join(reading), "kind: surface" in text)
 
 
 def page(found: Sequence[Study]) -> str:
@@ -43,15 +45,18 @@ def page(found: Sequence[Study]) -> str:
     head = "Made by `make gallery`. Each study is one command, on the embedded digits."
     parts = [f"# Gallery\n\n{head}\n"]
     for study in found:
+        picture = f"![{study.question}](gallery/{study.name}.png)"
+        if study.moves:
+            picture += f"\n\n![The same, moving](gallery/{study.name}.gif)"
         parts.append(
             f"## {study.question}\n\n    runner +experiment={study.name}\n\n"
-            f"![{study.question}](gallery/{study.name}.png)\n\n{study.reading}\n"
+            f"{picture}\n\n{study.reading}\n"
         )
     return "\n".join(parts)
 
 
 def run(study: Study, picture: Path) -> None:
-    """Run a study and keep its figure.
+    """Run a study and keep its figure, and the animation where there is one.
 
     Raises:
         CalledProcessError: it failed.
@@ -61,6 +66,8 @@ def run(study: Study, picture: Path) -> None:
         line = [f"+experiment={study.name}", f"hydra.sweep.dir={sweep}"]
         subprocess.run([sys.executable, "-m", "runner", *line], check=True, stdout=sys.stderr)
         shutil.copy(sweep / "sweep.png", picture)
+        if study.moves:
+            shutil.copy(sweep / "sweep.gif", picture.with_suffix(".gif"))
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -23,6 +23,8 @@ HASTE = 1.5
 """The step shown at the fraction u of the time is u^HASTE of all: most of it happens early on."""
 
 _DPI = 120
+_NEARLY_WHITE = 246
+"""What few colours make of white is made white again."""
 
 
 def save_animation(groups: Sequence[Group], tune: Sequence[str], file: Path) -> None:
@@ -59,9 +61,10 @@ def save_animation(groups: Sequence[Group], tune: Sequence[str], file: Path) -> 
 
     screen = Console(stderr=True)
     steps = picture.steps * np.linspace(0, 1, FRAMES + 1) ** HASTE
-    last = frame(picture.steps).quantize(255, dither=Image.Dither.NONE)
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([*(last.getpalette() or [])[: 3 * 255], 255, 255, 255])  # white stays white
+    palette = frame(picture.steps).quantize(256, dither=Image.Dither.NONE)
+    colours = np.reshape(palette.getpalette() or [], (-1, 3))
+    white = (colours > _NEARLY_WHITE).all(axis=1, keepdims=True)
+    palette.putpalette(np.where(white, 255, colours).ravel().tolist())
     frames = [
         frame(step).quantize(palette=palette, dither=Image.Dither.NONE)
         for step in track(
