@@ -163,6 +163,17 @@ def test_the_animation_shows_one_step_after_the_other(
     assert file.stat().st_size < 500_000
 
 
+def test_a_group_of_runs_on_several_surfaces_is_drawn_on_each(sweep: Path) -> None:
+    groups = grouped(runs_in(sweep), ["optimizer"])
+    for panel in View("surface").draw(groups).axes:
+        assert panel.get_legend_handles_labels()[1] == ["momentum", "sgd"]
+        start = STARTS[panel.get_title()]
+        lines = [line for line in panel.get_lines() if line.get_linestyle() != "None"]
+        begun = [np.stack(line.get_data(), 1)[0] for line in lines]
+        np.testing.assert_allclose(begun, [start] * len(lines), rtol=1e-6)
+        assert len(lines) == 6
+
+
 def test_a_picture_after_some_steps_has_that_much_of_the_path(sweep: Path) -> None:
     view = View("surface", "validation_loss", tune=(RATE,))
     picture = Picture(view.groups(runs_in(sweep)), view.tune)

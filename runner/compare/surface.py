@@ -109,7 +109,7 @@ class Picture:
 
         columns = len(panels) if len(panels) <= 3 else math.ceil(len(panels) / 2)
         rows = math.ceil(len(panels) / columns)
-        labels = [_label(group, group.runs[0]) for groups in panels.values() for group in groups]
+        labels = [_label(group) for groups in panels.values() for group in groups]
         width, left, between, right = (7.0 if columns > 1 else 4.5), 0.4, 0.38, 0.1
         side = (width - left - right - between * (columns - 1)) / columns
         beside = 2 if max(map(len, labels)) <= _PER_INCH * side else 1
@@ -148,7 +148,7 @@ class Picture:
                 trace = _Trace(panel, way, self._every, style, escapes=not surfaces[0].minima)
                 self._traces.append(trace)
                 if number == 0:
-                    trace.line.set_label(_label(group, run))
+                    trace.line.set_label(_label(group))
         for surface in {(one.x, one.y): one for one in surfaces}.values():
             self._landmarks += panel.plot(surface.x, surface.y, "o", ms=5.5, mew=1, **_LANDMARK)
         for minimum in surfaces[0].minima:
@@ -224,17 +224,18 @@ def _panels(groups: Sequence[Group]) -> dict[str, list[Group]]:
     """
     panels: dict[str, list[Group]] = {}
     for group in groups:
+        walked: dict[str, list[Run]] = {}
         for run in group.runs:
+            name = str(settings_of(run).get(_SURFACE))
             if surface_of(run) is None:
-                name = settings_of(run).get(_SURFACE)
                 raise ConfigError(
                     "the figure surface needs runs on a surface in the plane (data=ravine, "
                     f"data=beale and the like); {run.directory} is on data={name}"
                 )
-        walked = [run for run in group.runs if len(run.path)]
-        if walked:
-            name = str(settings_of(walked[0])[_SURFACE])
-            panels.setdefault(name, []).append(Group(group.settings, walked))
+            if len(run.path):
+                walked.setdefault(name, []).append(run)
+        for name, runs in walked.items():
+            panels.setdefault(name, []).append(Group(group.settings, runs))
     if not panels:
         raise ConfigError("the figure surface needs paths; none of these runs has a path.npy")
     return panels
@@ -247,14 +248,15 @@ def _who(group: Group, tune: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _label(group: Group, run: Run) -> str:
-    """The settings but the surface, and the learning rate."""
+def _label(group: Group) -> str:
+    """The settings but the surface, and the learning rate where it is one."""
     settings = {key: value for key, value in group.settings.items() if key != _SURFACE}
-    config = settings_of(run)
+    configs = [settings_of(run) for run in group.runs]
     if not settings:
-        settings["optimizer"] = config.get("optimizer", "")
-    if _RATE in config:
-        settings.setdefault(_RATE, config[_RATE])
+        settings["optimizer"] = configs[0].get("optimizer", "")
+    rates = {config.get(_RATE) for config in configs}
+    if len(rates) == 1 and None not in rates:
+        settings.setdefault(_RATE, rates.pop())
     return ", ".join(map(shown, settings.values()))
 
 
