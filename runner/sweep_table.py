@@ -35,11 +35,16 @@ def t_quantile(freedom: int) -> float:
     return _T_QUANTILES[freedom - 1] if freedom <= len(_T_QUANTILES) else _NORMAL_QUANTILE
 
 
+def interval_factor(count: int) -> float:
+    """t / sqrt(n): times the standard deviation it is half the width of a mean's 95 % interval."""
+    return t_quantile(count - 1) / math.sqrt(count)
+
+
 def half_width(values: Sequence[float]) -> float | None:
     """Half the width of the 95 % confidence interval of a mean; None for fewer than two values."""
     if len(values) < 2:
         return None
-    return t_quantile(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    return interval_factor(len(values)) * statistics.stdev(values)
 
 
 class Run(NamedTuple):

@@ -150,17 +150,45 @@ def test_the_four_axes(tmp_path: Path) -> None:
     np.testing.assert_allclose(curve(run, "validation_error", "epoch").x, [0, 1, 2, 3])
 
 
-def test_the_mean_over_seeds_has_students_interval(tmp_path: Path) -> None:
-    random = np.random.default_rng(0)
-    losses = random.normal(2.0, 0.3, (4, 30))
+@pytest.mark.parametrize("log", [False, True])
+def test_the_mean_over_seeds_has_students_interval(log: bool, tmp_path: Path) -> None:
+    """On a logarithmic axis that of the logarithms."""
+    losses = np.random.default_rng(0).lognormal(0.7, 0.3, (4, 30))
     for seed, line in enumerate(losses):
         leave(tmp_path / str(seed), line, seed=seed)
     lines = [curve(run, "train_loss", "iteration") for run in find([tmp_path]).runs]
-    mean = band(lines)
+    mean = band(lines, log)
     assert mean is not None
-    np.testing.assert_allclose(mean.mean, losses.mean(0), rtol=1e-5)
-    low, high = scipy.stats.t.interval(0.95, 3, losses.mean(0), scipy.stats.sem(losses))
-    np.testing.assert_allclose(mean.half_width, (high - low) / 2, rtol=1e-3)
+    values = np.log(losses) if log else losses
+    low, high = scipy.stats.t.interval(0.95, 3, values.mean(0), scipy.stats.sem(values))
+    expected = np.stack([low, values.mean(0), high])
+    found = np.stack([mean.low, mean.mean, mean.high])
+    np.testing.assert_allclose(found, np.exp(expected) if log else expected, rtol=5e-3)
+    if log:
+        np.testing.assert_allclose(mean.mean, scipy.stats.gmean(losses), rtol=1e-5)
+
+
+def test_the_band_of_two_seeds_is_their_range(tmp_path: Path) -> None:
+    """Student's interval would be 12.7 standard errors to each side."""
+    for seed, level in enumerate((1.0, 4.0)):
+        leave(tmp_path / str(seed), [level] * 30, seed=seed)
+    runs = find([tmp_path]).runs
+    mean = band([curve(run, "train_loss", "iteration") for run in runs], log=True)
+    assert mean is not None
+    np.testing.assert_allclose([mean.low[0], mean.mean[0], mean.high[0]], [1, 2, 4], rtol=1e-6)
+    (words,) = [
+        text.get_text() for text in curves_figure(grouped(runs), "train_loss", ["epoch"]).texts
+    ]
+    assert words.startswith("geometric mean of 2 seeds; band of 2 seeds: from one to the other")
+
+
+def test_values_that_are_not_positive_are_averaged_as_they_are(tmp_path: Path) -> None:
+    for seed, level in enumerate((-1.0, 0.0, 4.0)):
+        leave(tmp_path / str(seed), [level] * 30, seed=seed)
+    lines = [curve(run, "train_loss", "iteration") for run in find([tmp_path]).runs]
+    mean = band(lines, log=True)
+    assert mean is not None
+    np.testing.assert_allclose(mean.mean, 1.0)
 
 
 def test_a_diverged_run_is_marked_and_does_not_bend_the_mean(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from runner.compare.runs import Run
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
-from runner.sweep_table import t_quantile
+from runner.sweep_table import interval_factor
 
 AXES = ("iteration", "epoch", "examples", "seconds")
 MEASURES = tuple(dict.fromkeys((*STEP_MEASURES, *EPOCH_MEASURES)))
@@ -28,11 +28,16 @@ class Curve(NamedTuple):
 
 
 class Band(NamedTuple):
-    """The mean of several curves, and half the width of its 95 % interval (None for one run)."""
+    """The mean of several curves, and between what it lies (None for one run).
+
+    From three runs on `low` and `high` are the ends of its 95 % interval; of two, for which that
+    interval would be 12.7 times as wide as they lie apart, they are the two themselves.
+    """
 
     x: npt.NDArray
     mean: npt.NDArray
-    half_width: npt.NDArray | None
+    low: npt.NDArray | None
+    high: npt.NDArray | None
 
 
 def curve(run: Run, measure: str, axis: str) -> Curve:
@@ -90,20 +95,35 @@ def thinned(x: npt.NDArray, y: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:
     return x[kept], y[kept]
 
 
-def band(curves: Sequence[Curve], part: float = 0.02) -> Band | None:
+def band(curves: Sequence[Curve], log: bool = False, part: float = 0.02) -> Band | None:
     """The mean of smoothed curves, as far as all of them go that have not diverged.
 
-    The interval is Student's: t * s / sqrt(n), at each point by itself.
+    The interval is Student's: m +- t s / sqrt(n), at each point by itself. For a logarithmic axis
+    both are of the logarithms, exp(m +- t s / sqrt(n)): the geometric mean, and an interval that
+    stays above 0. Values of which not all are positive are averaged as they are.
     """
-    alive = [one for one in curves if one.diverged is None and len(one.x)]
+    alive = living(curves)
     if not alive:
         return None
     longest = max(alive, key=lambda one: len(one.x))
     end = min(float(one.x[-1]) for one in alive)
     x = longest.x[longest.x <= end]
     values = np.stack([np.interp(x, one.x, smoothed(one.y, part)) for one in alive])
-    half_width = None
-    if len(alive) > 1:
-        spread = values.std(axis=0, ddof=1) / math.sqrt(len(alive))
-        half_width = t_quantile(len(alive) - 1) * spread
-    return Band(x, values.mean(axis=0), half_width)
+    log = log and bool((values > 0).all())
+    if log:
+        values = np.log(values)
+    mean, low, high = values.mean(axis=0), None, None
+    if len(alive) == 2:
+        low, high = values.min(axis=0), values.max(axis=0)
+    elif len(alive) > 2:
+        half = interval_factor(len(alive)) * values.std(axis=0, ddof=1)
+        low, high = mean - half, mean + half
+    if log:
+        mean = np.exp(mean)
+        low, high = (None if end is None else np.exp(end) for end in (low, high))
+    return Band(x, mean, low, high)
+
+
+def living(curves: Sequence[Curve]) -> list[Curve]:
+    """Those that have points and have not diverged: a band is of these."""
+    return [one for one in curves if one.diverged is None and len(one.x)]

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runner.compare.curve import band, curve, smoothed, thinned
+from runner.compare.curve import band, curve, living, smoothed, thinned
 from runner.compare.grouping import Group, is_number
 from runner.compare.reading import read
+from runner.measures import STEP_MEASURES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,17 +37,19 @@ AXIS_LABELS = {
 def curves_figure(groups: Sequence[Group], measure: str, axes: Sequence[str]) -> Figure:
     """A panel for each axis, a line for each group."""
     figure, panels = _panels(len(axes))
+    is_log = _is_loss(measure) and not _any_negative(groups, measure)
     for panel, axis in zip(panels, axes, strict=True):
+        if is_log:
+            panel.set_yscale("log")
         for group, style in zip(groups, _styles(groups), strict=True):
-            _line(panel, group, measure, axis, style)
+            _line(panel, group, measure, axis, style, raw=len(groups) <= FEW_LINES)
         panel.set_xlabel(AXIS_LABELS[axis], fontsize=8)
         if axis == "iteration":
-            panel.set_xscale("symlog", linthresh=1.0)
+            panel.set_xscale("symlog", linthresh=1.0, linscale=0.3, subs=range(2, 10))
         elif axis != "epoch":
             panel.set_xscale("log")
-        if _is_loss(measure):
-            panel.set_yscale("log")
     _fit(panels[0])
+    small_print(figure, _explained(groups, measure, is_log))
     panels[0].set_ylabel(measure.replace("_", " "), fontsize=8)
     title = ", ".join(groups[0].settings)
     figure.legend(
@@ -141,28 +144,53 @@ def save(figure: Figure, file: Path) -> None:
     figure.savefig(file, dpi=200)
 
 
-def _line(panel: Axes, group: Group, measure: str, axis: str, style: dict[str, Any]) -> None:
+def small_print(figure: Figure, text: str) -> None:
+    """Say below the panels what is drawn, so that nobody has to guess what a band is."""
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=6, color="0.35")
+
+
+def _explained(groups: Sequence[Group], measure: str, is_log: bool) -> str:
+    """What the lines and bands of curves are."""
+    lines = [[curve(run, measure, "epoch") for run in group.runs] for group in groups]
+    counts = sorted({len(living(members)) for members in lines} - {0})
+    parts = []
+    if counts and counts[-1] > 1:
+        kind = "geometric mean" if is_log else "mean"
+        seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+        parts.append(f"{kind} of {seeds} seeds")
+        parts += ["band: 95 % interval of the mean"] if counts[-1] > 2 else []
+        parts += ["band of 2 seeds: from one to the other"] if 2 in counts else []
+    if measure in STEP_MEASURES:
+        parts.append("smoothed over 2 % of the steps")
+        parts += ["faint: one run, raw"] if len(groups) <= FEW_LINES else []
+    if any(one.diverged is not None for members in lines for one in members):
+        parts.append("x: diverged")
+    return "; ".join(parts)
+
+
+def _line(
+    panel: Axes, group: Group, measure: str, axis: str, style: dict[str, Any], raw: bool
+) -> None:
     """A group: the mean over seeds with its band, one run's raw values faint behind it.
 
     What diverged is drawn by itself, with a cross at the top where it ended.
     """
     lines = [curve(run, measure, axis) for run in group.runs]
-    raw = next((line for line in lines if len(line.x) > 100), None)
-    if raw is not None:
-        panel.plot(*thinned(raw.x, raw.y), lw=0.4, alpha=0.2, color=style["color"], zorder=0.5)
+    noisy = next((line for line in lines if raw and len(line.x) > 100), None)
+    if noisy is not None:
+        panel.plot(*thinned(noisy.x, noisy.y), lw=0.4, alpha=0.2, color=style["color"], zorder=0.5)
     for line in lines:
         if line.diverged is not None and len(line.y):
             panel.plot(*thinned(line.x, smoothed(line.y)), lw=1, zorder=0.8, **style)
             cross = {"color": style["color"], "transform": panel.get_xaxis_transform()}
             panel.plot(line.diverged, 0.97, "x", ms=6, zorder=1, **cross)
-    mean = band(lines)
+    mean = band(lines, log=panel.get_yscale() == "log")
     if mean is None:
         panel.plot([], [], lw=1.3, label=f"{group.label} (diverged)", **style)
         return
     panel.plot(*thinned(mean.x, mean.mean), lw=1.3, label=group.label, **style)
-    if mean.half_width is not None:
-        x, low = thinned(mean.x, mean.mean - mean.half_width)
-        _, high = thinned(mean.x, mean.mean + mean.half_width)
+    if mean.low is not None and mean.high is not None:
+        (x, low), (_, high) = thinned(mean.x, mean.low), thinned(mean.x, mean.high)
         panel.fill_between(x, low, high, alpha=0.2, lw=0, color=style["color"])
 
 
@@ -175,7 +203,8 @@ def _fit(panel: Axes) -> None:
     if len(values) and values.min() < values.max():
         low, high = values.min(), values.max()
         if is_log:
-            panel.set_ylim(low * 0.6, high * 1.7)
+            room = (high / low) ** 0.08
+            panel.set_ylim(low / room, high * room)
         else:
             panel.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
 
@@ -186,7 +215,7 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(7 if count > 1 else 4.5, 2.8), layout="constrained")
     panels = figure.subplots(1, count, sharey=True, squeeze=False)[0].tolist()
     for panel in panels:
-        panel.tick_params(labelsize=7)
+        panel.tick_params(which="both", labelsize=7)
         panel.grid(alpha=0.25, lw=0.5)
         panel.spines[["top", "right"]].set_visible(False)
     return figure, panels
@@ -218,6 +247,11 @@ def _many(groups: Sequence[Group], key: str) -> bool:
 
 def _is_loss(measure: str) -> bool:
     return measure.endswith(("loss", "norm"))
+
+
+def _any_negative(groups: Sequence[Group], measure: str) -> bool:
+    """Losses of a problem may be."""
+    return any((curve(run, measure, "epoch").y < 0).any() for x in groups for run in x.runs)
 
 
 def _per_step(measure: str) -> str:
