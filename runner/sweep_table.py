@@ -36,7 +36,7 @@ def t_quantile(freedom: int) -> float:
 
 
 def interval_factor(count: int) -> float:
-    """t / sqrt(n): times the standard deviation it is half the width of a mean's 95 % interval."""
+    """What times the standard deviation is half the width of a mean's interval: t / sqrt(n)."""
     return t_quantile(count - 1) / math.sqrt(count)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from runner.compare.grouping import Group, grouped, settings_of
+from runner.compare.profile import Profile
 from runner.compare.reading import Row, table
 from runner.compare.runs import Run, find
 from runner.compare.view import Kind, View
@@ -84,23 +85,65 @@ class Runs(Sequence[Run]):
         view.check()
         return table(view.groups(self._runs), measure, target)
 
-    def figure(
+    def verdict(
         self,
         measure: str = "train_loss",
+        by: Sequence[str] = (),
+        tune: Sequence[str] = (),
+        problem: Sequence[str] = (),
+    ) -> str:
+        """Which group is best, and which differences are more than chance (see `compare.verdict`).
+
+        With `problem` by mean ranks over problems, else by tests over seeds.
+
+        Raises:
+            ConfigError: the measure or a key is not known.
+        """
+        view = View(measure=measure, by=tuple(by), tune=tuple(tune), problem=tuple(problem))
+        view.check()
+        return view.verdict(view.groups(self._runs))
+
+    def profile(
+        self,
+        problem: Sequence[str] = (),
+        measure: str = "validation_error",
+        by: Sequence[str] = (),
+        tune: Sequence[str] = (),
+        target: float | None = None,
+        axis: str = "iteration",
+    ) -> Profile:
+        """Times to a target over problems, their ratios to the best, and scores (AlgoPerf).
+
+        What makes a problem is `data` and `model` unless other keys are named; without a `target`
+        each has one of its own (see `runner.compare.problems`).
+
+        Raises:
+            ConfigError: a name is not known, there is one problem only, or nothing to compare.
+        """
+        keys = tuple(problem)
+        view = View("profile", measure, (axis,), tuple(by), tuple(tune), target, keys)
+        view.check()
+        return view.profile(view.groups(self._runs))
+
+    def figure(
+        self,
+        measure: str | None = None,
         axes: Sequence[str] = ("iteration", "epoch"),
         by: Sequence[str] = (),
         kind: Kind = "curves",
         tune: Sequence[str] = (),
         target: float | None = None,
+        problem: Sequence[str] = (),
     ) -> Figure:
         """Curves: a panel for each axis (iteration, epoch, examples, seconds), a line a group.
 
-        Other kinds, and `tune`, are those of `runner.compare.view`.
+        Other kinds, `tune` and `problem` are those of `runner.compare.view`. Without a measure it
+        is the training loss for curves, else the validation error.
 
         Raises:
             ConfigError: the measure, an axis or a key is not known, or does not suit the kind.
         """
-        view = View(kind, measure, tuple(axes), tuple(by), tuple(tune), target)
+        view = View(kind, measure, tuple(axes), tuple(by), tuple(tune), target, tuple(problem))
         view.check()
         return view.draw(view.groups(self._runs))
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import TYPE_CHECKING, NoReturn, get_args
 
 from runner.compare.view import Kind, View
 from runner.errors import RecordError, UserError
+
+if TYPE_CHECKING:
+    from runner.compare.grouping import Group
+    from runner.compare.tables import Format
 
 DESCRIPTION = """\
 Compare finished or running runs: draw their curves, and tabulate how they ended.
@@ -20,9 +25,11 @@ Compare finished or running runs: draw their curves, and tabulate how they ended
   runner-compare outputs --tune optimizer.learning_rate   each at its best rate
   runner-compare outputs --figure surface --output paths.gif   the paths on a surface
   runner-compare outputs --axis epoch,seconds --output figure.pdf
+  runner-compare outputs --figure profile --problem data,model --tune optimizer.learning_rate
   runner-compare outputs --table markdown             only the table
 
-Runs that differ in nothing but their seed are one line: their mean, with its 95 % interval.
+Runs that differ in nothing but their seed are one line: their mean with its 95 % interval, or
+between the two where there are two. Below the table it says which differences are more than chance.
 """
 
 
@@ -60,7 +67,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY,...",
         help="of the values of these keep the best for each combination of the rest",
     )
-    parser.add_argument("--measure", default="train_loss", help="(default: train_loss)")
+    parser.add_argument(
+        "--problem",
+        default="",
+        metavar="KEY,...",
+        help="what makes a problem; the rest is compared by its ranks over problems, or by "
+        "performance profiles (of --figure profile; default there: data,model)",
+    )
+    parser.add_argument("--measure", help="(default: train_loss; of profiles validation_error)")
     parser.add_argument(
         "--figure",
         default="curves",
@@ -73,7 +87,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="AXIS,...",
         help="a panel for each of iteration, epoch, examples, seconds (default: iteration,epoch)",
     )
-    parser.add_argument("--target", type=float, help="tell how long the measure took to get there")
+    parser.add_argument(
+        "--target",
+        type=float,
+        help="tell how long the measure took to get there (default in a profile: for each problem "
+        "the best median over seeds that is reached within 75%% of the epochs)",
+    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -92,45 +111,73 @@ def _parser() -> argparse.ArgumentParser:
 def compare(arguments: argparse.Namespace) -> None:
     """Read, draw, tabulate."""
     from runner.compare.figure import MOST_LINES, save
-    from runner.compare.reading import table
     from runner.compare.runs import find
-    from runner.compare.tables import cells, render
+    from runner.compare.waiting import waiting
 
-    view = View(
-        arguments.figure,
-        arguments.measure,
-        _words(arguments.axis),
-        _words(arguments.by),
-        _words(arguments.tune),
-        arguments.target,
-    )
+    view = _view(arguments)
     view.check()
-    found = find(arguments.paths)
+    with waiting("Looking for runs"):
+        found = find(arguments.paths)
     for reason in found.left_out:
         print(f"left out: {reason}", file=sys.stderr)
-    groups = view.groups(found.runs)
-    rows = table(groups, arguments.measure, arguments.target)
-    lines = cells(rows, arguments.measure, arguments.target)
-    print(render(lines, arguments.table or "text"), end="")
+    with waiting(f"Reading {len(found.runs)} runs"):
+        groups = view.groups(found.runs)
+        text, best = _tabulated(groups, view, arguments.table or "text")
+    print(text, end="")
     if arguments.table:
         return
-    best = {id(row.group) for row in rows[:MOST_LINES]}
     drawn = groups
-    if view.kind == "curves":
-        drawn = [group for group in groups if id(group) in best]
-    if len(drawn) < len(groups):
+    if view.kind == "curves" and len(groups) > MOST_LINES:
+        kept = {id(group) for group in best[:MOST_LINES]}
+        drawn = [group for group in groups if id(group) in kept]
         print(f"Drawn:  the best {len(drawn)} of {len(groups)} groups; --by chooses")
-    figure = view.draw(drawn)
     default = [arguments.paths[0] / f"comparison.{kind}" for kind in ("png", "svg")]
-    for file in [arguments.output] if arguments.output else default:
-        try:
-            if file.suffix == ".gif":
-                view.animate(drawn, file)
-            else:
-                save(figure, file)
-        except (OSError, ValueError) as error:
-            raise RecordError(f"{file}: cannot be written: {error}") from error
-        print(f"Figure: {file}")
+    with waiting("Drawing"):
+        figure = view.draw(drawn)
+        for file in [arguments.output] if arguments.output else default:
+            try:
+                if file.suffix == ".gif":
+                    view.animate(drawn, file)
+                else:
+                    save(figure, file)
+            except (OSError, ValueError) as error:
+                raise RecordError(f"{file}: cannot be written: {error}") from error
+            figure.set_layout_engine("none")  # as it has been laid out
+            print(f"Figure: {file}")
+
+
+def _view(arguments: argparse.Namespace) -> View:
+    usual = "validation_error" if arguments.figure == "profile" else "train_loss"
+    return View(
+        kind=arguments.figure,
+        measure=arguments.measure or usual,
+        axes=_words(arguments.axis),
+        by=_words(arguments.by),
+        tune=_words(arguments.tune),
+        target=arguments.target,
+        problem=_words(arguments.problem),
+    )
+
+
+def _tabulated(groups: Sequence[Group], view: View, kind: Format) -> tuple[str, list[Group]]:
+    """The table, with what can be said of it where it is read by people; the best groups first."""
+    from runner.compare import profile
+    from runner.compare.reading import table
+    from runner.compare.tables import cells, render
+
+    best: list[Group] = []
+    if view.kind == "profile":
+        lines = profile.cells(view.profile(groups))
+    else:
+        assert view.measure
+        rows = table(groups, view.measure, view.target)
+        lines, best = cells(rows, view.measure, view.target), [row.group for row in rows]
+    text = render(lines, kind)
+    words = view.verdict(groups) if kind in ("text", "markdown") else ""
+    if words:
+        words = textwrap.fill(words, 100, break_on_hyphens=False) if kind == "text" else words
+        text += f"\n{words}\n"
+    return text, best
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ AXIS_LABELS = {
 
 def curves_figure(groups: Sequence[Group], measure: str, axes: Sequence[str]) -> Figure:
     """A panel for each axis, a line for each group."""
-    figure, panels = _panels(len(axes))
+    figure, panels = empty_panels(len(axes))
     is_log = _is_loss(measure) and not _any_negative(groups, measure)
     for panel, axis in zip(panels, axes, strict=True):
         if is_log:
@@ -80,12 +80,12 @@ def sweep_figure(groups: Sequence[Group], measure: str) -> Figure:
 
 def final_figure(groups: Sequence[Group], measure: str, key: str) -> Figure:
     """The final value against a number, a line for each combination of the other settings."""
-    figure, (panel,) = _panels(1)
+    figure, (panel,) = empty_panels(1)
     lines: dict[str, list[Group]] = {}
     for group in groups:
         others = [str(value) for name, value in group.settings.items() if name != key]
         lines.setdefault(", ".join(others), []).append(group)
-    for (label, members), colour in zip(lines.items(), _cycle(len(lines)), strict=True):
+    for (label, members), colour in zip(lines.items(), line_styles(len(lines)), strict=True):
         xs, means = [], []
         for group in members:
             x = float(group.settings[key])
@@ -119,7 +119,7 @@ def heat_map(groups: Sequence[Group], measure: str, across: str, up: str) -> Fig
         finals = [read(run, measure).final for run in group.runs]
         place = ys.index(float(group.settings[up])), xs.index(float(group.settings[across]))
         values[place] = float(np.median(finals)) if finals else math.nan
-    figure, (panel,) = _panels(1)
+    figure, (panel,) = empty_panels(1)
     shown = np.where(np.isfinite(values), values, math.nan)
     image = panel.imshow(shown, origin="lower", aspect="auto", cmap="viridis_r")
     panel.set_xticks(range(len(xs)), [f"{x:g}" for x in xs], fontsize=7)
@@ -209,7 +209,8 @@ def _fit(panel: Axes) -> None:
             panel.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
+def empty_panels(count: int) -> tuple[Figure, list[Axes]]:
+    """A figure of the width of a column, or of a page, with so many panels side by side."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7 if count > 1 else 4.5, 2.8), layout="constrained")
@@ -231,10 +232,11 @@ def _styles(groups: Sequence[Group]) -> list[dict[str, Any]]:
 
         scale = colormaps["viridis"]
         return [{"color": scale(0.92 * i / (len(groups) - 1))} for i in range(len(groups))]
-    return _cycle(len(groups))
+    return line_styles(len(groups))
 
 
-def _cycle(count: int) -> list[dict[str, Any]]:
+def line_styles(count: int) -> list[dict[str, Any]]:
+    """Colours of the palette, and when they are used up the same with other dashes."""
     return [
         {"color": OKABE_ITO[i % len(OKABE_ITO)], "ls": STYLES[i // len(OKABE_ITO) % len(STYLES)]}
         for i in range(count)

@@ -7,7 +7,7 @@ or full). Keys that say nothing new, because their values follow from others (`o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner.compare.runs import Run
@@ -46,18 +46,33 @@ def settings_of(run: Run) -> dict[str, Any]:
     return settings
 
 
-def grouped(runs: Sequence[Run], by: Sequence[str] = ()) -> list[Group]:
+def grouped(
+    runs: Sequence[Run],
+    by: Sequence[str] = (),
+    first: Sequence[str] = (),
+    further: Sequence[str] = (),
+) -> list[Group]:
     """Runs grouped by what differs between them, or by the keys `by`; seeds stay together.
 
+    Args:
+        runs: the runs.
+        by: what makes a group.
+        first: keys that tell groups apart before others do, with all that is below them.
+        further: keys that tell groups apart besides `by`.
+
     Raises:
-        ConfigError: a key of `by` is none of the runs'.
+        ConfigError: a key is none of the runs'.
     """
     configs = [settings_of(run) for run in runs]
     known = {key for config in configs for key in config}
-    for key in by:
-        if key not in known:
+    known_above = known | {".".join(key.split(".")[:depth]) for key in known for depth in (1, 2)}
+    for key in (*by, *first, *further):
+        if key not in (known_above if key in first else known):
             raise ConfigError(f"{key} is not a key of these runs{did_you_mean(key, sorted(known))}")
-    keys = list(by) or differing(configs)
+    keys = differing(configs, first)
+    if by:
+        above = [key for key in keys if belongs(key, first)]
+        keys = list(dict.fromkeys([*above, *by, *further]))
     groups: dict[tuple[str, ...], Group] = {}
     for run, config in zip(runs, configs, strict=True):
         settings = {key: config.get(key, ABSENT) for key in keys}
@@ -66,8 +81,11 @@ def grouped(runs: Sequence[Run], by: Sequence[str] = ()) -> list[Group]:
     return sorted(groups.values(), key=_order)
 
 
-def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The keys whose values tell the configs apart, without those that follow from others."""
+def differing(configs: Sequence[Mapping[str, Any]], first: Sequence[str] = ()) -> list[str]:
+    """The keys whose values tell the configs apart, without those that follow from others.
+
+    Of keys that follow from each other those stay that belong to `first`.
+    """
     names = dict.fromkeys(key for config in configs for key in config)
     varying = [
         key
@@ -76,7 +94,7 @@ def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
     kept: list[str] = []
     # Names of options before their numbers: the numbers that come with an option follow from it.
-    for key in sorted(varying, key=lambda key: key.count(".")):
+    for key in sorted(varying, key=lambda key: (not belongs(key, first), key.count("."))):
         seen: dict[tuple[str, ...], str] = {}
         for config in configs:
             context = tuple(shown(config.get(other, ABSENT)) for other in kept)
@@ -85,6 +103,11 @@ def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
                 kept.append(key)
                 break
     return kept
+
+
+def belongs(key: str, to: Iterable[str]) -> bool:
+    """Whether a key is one of some keys, or below one of them."""
+    return any(key == name or key.startswith(f"{name}.") for name in to)
 
 
 def is_number(value: Any) -> bool:

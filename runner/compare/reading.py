@@ -6,10 +6,11 @@ mean where a run never gets there (it counts as infinitely late), and the number
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from runner.compare.grouping import Group
 from runner.compare.runs import Run
 from runner.measures import STEP_MEASURES
 from runner.sweep_table import ends, half_width
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Reading(NamedTuple):
@@ -37,7 +41,8 @@ class Reading(NamedTuple):
 class Row(NamedTuple):
     """One group: the medians of its runs' readings, and how far their final values are sure.
 
-    `half_width` is half the 95 % interval of the mean of `final`; None for a single run.
+    `half_width` is half the 95 % interval of the mean of `final`; None for a single run. `finals`
+    are in the order of the group's runs.
     """
 
     group: Group
@@ -45,8 +50,24 @@ class Row(NamedTuple):
     half_width: float | None
     reached: int
     outcome: str
+    finals: tuple[float, ...]
 
 
+def _once(function: Callable[P, R]) -> Callable[P, R]:
+    """Read the same off a run only once."""
+
+    @functools.wraps(function)
+    def remembered(*arguments: P.args, **named: P.kwargs) -> R:
+        run = cast(Run, arguments[0])
+        key = (function.__name__, *arguments[1:], *named.items())
+        if key not in run.readings:
+            run.readings[key] = function(*arguments, **named)
+        return cast(R, run.readings[key])
+
+    return remembered
+
+
+@_once
 def read(run: Run, measure: str, target: float | None = None) -> Reading:
     """The numbers of one run. Measures of every step are smoothed first; less is better."""
     line = curve(run, measure, "epoch")
@@ -59,6 +80,15 @@ def read(run: Run, measure: str, target: float | None = None) -> Reading:
     if run.status == "diverged":
         reading = reading._replace(final=math.inf, area=math.inf)
     return reading if target is None else reading._replace(**_to_target(run, measure, y, target))
+
+
+@_once
+def start_and_best(run: Run, measure: str, part: float) -> tuple[float, float]:
+    """The first value of a measure, and the least within a part of the planned epochs."""
+    line = curve(run, measure, "epoch")
+    y = smoothed(line.y) if measure in STEP_MEASURES else line.y
+    early = y[line.x <= part * float(run.summary["total_epochs"])]
+    return (float(early[0]), float(early.min())) if len(early) else (math.inf, math.inf)
 
 
 def _to_target(run: Run, measure: str, y: np.ndarray, target: float) -> dict[str, float]:
@@ -78,11 +108,12 @@ def table(groups: Sequence[Group], measure: str, target: float | None = None) ->
     for group in groups:
         readings = [read(run, measure, target) for run in group.runs]
         median = Reading(*(_median(values) for values in zip(*readings, strict=True)))
-        finals = [one.final for one in readings if math.isfinite(one.final)]
+        finals = tuple(one.final for one in readings)
+        spread = half_width([final for final in finals if math.isfinite(final)])
         reached = sum(math.isfinite(one.steps) for one in readings)
         counts = ends(run.status for run in group.runs)
         outcome = ", ".join(f"{count} {way}" for way, count in counts.items())
-        rows.append(Row(group, median, half_width(finals), reached, outcome))
+        rows.append(Row(group, median, spread, reached, outcome, finals))
     return sorted(rows, key=lambda row: (math.isnan(row.median.final), row.median.final))
 
 

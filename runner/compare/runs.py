@@ -32,6 +32,8 @@ class Run:
     def __init__(self, directory: Path, summary: Mapping[str, Any]) -> None:
         self.directory = directory
         self.summary = summary
+        self.readings: dict[Any, Any] = {}
+        """What was read off its curves before, which is of one moment as they are."""
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -67,7 +69,8 @@ class Run:
 def _curve(file: Path, expected: np.dtype) -> npt.NDArray:
     """A curve, if it is one and has the columns that it should have."""
     try:
-        rows = read_curve(file)
+        # A plain array on the same memory: every slice of a `memmap` costs ten times as much.
+        rows = np.asarray(read_curve(file))
     except (OSError, ValueError, EOFError):
         return np.zeros(0, expected)
     names = rows.dtype.names or ()

@@ -25,12 +25,12 @@ def cells(rows: Sequence[Row], measure: str, target: float | None) -> list[list[
     lines = [[*header, "runs"]]
     for row in rows:
         median = row.median
-        line = [str(value) for value in row.group.settings.values()] + [_number(median.final)]
+        line = [str(value) for value in row.group.settings.values()] + [number(median.final)]
         if several:
             line.append("" if row.half_width is None else f"+- {row.half_width:.2g}")
-        line += [_number(median.best), _number(median.area)]
+        line += [number(median.best), number(median.area)]
         if target is not None:
-            line += [_number(value) for value in (median.steps, median.epochs, median.seconds)]
+            line += [number(value) for value in (median.steps, median.epochs, median.seconds)]
             line += [f"{row.reached}/{len(row.group.runs)}"] if several else []
         lines.append([*line, row.outcome])
     return lines
@@ -65,7 +65,8 @@ def _escaped(text: str) -> str:
     return text.replace("+-", r"$\pm$")
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A number as a table shows it: four digits, `never` if infinite, `-` if not known."""
     if math.isnan(value):
         return "-"
     return "never" if math.isinf(value) else f"{value:.4g}"

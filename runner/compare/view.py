@@ -6,6 +6,7 @@ The figures are a table by name. `auto` takes the one that suits what differs be
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,9 +15,13 @@ from runner.compare.animation import save_animation
 from runner.compare.curve import AXES, MEASURES
 from runner.compare.figure import curves_figure, final_figure, heat_map, sweep_figure
 from runner.compare.grouping import Group, grouped, is_number
+from runner.compare.problems import PROBLEM, compared, problems
+from runner.compare.profile import Profile, profile, profile_figure
+from runner.compare.reading import table
 from runner.compare.runs import Run
 from runner.compare.surface import suits, surface_figure
 from runner.compare.tuning import tuned
+from runner.compare.verdict import over_problems, over_seeds
 from runner.config import did_you_mean
 from runner.errors import ConfigError
 
@@ -24,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-Kind = Literal["auto", "curves", "final", "heat_map", "surface"]
+Kind = Literal["auto", "curves", "final", "heat_map", "surface", "profile"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +42,7 @@ class View:
     by: tuple[str, ...] = ()
     tune: tuple[str, ...] = ()
     target: float | None = None
+    problem: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Check the names of the measure and of the axes.
@@ -52,15 +58,46 @@ class View:
                 raise ConfigError(f"the axis {axis} is not known{did_you_mean(axis, AXES)}")
 
     def groups(self, runs: Sequence[Run]) -> list[Group]:
-        """The runs grouped, and of the groups the tuned ones.
+        """The runs grouped, and of the groups the tuned ones (a profile tunes by itself).
 
         Raises:
-            ConfigError: a key of `by` or `tune` is none that differs.
+            ConfigError: a key of `by`, `tune` or `problem` is none that differs.
         """
-        found = grouped(runs, self.by)
-        if self.tune:
+        usual = (key for key in PROBLEM if any(key in run.config for run in runs))
+        first = self.problem or (tuple(usual) if self.kind == "profile" else ())
+        found = grouped(runs, self.by, first, self.tune)
+        if self.tune and self.kind != "profile":
             found = tuned(found, self.tune, self.measure or SWEEP_MEASURE, self.target)
         return found
+
+    def profile(self, groups: Sequence[Group], axis: str | None = None) -> Profile:
+        """The performance profile of some groups, in the unit of an axis (the first one's).
+
+        Raises:
+            ConfigError: the groups are of one problem only, or there is nothing to compare.
+        """
+        measure = self.measure or SWEEP_MEASURE
+        found = problems(groups, measure, self.problem, self.tune, self.target)
+        return profile(found, measure, axis or self.axes[0])
+
+    def verdict(self, groups: Sequence[Group]) -> str:
+        """What can be said of the groups, and how surely: over problems if there are, else seeds.
+
+        Raises:
+            ConfigError: see `profile`.
+        """
+        if self.kind == "profile":
+            one = self.profile(groups)
+            return over_problems(one.ranked, f"the {one.unit} to the target")
+        measure = self.measure or SWEEP_MEASURE
+        if not self.problem:
+            return over_seeds(table(groups, measure), measure, bool(self.tune))
+        found = problems(groups, measure, self.problem, self.tune, self.target)
+        finals = {
+            name: [_final_median(problem.groups.get(name), measure) for problem in found]
+            for name in compared(found)
+        }
+        return over_problems(finals, f"the median final {measure.replace('_', ' ')}")
 
     def draw(self, groups: Sequence[Group]) -> Figure:
         """The figure of some groups.
@@ -90,6 +127,11 @@ SWEEP_MEASURE = "validation_error"
 """What a sweep is judged by unless something else is named, as in its table."""
 
 
+def _final_median(group: Group | None, measure: str) -> float:
+    """Infinite where there was no run."""
+    return math.inf if group is None else table([group], measure)[0].median.final
+
+
 def _auto(groups: Sequence[Group], view: View) -> Figure:
     if suits(groups, view.tune):
         return surface_figure(groups, view)
@@ -109,6 +151,10 @@ def _final(groups: Sequence[Group], view: View) -> Figure:
 def _heat_map(groups: Sequence[Group], view: View) -> Figure:
     across, up, *_ = _numbers(groups, view, 2)
     return heat_map(groups, view.measure or SWEEP_MEASURE, across, up)
+
+
+def _profile(groups: Sequence[Group], view: View) -> Figure:
+    return profile_figure([view.profile(groups, axis) for axis in view.axes])
 
 
 def _numbers(groups: Sequence[Group], view: View, count: int) -> list[str]:
@@ -132,4 +178,5 @@ FIGURES: Mapping[str, Callable[[Sequence[Group], View], Figure]] = {
     "final": _final,
     "heat_map": _heat_map,
     "surface": surface_figure,
+    "profile": _profile,
 }

@@ -1,0 +1,126 @@
+"""`make bench-compare`: how long it takes to compare a thousand runs, and how much memory.
+
+The runs are made by the recorder itself, with steps, evaluations and event files as after
+training: 40 settings with 25 seeds each. The command is timed as a process, with its figure and its
+table, and held against the goal: ten seconds and one GiB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
+from runner.record.recorder import Recorder
+from tests.bench.training import machine
+
+GOAL_SECONDS, GOAL_BYTES = 10.0, 2**30
+SEEDS, STEPS_PER_EPOCH = 25, 50
+COMMANDS = {
+    "curves": (),
+    "table": ("--table", "csv"),
+    "final": ("--figure", "final", "--measure", "validation_error"),
+    "epochs": (
+        "--measure",
+        "validation_error",
+        "--target",
+        "0.05",
+        "--tune",
+        RATE := "optimizer.learning_rate",
+    ),
+}
+
+
+class Cost(NamedTuple):
+    """Seconds of a process, the longest silence in them, and the most memory, in bytes."""
+
+    seconds: float
+    silence: float
+    memory: int
+
+
+def make(directory: Path, number: int, steps: int) -> None:
+    """Record a run whose loss falls from 2 to about its noise."""
+    random = np.random.default_rng(number)
+    setting, seed = divmod(number, SEEDS)
+    option, rate = divmod(setting, 8)
+    config = {
+        "seed": seed,
+        "optimizer": {"name": f"optimizer_{option}", "learning_rate": 10.0**-rate},
+        "data": {"name": "digits", "dir": None},
+        "model": {"name": "mlp", "widths": [64]},
+    }
+    epochs = steps // STEPS_PER_EPOCH
+    recorder = Recorder(
+        directory,
+        config=config,
+        seed=seed,
+        train_examples=1600,
+        total_steps=steps,
+        total_epochs=epochs,
+        device="cpu",
+    )
+    rows = np.zeros(steps, STEP_DTYPE)
+    rows["step"] = np.arange(steps)
+    rows["train_loss"] = 2 * np.exp(-rows["step"] / steps * (8 - rate)) + 0.1 * random.random(steps)
+    marks = np.zeros(epochs + 1, EPOCH_DTYPE)
+    marks["epoch"] = np.arange(epochs + 1)
+    marks["step"] = STEPS_PER_EPOCH * marks["epoch"]
+    for name in ("train_loss", "validation_loss", "validation_error"):
+        marks[name] = np.append(rows["train_loss"], rows["train_loss"][-1])[marks["step"]]
+    begun = 1_700_000_000.0
+    recorder.write(Chunk(rows, marks, begun, begun + 1.0, epochs))
+    recorder.close("finished")
+
+
+def process(*arguments: str) -> Cost:
+    """Run `runner-compare ARGUMENTS`."""
+    begun = said = time.perf_counter()
+    silence = 0.0
+    command = [sys.executable, "-m", "runner.compare", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
+        assert running.stdout
+        while os.read(running.stdout.fileno(), 65536):
+            silence, said = max(silence, time.perf_counter() - said), time.perf_counter()
+        silence = max(silence, time.perf_counter() - said)
+        _, status, used = os.wait4(running.pid, 0)
+        running.returncode = os.waitstatus_to_exitcode(status)
+    assert running.returncode == 0, f"runner-compare {' '.join(arguments)}: {running.returncode}"
+    scale = 1024 if sys.platform == "linux" else 1
+    return Cost(time.perf_counter() - begun, silence, used.ru_maxrss * scale)
+
+
+def main() -> None:
+    """Make the runs, compare them in several ways, print what it cost."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--folder", type=Path, help="runs that are there already")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        folder = chosen.folder or Path(directory)
+        if not chosen.folder:
+            print(f"Recording {chosen.runs} runs of {chosen.steps} steps ...", flush=True)
+            for number in range(chosen.runs):
+                make(folder / f"{number:05d}", number, chosen.steps)
+        print(f"On {machine()}. The goal: {GOAL_SECONDS:g} s, {GOAL_BYTES / 2**20:g} MiB.")
+        for name, arguments in COMMANDS.items():
+            cost = process(str(folder), *arguments)
+            kept = cost.seconds <= GOAL_SECONDS and cost.memory <= GOAL_BYTES
+            print(
+                f"{name:8s} {cost.seconds:6.1f} s  {cost.memory / 2**20:6.0f} MiB  "
+                f"longest silence {cost.silence:4.1f} s  {'' if kept else 'MISSED'}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
