@@ -9,7 +9,7 @@ LOCK := .ci/requirements.lock
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train figure test test-fast lint format types docs gallery bench bench-setup bench-sweep lock wheel clean
+.PHONY: help setup train figure test test-fast lint format types docs gallery bench bench-setup bench-sweep bench-compare lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
@@ -62,6 +62,9 @@ bench: $(READY)  ## measure training speed against the peers; writes docs/benchm
 
 bench-sweep: $(READY)  ## measure sweeps: against other ways to run them, and with many lanes
 	$(BIN)/python -m tests.bench.sweep --output docs/sweeps.md
+
+bench-compare: $(READY)  ## measure how long it takes to compare a thousand runs
+	$(BIN)/python -m tests.bench.compare
 
 lock: $(READY)  ## renew the locked dependencies from pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

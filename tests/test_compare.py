@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from runner.compare.runs import Run, find
 from runner.compare.tables import cells, render
 from runner.compare.tuning import tuned
 from runner.compare.view import View
+from runner.compare.waiting import waiting
 from runner.errors import ConfigError
 from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
 from runner.record.recorder import Recorder
@@ -377,3 +379,12 @@ def test_a_hundred_seeds_are_one_line(tmp_path: Path) -> None:
     assert len(found.runs) == 100
     (row,) = table(grouped(found.runs), "train_loss")
     assert row.median.final == pytest.approx(np.linspace(3, 1, 200)[-3:].mean())
+
+
+def test_waiting_says_what_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with waiting("A moment"):
+        pass
+    assert capsys.readouterr().err == ""
+    with waiting("Long work", patience=0.01):
+        time.sleep(0.1)
+    assert capsys.readouterr().err.startswith("Long work: 0 s\n")

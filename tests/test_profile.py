@@ -124,7 +124,7 @@ def test_the_figure_says_the_scores(study: Path) -> None:
     view = View("profile", "train_loss", tune=(RATE,))
     figure = view.draw(view.groups(runner.load(study)))
     (panel,) = figure.axes  # the ratios of epochs are those of steps
-    assert "steps to the target" in panel.get_xlabel()
+    assert "steps to target" in panel.get_xlabel()
     labels = [text.get_text() for text in figure.legends[0].texts]
     assert labels[0] == "0.96  adam"
     adam = panel.get_lines()[0]

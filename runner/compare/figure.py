@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 STYLES = ("-", "--", ":", "-.")
 FEW_LINES, MOST_LINES = 6, 12
+MEANS = {False: "mean", True: "geometric mean"}
+"""What is drawn on a linear and on a logarithmic axis."""
 AXIS_LABELS = {
     "iteration": "iterations",
     "epoch": "epochs",
@@ -81,6 +83,7 @@ def sweep_figure(groups: Sequence[Group], measure: str) -> Figure:
 def final_figure(groups: Sequence[Group], measure: str, key: str) -> Figure:
     """The final value against a number, a line for each combination of the other settings."""
     figure, (panel,) = empty_panels(1)
+    is_log = _is_loss(measure) and not _any_negative(groups, measure)
     lines: dict[str, list[Group]] = {}
     for group in groups:
         others = [str(value) for name, value in group.settings.items() if name != key]
@@ -97,16 +100,17 @@ def final_figure(groups: Sequence[Group], measure: str, key: str) -> Figure:
                 panel.plot([x], [0.97], "x", ms=5, transform=top, color=colour["color"])
             if known:
                 xs.append(x)
-                means.append(float(np.mean(known)))
+                means.append(_mean(known, is_log))
         panel.plot(xs, means, marker="o", ms=3, lw=1.2, label=label or None, **colour)
     if all(float(group.settings[key]) > 0 for group in groups):
         panel.set_xscale("log")
-    if _is_loss(measure):
+    if is_log:
         panel.set_yscale("log")
     panel.set_xlabel(key, fontsize=8)
     panel.set_ylabel(f"final {measure.replace('_', ' ')}", fontsize=8)
     if len(lines) > 1:
         panel.legend(fontsize=7, frameon=False)
+    small_print(figure, f"points: runs; line: their {MEANS[is_log]}; x: a run that diverged")
     return figure
 
 
@@ -155,9 +159,8 @@ def _explained(groups: Sequence[Group], measure: str, is_log: bool) -> str:
     counts = sorted({len(living(members)) for members in lines} - {0})
     parts = []
     if counts and counts[-1] > 1:
-        kind = "geometric mean" if is_log else "mean"
         seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
-        parts.append(f"{kind} of {seeds} seeds")
+        parts.append(f"{MEANS[is_log]} of {seeds} seeds")
         parts += ["band: 95 % interval of the mean"] if counts[-1] > 2 else []
         parts += ["band of 2 seeds: from one to the other"] if 2 in counts else []
     if measure in STEP_MEASURES:
@@ -249,6 +252,12 @@ def _many(groups: Sequence[Group], key: str) -> bool:
 
 def _is_loss(measure: str) -> bool:
     return measure.endswith(("loss", "norm"))
+
+
+def _mean(values: Sequence[float], is_log: bool) -> float:
+    if is_log and min(values) > 0:
+        return math.exp(np.log(values).mean())
+    return float(np.mean(values))
 
 
 def _any_negative(groups: Sequence[Group], measure: str) -> bool:

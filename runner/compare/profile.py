@@ -112,7 +112,7 @@ def profile_figure(profiles: Sequence[Profile]) -> Figure:
             panel.step(x, y, where="post", label=_scored(name, drawn), **style)
         panel.set_xlim(0.96, R_MAX)
         panel.set_ylim(-0.03, 1.03)
-        panel.set_xlabel(f"{one.unit} to the target, over those of the best", fontsize=8)
+        panel.set_xlabel(f"{one.unit} to target, over the best's", fontsize=8)
     panels[0].set_ylabel("part of the problems", fontsize=8)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(
@@ -145,7 +145,12 @@ def _explained(one: Profile) -> str:
 
 def cells(one: Profile) -> list[list[str]]:
     """The header, and a line for each of what is compared: score, part solved, time by problem."""
-    header = ["", "score", "solved", *(f"{one.unit}: {problem.name}" for problem in one.problems)]
+    header = [
+        "compared",
+        "score",
+        "solved",
+        *(f"{one.unit}: {problem.name}" for problem in one.problems),
+    ]
     lines = [header]
     for name, score in one.scores.items():
         row = one.names.index(name)

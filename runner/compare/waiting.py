@@ -13,14 +13,13 @@ PATIENCE = 1.5
 
 
 @contextmanager
-def waiting(what: str) -> Iterator[None]:
+def waiting(what: str, patience: float = PATIENCE) -> Iterator[None]:
     """Say on stderr what is being done, and for how long, once that is longer than a moment.
 
-    On a terminal it is one line that is taken back in the end; elsewhere a line, and more of them
-    more and more rarely.
+    On a terminal it is one line that is taken back in the end.
     """
     done = threading.Event()
-    speaker = threading.Thread(target=_speak, args=(what, done), daemon=True)
+    speaker = threading.Thread(target=_speak, args=(what, patience, done), daemon=True)
     speaker.start()
     try:
         yield
@@ -29,15 +28,14 @@ def waiting(what: str) -> Iterator[None]:
         speaker.join()
 
 
-def _speak(what: str, done: threading.Event) -> None:
-    begun, pause = time.perf_counter(), PATIENCE
+def _speak(what: str, patience: float, done: threading.Event) -> None:
+    begun = time.perf_counter()
     terminal = sys.stderr.isatty()
     said = False
-    while not done.wait(pause):
+    while not done.wait(patience):
         said = True
         words = f"{what}: {time.perf_counter() - begun:.0f} s"
         print(f"\r{words}" if terminal else words, end="" if terminal else "\n", file=sys.stderr)
         sys.stderr.flush()
-        pause = 1.0 if terminal else 2 * pause
     if said and terminal:
         print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -28,21 +28,23 @@ COMMANDS = {
     "curves": (),
     "table": ("--table", "csv"),
     "final": ("--figure", "final", "--measure", "validation_error"),
-    "epochs": (
+    "profile": ("--figure", "profile", "--problem", "optimizer.learning_rate"),
+    "tuned": (
         "--measure",
         "validation_error",
         "--target",
         "0.05",
         "--tune",
-        RATE := "optimizer.learning_rate",
+        "optimizer.learning_rate",
     ),
 }
 
 
 class Cost(NamedTuple):
-    """Seconds of a process, the longest silence in them, and the most memory, in bytes."""
+    """Seconds of a process, and of a core; its longest silence; the most memory, in bytes."""
 
     seconds: float
+    core: float
     silence: float
     memory: int
 
@@ -85,7 +87,8 @@ def process(*arguments: str) -> Cost:
     """Run `runner-compare ARGUMENTS`."""
     begun = said = time.perf_counter()
     silence = 0.0
-    command = [sys.executable, "-m", "runner.compare", *arguments]
+    start = "from runner.compare.cli import main; main()"
+    command = [sys.executable, "-c", start, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
         assert running.stdout
         while os.read(running.stdout.fileno(), 65536):
@@ -95,7 +98,8 @@ def process(*arguments: str) -> Cost:
         running.returncode = os.waitstatus_to_exitcode(status)
     assert running.returncode == 0, f"runner-compare {' '.join(arguments)}: {running.returncode}"
     scale = 1024 if sys.platform == "linux" else 1
-    return Cost(time.perf_counter() - begun, silence, used.ru_maxrss * scale)
+    core = used.ru_utime + used.ru_stime
+    return Cost(time.perf_counter() - begun, core, silence, used.ru_maxrss * scale)
 
 
 def main() -> None:
@@ -116,7 +120,8 @@ def main() -> None:
             cost = process(str(folder), *arguments)
             kept = cost.seconds <= GOAL_SECONDS and cost.memory <= GOAL_BYTES
             print(
-                f"{name:8s} {cost.seconds:6.1f} s  {cost.memory / 2**20:6.0f} MiB  "
+                f"{name:8s} {cost.seconds:6.1f} s ({cost.core:.1f} s of a core)  "
+                f"{cost.memory / 2**20:6.0f} MiB  "
                 f"longest silence {cost.silence:4.1f} s  {'' if kept else 'MISSED'}",
                 flush=True,
             )
