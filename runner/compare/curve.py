@@ -45,12 +45,17 @@ def curve(run: Run, measure: str, axis: str) -> Curve:
 
     Measures of every step are taken from the steps, others from the evaluations.
     """
-    rows = run.steps if measure in STEP_MEASURES else run.epochs
+    rows = rows_of(run, measure)
     y = np.asarray(rows[measure], float)
     x = position(run, rows, axis)
     known = np.isfinite(y)
     end = float(x[-1]) if run.status == "diverged" and len(x) else None
     return Curve(x[known], y[known], end)
+
+
+def rows_of(run: Run, measure: str) -> npt.NDArray:
+    """The steps or the evaluations, whichever a measure is taken from."""
+    return run.steps if measure in STEP_MEASURES else run.epochs
 
 
 def position(run: Run, rows: npt.NDArray, axis: str) -> npt.NDArray:
@@ -96,18 +101,18 @@ def thinned(x: npt.NDArray, y: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:
 
 
 def band(curves: Sequence[Curve], log: bool = False, part: float = 0.02) -> Band | None:
-    """The mean of smoothed curves, as far as all of them go that have not diverged.
+    """The mean of smoothed curves, as far as all of them go that have not diverged, thinned.
 
     The interval is Student's: m +- t s / sqrt(n), at each point by itself. For a logarithmic axis
     both are of the logarithms, exp(m +- t s / sqrt(n)): the geometric mean, and an interval that
     stays above 0. Values of which not all are positive are averaged as they are.
     """
-    alive = living(curves)
+    alive = [one for one in curves if one.diverged is None and len(one.x)]
     if not alive:
         return None
     longest = max(alive, key=lambda one: len(one.x))
     end = min(float(one.x[-1]) for one in alive)
-    x = longest.x[longest.x <= end]
+    x, _ = thinned(longest.x[longest.x <= end], longest.y[longest.x <= end])
     values = np.stack([np.interp(x, one.x, smoothed(one.y, part)) for one in alive])
     log = log and bool((values > 0).all())
     if log:
@@ -122,8 +127,3 @@ def band(curves: Sequence[Curve], log: bool = False, part: float = 0.02) -> Band
         mean = np.exp(mean)
         low, high = (None if end is None else np.exp(end) for end in (low, high))
     return Band(x, mean, low, high)
-
-
-def living(curves: Sequence[Curve]) -> list[Curve]:
-    """Those that have points and have not diverged: a band is of these."""
-    return [one for one in curves if one.diverged is None and len(one.x)]

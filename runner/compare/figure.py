@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runner.compare.curve import band, curve, living, smoothed, thinned
+from runner.compare.curve import band, curve, rows_of, smoothed, thinned
 from runner.compare.grouping import Group, is_number
 from runner.compare.reading import read
+from runner.compare.runs import Run
 from runner.measures import STEP_MEASURES
 
 if TYPE_CHECKING:
@@ -155,8 +156,8 @@ def small_print(figure: Figure, text: str) -> None:
 
 def _explained(groups: Sequence[Group], measure: str, is_log: bool) -> str:
     """What the lines and bands of curves are."""
-    lines = [[curve(run, measure, "epoch") for run in group.runs] for group in groups]
-    counts = sorted({len(living(members)) for members in lines} - {0})
+    ends = [[run.status for run in group.runs if _has(run, measure)] for group in groups]
+    counts = sorted({sum(end != "diverged" for end in own) for own in ends} - {0})
     parts = []
     if counts and counts[-1] > 1:
         seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
@@ -166,7 +167,7 @@ def _explained(groups: Sequence[Group], measure: str, is_log: bool) -> str:
     if measure in STEP_MEASURES:
         parts.append("smoothed over 2 % of the steps")
         parts += ["faint: one run, raw"] if len(groups) <= FEW_LINES else []
-    if any(one.diverged is not None for members in lines for one in members):
+    if any("diverged" in own for own in ends):
         parts.append("x: diverged")
     return "; ".join(parts)
 
@@ -191,10 +192,9 @@ def _line(
     if mean is None:
         panel.plot([], [], lw=1.3, label=f"{group.label} (diverged)", **style)
         return
-    panel.plot(*thinned(mean.x, mean.mean), lw=1.3, label=group.label, **style)
+    panel.plot(mean.x, mean.mean, lw=1.3, label=group.label, **style)
     if mean.low is not None and mean.high is not None:
-        (x, low), (_, high) = thinned(mean.x, mean.low), thinned(mean.x, mean.high)
-        panel.fill_between(x, low, high, alpha=0.2, lw=0, color=style["color"])
+        panel.fill_between(mean.x, mean.low, mean.high, alpha=0.2, lw=0, color=style["color"])
 
 
 def _fit(panel: Axes) -> None:
@@ -262,7 +262,12 @@ def _mean(values: Sequence[float], is_log: bool) -> float:
 
 def _any_negative(groups: Sequence[Group], measure: str) -> bool:
     """Losses of a problem may be."""
-    return any((curve(run, measure, "epoch").y < 0).any() for x in groups for run in x.runs)
+    runs = (run for group in groups for run in group.runs)
+    return any((rows_of(run, measure)[measure] < 0).any() for run in runs)
+
+
+def _has(run: Run, measure: str) -> bool:
+    return bool(np.isfinite(rows_of(run, measure)[measure]).any())
 
 
 def _per_step(measure: str) -> str:

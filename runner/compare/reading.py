@@ -14,7 +14,7 @@ from typing import NamedTuple, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-from runner.compare.curve import curve, position, smoothed
+from runner.compare.curve import curve, position, rows_of, smoothed
 from runner.compare.grouping import Group
 from runner.compare.runs import Run
 from runner.measures import STEP_MEASURES
@@ -96,7 +96,7 @@ def _to_target(run: Run, measure: str, y: np.ndarray, target: float) -> dict[str
     hit = np.flatnonzero(y <= target)
     if not len(hit):
         return {"steps": math.inf, "epochs": math.inf, "seconds": math.inf}
-    rows = run.steps if measure in STEP_MEASURES else run.epochs
+    rows = rows_of(run, measure)
     rows = rows[np.isfinite(rows[measure])][hit[:1]]
     axes = {"steps": "iteration", "epochs": "epoch", "seconds": "seconds"}
     return {name: float(position(run, rows, axis)[0]) for name, axis in axes.items()}

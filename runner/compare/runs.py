@@ -50,9 +50,12 @@ class Run:
         """The seed of all its random numbers."""
         return int(self.summary["seed"])
 
-    @functools.cached_property
+    @property
     def steps(self) -> npt.NDArray:
-        """A row a step (see `runner.record.chunk`); none if there is no curve."""
+        """A row a step (see `runner.record.chunk`); none if there is no curve.
+
+        Mapped anew each time and not kept, so that long runs, however many, need no memory.
+        """
         return _curve(self.directory / "steps.npy", STEP_DTYPE)
 
     @functools.cached_property

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PATIENCE = 1.5
+PATIENCE = 1.0
 """Seconds without a word."""
 
 
