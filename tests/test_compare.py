@@ -15,7 +15,7 @@ import scipy.stats
 
 import runner
 from runner.compare.cli import run_command_line
-from runner.compare.curve import AXES, band, curve, smoothed
+from runner.compare.curve import AXES, POINTS, band, curve, smoothed, thinned
 from runner.compare.figure import curves_figure, sweep_figure
 from runner.compare.grouping import grouped
 from runner.compare.reading import read, table
@@ -212,6 +212,16 @@ def test_smoothing_is_the_mean_of_a_window(points: int) -> None:
     for i in range(points):
         expected.append(y[max(i - reach, 0) : i + reach + 1].mean())
     np.testing.assert_allclose(smoothed(y), expected)
+
+
+def test_a_long_curve_keeps_its_ends_and_its_beginning() -> None:
+    """The first steps fill half of a logarithmic axis."""
+    x, y = thinned(np.arange(100_000), np.arange(100_000) * 2.0)
+    assert len(x) <= POINTS
+    assert (x[0], x[-1]) == (0, 99_999)
+    np.testing.assert_array_equal(x[:20], np.arange(20))
+    assert np.diff(x).max() <= 101
+    np.testing.assert_array_equal(y, 2.0 * x)
 
 
 def test_the_numbers_of_a_run(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ Compare finished or running runs: draw their curves, and tabulate how they ended
   runner-compare outputs --figure profile --problem data,model --tune optimizer.learning_rate
   runner-compare outputs --table markdown             only the table
 
-Runs that differ in nothing but their seed are one line: their mean with its 95 % interval, or
-between the two where there are two. Below the table it says which differences are more than chance.
+Runs that differ in nothing but their seed are one line: their mean with its 95 % interval (of two
+runs: from one to the other). Below the table it says which differences are more than chance.
 """
 
 
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         "--target",
         type=float,
         help="tell how long the measure took to get there (default in a profile: for each problem "
-        "the best median over seeds that is reached within 75%% of the epochs)",
+        "nearly the best that is reached within 75%% of the epochs)",
     )
     parser.add_argument(
         "--output",

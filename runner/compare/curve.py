@@ -16,7 +16,7 @@ from runner.sweep_table import interval_factor
 AXES = ("iteration", "epoch", "examples", "seconds")
 MEASURES = tuple(dict.fromkeys((*STEP_MEASURES, *EPOCH_MEASURES)))
 POINTS = 2000
-"""How many points of a curve are drawn at most: a sample, evenly spaced."""
+"""How many points of a curve are drawn at most."""
 
 
 class Curve(NamedTuple):
@@ -93,10 +93,15 @@ def smoothed(y: npt.NDArray, part: float = 0.02) -> npt.NDArray:
 
 
 def thinned(x: npt.NDArray, y: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:
-    """At most `POINTS` of the points, evenly spaced, the first and the last among them."""
+    """At most `POINTS` of the points, the first and the last among them.
+
+    Half of them are evenly spaced and half by ratio, for linear and for logarithmic axes.
+    """
     if len(x) <= POINTS:
         return x, y
-    kept = np.unique(np.linspace(0, len(x) - 1, POINTS).round().astype(int))
+    evenly = np.linspace(0, len(x) - 1, POINTS // 2)
+    by_ratio = np.geomspace(1, len(x), POINTS // 2) - 1
+    kept = np.unique(np.concatenate([evenly, by_ratio]).round().astype(int))
     return x[kept], y[kept]
 
 
