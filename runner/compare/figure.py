@@ -18,7 +18,6 @@ from runner.compare.curve import band, curve, rows_of, smoothed, thinned
 from runner.compare.grouping import Group, is_number
 from runner.compare.reading import read
 from runner.compare.runs import Run
-from runner.measures import STEP_MEASURES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 STYLES = ("-", "--", ":", "-.")
 FEW_LINES, MOST_LINES = 6, 12
+RAW_POINTS = 100
+"""Curves of more points are smoothed, with raw ones behind them."""
 MEANS = {False: "mean", True: "geometric mean"}
 """What is drawn on a linear and on a logarithmic axis."""
 AXIS_LABELS = {
@@ -164,8 +165,8 @@ def _explained(groups: Sequence[Group], measure: str, is_log: bool) -> str:
         parts.append(f"{MEANS[is_log]} of {seeds} seeds")
         parts += ["band: 95 % interval of the mean"] if counts[-1] > 2 else []
         parts += ["band of 2 seeds: from one to the other"] if 2 in counts else []
-    if measure in STEP_MEASURES:
-        parts.append("smoothed over 2 % of the steps")
+    if max(len(rows_of(run, measure)) for group in groups for run in group.runs) > RAW_POINTS:
+        parts.append("smoothed over 2 % of the points")
         parts += ["faint: one run, raw"] if len(groups) <= FEW_LINES else []
     if any("diverged" in own for own in ends):
         parts.append("x: diverged")
@@ -180,7 +181,7 @@ def _line(
     What diverged is drawn by itself, with a cross at the top where it ended.
     """
     lines = [curve(run, measure, axis) for run in group.runs]
-    noisy = next((line for line in lines if raw and len(line.x) > 100), None)
+    noisy = next((line for line in lines if raw and len(line.x) > RAW_POINTS), None)
     if noisy is not None:
         panel.plot(*thinned(noisy.x, noisy.y), lw=0.4, alpha=0.2, color=style["color"], zorder=0.5)
     for line in lines:
