@@ -160,6 +160,12 @@ def test_a_mistake_is_said(settings: dict[str, Any], said: str, study: Path) -> 
         runner.load(study).profile(**{"problem": ["data"], "measure": "train_loss", **settings})
 
 
+def test_values_of_different_problems_are_not_tested(study: Path) -> None:
+    runs = runner.load(study)
+    assert "do not compare" in runs.verdict()
+    assert "Mean rank" in runs.verdict(problem=["data"], tune=[RATE])
+
+
 def test_one_problem_has_no_profile(study: Path) -> None:
     with pytest.raises(ConfigError, match="there is one problem only"):
         runner.load(study / "digits").profile(["data"])

@@ -90,6 +90,8 @@ class View:
             one = self.profile(groups)
             return over_problems(one.ranked, f"the {one.unit} to the target")
         measure = self.measure or SWEEP_MEASURE
+        if not self.problem and "data" in groups[0].settings:
+            return "Values on different data do not compare; --problem data ranks over them."
         if not self.problem:
             return over_seeds(table(groups, measure), measure, bool(self.tune))
         found = problems(groups, measure, self.problem, self.tune, self.target)
