@@ -150,6 +150,8 @@ def _train(application: Application, arguments: Namespace) -> None:
     dry_run = config.hydra.launcher.get("dry_run", False)
     with run_errors():
         if config.hydra.mode == RunMode.MULTIRUN:
+            # Where the config asks for a sweep, it is composed anew, with its own time.
+            config = application.compose_config(name, overrides, RunMode.MULTIRUN, True)
             if not dry_run:
                 claim_directory(config, "sweep", overrides)
             application.multirun(name, _sweep_task, overrides)

@@ -94,10 +94,16 @@ def normalize_completion_line(line: str) -> str:
     return " ".join([program, *kept, last])
 
 
-def readable_name(number: int, override_dirname: str) -> str:
-    """The directory of one run of a sweep: its number and its overrides, safe for any file system.
+def readable_name(start: int | str, override_dirname: str) -> str:
+    """The directory of a run: its number or time, and its overrides, safe for any file system.
 
-    At most 120 characters; longer lists of overrides are cut (the number keeps names apart).
+    At most 120 characters; longer lists of overrides are cut (the start keeps names apart).
     """
     plain = re.sub(r"[^\w.,=+\-\[\]]", "", as_typed(override_dirname))
-    return f"{number}_{plain}"[:120].rstrip("_,")
+    return f"{start}_{plain}"[:120].rstrip("_,")
+
+
+def filled_up(name: str, number: int, digits: int) -> str:
+    """A name that starts with its number, with zeros before it: names then sort as numbers do."""
+    is_numbered = name == str(number) or name.startswith(f"{number}_")
+    return "0" * (digits - len(str(number))) + name if is_numbered else name

@@ -205,6 +205,7 @@ def test_a_run_leaves_its_record_and_says_where(runner: Runner, tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     (directory,) = {file.parent for file in tmp_path.rglob("summary.json")}
     assert directory.is_relative_to(tmp_path / "outputs")
+    assert directory.name.endswith("_epochs=3,optimizer=adam,schedule=exp")
     files = {file.name.split(".out.")[0] for file in directory.iterdir()}
     assert files == {
         ".hydra",
@@ -242,7 +243,7 @@ def test_a_sweep_trains_every_combination(runner: Runner, tmp_path: Path) -> Non
     (table,) = tmp_path.rglob("sweep.csv")
     assert len(table.read_text().splitlines()) == 1 + 4
     names = {file.parent.name for file in tmp_path.rglob("summary.json")}
-    assert "0_epochs=1,optimizer.learning_rate=0.1,optimizer=sgd" in names
+    assert "0_optimizer=sgd,optimizer.learning_rate=0.1" in names, "what is swept, as typed"
 
 
 @pytest.mark.slow
@@ -261,6 +262,7 @@ def test_the_batch_size_study(runner: Runner, tmp_path: Path) -> None:
     """Its claim, from the numbers: small batches win by epoch, large ones fall more smoothly."""
     done = runner("+experiment=batch_size", "epochs=2")
     assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("outputs/*/*"))) == 1
     (picture,) = tmp_path.rglob("sweep.png")
     assert f"Figure: {picture.relative_to(tmp_path)}" in done.stdout
     assert sorted(s["steps"] for s in summaries(tmp_path)) == [2, 6, 46, 360, 2874]

@@ -6,6 +6,7 @@ import pytest
 
 from runner.overrides import (
     as_typed,
+    filled_up,
     normalize,
     normalize_completion_line,
     numbered_options,
@@ -77,6 +78,13 @@ def test_completion_lines(line: str, normal: str) -> None:
 def test_names_of_runs_are_safe_and_short() -> None:
     assert readable_name(3, "batch_size='64',seed=1") == "3_batch_size=64,seed=1"
     assert readable_name(0, "") == "0"
+    assert readable_name("12-00-00", "optimizer=adam") == "12-00-00_optimizer=adam"
     name = readable_name(7, "data.dir=/a b/c:d," + "x" * 300)
     assert len(name) <= 120
     assert not set(name) & set("/: '\"")
+
+
+def test_names_of_runs_sort_as_their_numbers() -> None:
+    names = [filled_up(f"{number}_seed={number}", number, 3) for number in range(200)]
+    assert names == sorted(names)
+    assert filled_up("run7", 7, 3) == "run7", "the user's own name"

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import logging.config
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from runner.errors import RecordError
 from runner.launcher import dot_hydra
 from runner.launcher.composer import Composed
-from runner.overrides import typed_words
+from runner.overrides import filled_up, typed_words
 from runner.resume import Found
 
 
@@ -52,6 +52,8 @@ class HydraJob:
         self.title = typed_words(composed.overrides)
         typed = (typed_words([word]).partition("=") for word in composed.overrides)
         self.settings = {key: value for key, _, value in typed if key}
+        self.swept: dict[str, str] = {}
+        self.digits = 1
         self.directory: Path | None = None
         self.summary: dict[str, Any] = {}
         self.error: BaseException | None = None
@@ -62,6 +64,12 @@ class HydraJob:
         self._config: DictConfig | None = None
         self._surroundings: Surroundings | None = None
         self._is_at_work = False
+
+    def name_by(self, keys: Collection[str], digits: int) -> None:
+        """Leave out of title and directory what is the same for all jobs; fill up the number."""
+        self.digits = digits
+        self.swept = {key: value for key, value in self.settings.items() if key in keys}
+        self.title = " ".join(map("=".join, self.swept.items())) or self.title
 
     def take_earlier(self) -> bool:
         """Take over the result of an earlier run of the same config, if there is one."""
@@ -91,8 +99,12 @@ class HydraJob:
         """Make the directory, write `.hydra/` and tell Hydra's callbacks."""
         callbacks = self._context.callbacks
         config = self._composed.config(shared=not callbacks.callbacks)
+        if self.swept:
+            with open_dict(config):
+                config.hydra.job.override_dirname = ",".join(map("=".join, self.swept.items()))
         with _hydra_config(config):
-            wanted = Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
+            name = filled_up(str(config.hydra.sweep.subdir), self._composed.number, self.digits)
+            wanted = Path(str(config.hydra.sweep.dir)) / name
             directory = self.directory = self._found.free(wanted, self.config)
             with open_dict(config.hydra.runtime):
                 config.hydra.runtime.output_dir = str(directory)

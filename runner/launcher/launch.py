@@ -61,7 +61,7 @@ def launch(
     except ConfigError:
         _remove_if_unused(directory)
         raise
-    _name_by_what_is_swept(jobs)
+    _name_by_what_is_swept(jobs, first_number + len(jobs) - 1)
     missing = [job for job in jobs if not job.take_earlier()]
     if chosen.dry_run:
         _list(jobs, missing)
@@ -154,12 +154,10 @@ def _closing(jobs: Sequence[HydraJob], directory: Path, view: View) -> Iterator[
             write_summary(directory / "sweep.json", runs, facts, seconds)
 
 
-def _name_by_what_is_swept(jobs: Sequence[HydraJob]) -> None:
-    """Leave out of the jobs' titles what is the same for all of them."""
+def _name_by_what_is_swept(jobs: Sequence[HydraJob], last_number: int) -> None:
     keys = swept([_result(job) for job in jobs])
     for job in jobs:
-        words = [f"{key}={value}" for key, value in job.settings.items() if key in keys]
-        job.title = " ".join(words) or job.title
+        job.name_by(keys, len(str(last_number)))
 
 
 def _draw(jobs: Sequence[HydraJob], directory: Path, view: View) -> Path | None:
