@@ -83,6 +83,7 @@ class Recording:
             total_epochs=facts.total_epochs,
             device=f"{device.platform}: {device.device_kind}",
             lanes=lanes,
+            batch_size=facts.batch_size,
             clips=any(treatment.clips for treatment in experiment.gradient),
             error_is_a_rate=experiment.data.error_is_a_rate,
         )

@@ -21,11 +21,17 @@ from runner.errors import RecordError
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
 from runner.record.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk
 from runner.record.curves import CurveFile, read_curve
-from runner.record.recorder import POINTS_PER_TAG, Recorder, flat
+from runner.record.recorder import BEST_MEASURES, POINTS_PER_TAG, Recorder
 from runner.record.scalars import scalar_records
+from runner.record.settings import flat
 from runner.record.summary import final_and_best, write_summary
 
-CONFIG = {"optimizer": {"name": "adam", "learning_rate": 0.5}, "seed": 3, "steps": None}
+CONFIG = {
+    "optimizer": {"name": "adam", "learning_rate": 0.5},
+    "batch_size": {"name": "full"},
+    "seed": 3,
+    "steps": None,
+}
 BEGUN = 1_700_000_000.0
 
 
@@ -46,7 +52,9 @@ def chunk(first: int, count: int, epochs: dict[int, int] | None = None, **column
     return Chunk(steps, rows, BEGUN + first, BEGUN + first + count, (first + count) / 10)
 
 
-def recorder(directory: Path, total: int = 30, per_epoch: int = 10) -> Recorder:
+def recorder(
+    directory: Path, total: int = 30, per_epoch: int = 10, batch_size: int = 16
+) -> Recorder:
     return Recorder(
         directory,
         config=CONFIG,
@@ -55,6 +63,7 @@ def recorder(directory: Path, total: int = 30, per_epoch: int = 10) -> Recorder:
         total_steps=total,
         total_epochs=total / per_epoch,
         device="cpu: test",
+        batch_size=batch_size,
     )
 
 
@@ -79,7 +88,8 @@ def test_tensorboard_reads_every_tag_on_its_own_axis(finished: Path) -> None:
     # Nothing was clipped, and nothing could be: no such chart.
     shown = [name for name in STEP_MEASURES if name != "clipped"]
     names = {f"iteration/{name}" for name in shown}
-    assert set(read) == names | {f"epoch/{name}" for name in EPOCH_MEASURES}
+    best = {f"epoch/best_{name}" for name in BEST_MEASURES}
+    assert set(read) == names | {f"epoch/{name}" for name in EPOCH_MEASURES} | best
     for offset, name in enumerate(shown):
         events = read[f"iteration/{name}"]
         assert [event.step for event in events] == list(range(30))
@@ -108,6 +118,20 @@ def test_wall_times_are_interpolated_within_a_chunk(finished: Path) -> None:
     np.testing.assert_allclose(times, np.arange(1, 31), atol=1e-3)
     np.testing.assert_allclose(np.load(finished / "steps.npy")["seconds"], np.arange(1, 31))
     np.testing.assert_allclose(np.load(finished / "epochs.npy")["seconds"], [0, 10, 20, 30])
+
+
+def test_the_best_so_far_is_a_curve(tmp_path: Path) -> None:
+    run, evaluations = (
+        recorder(tmp_path),
+        [(0, 0, 4.0), (10, 1, np.nan), (20, 2, 3.0), (30, 3, 5.0)],
+    )
+    for first, (step, epoch, error) in enumerate(evaluations):
+        part = chunk(7 * first, 7, {step: epoch})
+        part.epochs["validation_error"] = error
+        run.write(part)
+    run.close("finished")
+    curve = [(x.step, x.value) for x in scalars(tmp_path)["epoch/best_validation_error"]]
+    assert curve == [(0, 4.0), (1, 4.0), (2, 3.0), (3, 3.0)]
 
 
 def test_every_record_has_tensorboards_own_checksums(finished: Path) -> None:
@@ -290,6 +314,7 @@ def test_nested_settings_become_dotted_keys() -> None:
     assert flat(CONFIG) == {
         "optimizer.name": "adam",
         "optimizer.learning_rate": 0.5,
+        "batch_size.name": "full",
         "seed": 3,
         "steps": None,
     }

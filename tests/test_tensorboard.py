@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -10,11 +12,21 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
+import numpy as np
 import pytest
 from test_record import chunk, recorder
 
+from runner.compare.sweep import show
+from runner.record.dashboards import picture
+
 pytestmark = pytest.mark.slow
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAAAAAC4HznGAAAAC0lEQVR4nGNggAMAAAgAAYdmFpMAAAAASUVORK5CYII="
+)
+"""Three pixels by two."""
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +36,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         run = recorder(logdir / name)
         run.write(chunk(0, 30, {0: 0, 10: 1, 20: 2, 30: 3}))
         run.close("finished")
+    wild = recorder(logdir / "wild", batch_size=64)
+    wild.write(chunk(0, 5, {0: 0}, train_loss=np.inf))
+    wild.close("diverged")
+    (logdir / "sweep.png").write_bytes(PNG)
+    show(logdir / "sweep.png")
+    show(logdir / "sweep.png")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -54,7 +72,7 @@ def ask(url: str, body: Any = None, until: Any = bool) -> Any:
 
 
 def test_scalars_are_shown(server: str) -> None:
-    tags = ask(f"{server}/scalars/tags", until=lambda tags: len(tags) == 2)
+    tags = ask(f"{server}/scalars/tags", until=lambda tags: len(tags) >= 3)
     assert {"iteration/train_loss", "epoch/train_loss", "epoch/test_error"} <= set(tags["a"])
     curve = ask(f"{server}/scalars/scalars?run=a&tag=epoch%2Ftrain_loss")
     assert [(step, value) for _, step, value in curve] == [(1, 9.0), (2, 8.0), (3, 7.0)]
@@ -62,14 +80,16 @@ def test_scalars_are_shown(server: str) -> None:
 
 def test_the_hyper_parameter_tab_is_filled(server: str) -> None:
     def filled(experiment: dict) -> bool:
-        return len(experiment.get("metricInfos", [])) >= 6
+        return len(experiment.get("metricInfos", [])) >= 13
 
     experiment = ask(f"{server}/hparams/experiment", {"experimentName": ""}, until=filled)
-    assert {"optimizer.learning_rate", "optimizer.name", "seed"} <= {
-        info["name"] for info in experiment["hparamInfos"]
-    }
-    names = {info["name"]["tag"] for info in experiment["metricInfos"]}
-    assert "epoch/validation_error" in names
+    columns = {info["name"]: info for info in experiment["hparamInfos"]}
+    assert {"optimizer.learning_rate", "optimizer", "seed", "batch_size.name"} <= set(columns)
+    assert next(iter(columns)) == "batch_size", "what differs comes first"
+    assert columns["batch_size"]["type"] == "DATA_TYPE_FLOAT64"
+    names = [info["name"]["tag"] for info in experiment["metricInfos"]]
+    assert names[:2] == ["epoch/best_validation_error", "epoch/best_validation_loss"]
+    assert {"epoch/validation_error", "epoch/test_error", "epoch/train_loss"} <= set(names)
     metric = {"name": {"tag": "epoch/validation_error", "group": ""}}
     answer = ask(
         f"{server}/hparams/session_groups",
@@ -83,7 +103,11 @@ def test_the_hyper_parameter_tab_is_filled(server: str) -> None:
     )
     sessions = [group["sessions"][0] for group in answer["sessionGroups"]]
     assert len(sessions) == 2
-    assert {session["status"] for session in sessions} == {"STATUS_SUCCESS"}
+    assert {session["status"] for session in sessions} == {"STATUS_SUCCESS"}, "none that diverged"
+    assert [re.sub(r" \(.*\)", "", group["name"]) for group in answer["sessionGroups"]] == [
+        "a",
+        "b",
+    ]
     values = [
         value["value"]
         for session in sessions
@@ -91,3 +115,33 @@ def test_the_hyper_parameter_tab_is_filled(server: str) -> None:
         if value["name"]["tag"] == "epoch/validation_error"
     ]
     assert values == [7.375, 7.375]
+
+
+def test_train_and_validation_share_a_chart(server: str) -> None:
+    layout = ask(f"{server}/custom_scalars/layout")
+    titles = [category["title"] for category in layout["category"]]
+    assert titles == ["train, validation and test", "by iteration and by epoch"], "once, of 3 runs"
+    shown = []
+    for chart in layout["category"][0]["chart"] + layout["category"][1]["chart"][:2]:
+        (pattern,) = chart["multiline"]["tag"]
+        found = ask(f"{server}/custom_scalars/scalars?run=a&tag={quote(pattern)}")
+        assert found["regex_valid"]
+        shown.append(set(found["tag_to_events"]))
+    splits = ("train", "validation", "test")
+    assert shown[:2] == [{f"epoch/{x}_{name}" for x in splits} for name in ("loss", "error")]
+    assert shown[2:] == [{"iteration/train_loss"}, {"epoch/train_loss"}]
+
+
+def test_the_figure_of_a_sweep_is_an_image_once(server: str) -> None:
+    tags = ask(f"{server}/images/tags")
+    assert list(tags) == ["."]
+    (tag,) = tags["."]
+    assert tag == "sweep"
+    (image,) = ask(f"{server}/images/images?run=.&sample=0&tag={quote(tag)}")
+    with urllib.request.urlopen(f"{server}/images/individualImage?{image['query']}") as answer:
+        assert answer.read() == PNG
+
+
+def test_what_is_no_picture_is_refused() -> None:
+    with pytest.raises(ValueError, match="PNG"):
+        picture("sweep", b"<svg>")

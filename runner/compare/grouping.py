@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from runner.compare.runs import Run
 from runner.config import did_you_mean
 from runner.errors import ConfigError
-from runner.record.recorder import flat
+from runner.record.settings import typed
 
 SEED = "seed"
 ABSENT = "-"
@@ -33,17 +33,7 @@ class Group(NamedTuple):
 
 def settings_of(run: Run) -> dict[str, Any]:
     """The config with keys as they are typed."""
-    settings: dict[str, Any] = {}
-    for key, value in flat(run.config).items():
-        *path, last = key.split(".")
-        if last == "name" and path:
-            settings[".".join(path)] = value
-        else:
-            settings[key] = value
-    # `batch_size=64` is the option `mini` with its size.
-    if settings.get("batch_size") == "mini":
-        settings["batch_size"] = settings.pop("batch_size.size", "mini")
-    return settings
+    return typed(run.config)
 
 
 def grouped(

@@ -22,12 +22,18 @@ from runner.errors import RecordError
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
 from runner.record.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk
 from runner.record.curves import CurveFile
+from runner.record.dashboards import layout, session_end, session_start
 from runner.record.events import EventFile
+from runner.record.settings import hyperparameters
 from runner.record.summary import FILE_NAME as SUMMARY_FILE
 from runner.record.summary import final_and_best, timestamp, versions, write_summary
 
 POINTS_PER_TAG = 2000
 PATH_FILE = "path.npy"
+
+BEST_MEASURES = ("validation_error", "validation_loss")
+"""Their least values so far are curves too, for HPARAMS: it knows the last value of a curve only,
+and shows the first five by name."""
 
 
 class Recorder:
@@ -42,6 +48,7 @@ class Recorder:
         total_epochs: the planned number of epochs.
         device: what the run is computed on, in words.
         lanes: how many runs are computed side by side.
+        batch_size: how many examples the first step takes; None: as the config says.
         clips: whether gradients may be clipped, and how often that happened is of interest.
         error_is_a_rate: whether errors are fractions of examples (else distances).
 
@@ -61,6 +68,7 @@ class Recorder:
         total_epochs: float,
         device: str,
         lanes: int = 1,
+        batch_size: int | None = None,
         clips: bool = False,
         error_is_a_rate: bool = True,
     ) -> None:
@@ -73,6 +81,7 @@ class Recorder:
         self._steps = 0
         self._epochs = 0.0
         self._seconds = 0.0
+        self._best: dict[str, float] = {}
         self._epoch_rows: list[npt.NDArray] = [np.zeros(0, EPOCH_DTYPE)]
         self._facts = {
             "seed": seed,
@@ -93,7 +102,8 @@ class Recorder:
             self._step_curve = CurveFile(directory / "steps.npy", STEP_DTYPE)
             self._epoch_curve = CurveFile(directory / "epochs.npy", EPOCH_DTYPE)
             self._events = EventFile(directory)
-            self._events.hyperparameters(flat(config), time.time())
+            settings = hyperparameters(config, batch_size)
+            self._events.summaries(session_start(directory.name, settings, time.time()), layout())
             write_summary(directory, {"status": "running", **self._facts})
 
     def write(self, chunk: Chunk) -> None:
@@ -148,7 +158,7 @@ class Recorder:
             **self._facts,
         }
         with self._writing():
-            self._events.end_of_session(status in ("finished", "diverged"), time.time())
+            self._events.summaries(session_end(status == "finished", time.time()))
             for file in (self._events, self._step_curve, self._epoch_curve, self._path):
                 if file is not None:
                     file.close()
@@ -165,17 +175,23 @@ class Recorder:
         stride = math.ceil(self._total_steps / POINTS_PER_TAG)
         last = steps["step"] == self._total_steps - 1
         kept = (steps["step"] % stride == 0) | last | ~np.isfinite(steps["train_loss"])
-        self._write_events("iteration", self._tags, steps["step"][kept], times[kept], steps[kept])
+        self._write_events("iteration", self._tags, steps["step"][kept], times[kept], steps, kept)
 
     def _write_epoch_events(self, epochs: npt.NDArray, times: npt.NDArray) -> None:
         stride = math.ceil(self._total_epochs / POINTS_PER_TAG)
         last = epochs["step"] == self._total_steps
         kept = (epochs["epoch"] % stride == 0) | last
+        best = self._best_so_far(epochs)
+        columns = {name: epochs[name] for name in EPOCH_MEASURES}
+        columns |= {f"best_{name}": values for name, values in best.items()}
         # Before the first epoch there is no mean over an epoch's steps.
-        held_out = [name for name in EPOCH_MEASURES if not name.startswith("train")]
-        begun = epochs["step"] > 0
-        for names, rows in ((held_out, kept & ~begun), (EPOCH_MEASURES, kept & begun)):
-            self._write_events("epoch", names, epochs["epoch"][rows], times[rows], epochs[rows])
+        begun, always = epochs["step"] > 0, np.ones(len(epochs), bool)
+        known = [begun if name.startswith("train") else always for name in EPOCH_MEASURES]
+        table = np.stack([*known, *map(np.isfinite, best.values())], axis=1)
+        for shown in np.unique(table[kept], axis=0):
+            rows = kept & (table == shown).all(axis=1)
+            names = [name for name, is_known in zip(columns, shown, strict=True) if is_known]
+            self._write_events("epoch", names, epochs["epoch"][rows], times[rows], columns, rows)
 
     def _write_events(
         self,
@@ -183,10 +199,21 @@ class Recorder:
         names: Sequence[str],
         at: npt.NDArray,
         times: npt.NDArray,
+        columns: Mapping[str, npt.NDArray] | npt.NDArray,
         rows: npt.NDArray,
     ) -> None:
-        values = np.stack([rows[name] for name in names], axis=1)
+        values = np.stack([columns[name][rows] for name in names], axis=1)
         self._events.scalars([f"{axis}/{name}" for name in names], at, times, values)
+
+    def _best_so_far(self, epochs: npt.NDArray) -> dict[str, npt.NDArray]:
+        """The least value of a measure up to each row; infinite where there is none."""
+        best = {}
+        for name in BEST_MEASURES:
+            known = np.where(np.isfinite(epochs[name]), epochs[name], math.inf)
+            earlier = np.full(1, self._best.get(name, math.inf))
+            best[name] = np.minimum.accumulate(np.concatenate([earlier, known]))[1:]
+            self._best[name] = best[name][-1] if len(known) else earlier[0]
+        return best
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -209,14 +236,3 @@ def _discard_earlier(directory: Path) -> None:
         for file in directory.glob("events.out.tfevents.*"):
             file.unlink()
         (directory / PATH_FILE).unlink(missing_ok=True)
-
-
-def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings with dotted keys: `{"optimizer.name": "adam", ...}`."""
-    settings: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            settings |= flat(value, f"{prefix}{key}.")
-        else:
-            settings[f"{prefix}{key}"] = value
-    return settings

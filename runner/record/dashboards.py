@@ -1,0 +1,120 @@
+"""What TensorBoard's tabs are told beside curves: hyper-parameters, layout and pictures.
+
+HPARAMS makes its columns from all runs that it finds: what differs between them comes first, and
+the metrics are the last values of all scalars, in the order of their tags. A description of the
+whole experiment is therefore not written: of several in one log directory TensorBoard takes the
+first, and shows only its columns. CUSTOM SCALARS joins the layouts of all runs and leaves out what
+it has seen, so every run brings the same one, and any folder can be looked at by itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.types_pb2 import DT_STRING
+
+CHARTS = {
+    "train, validation and test": {
+        "loss": "epoch/(train|validation|test)_loss$",
+        "error": "epoch/(train|validation|test)_error$",
+    },
+    "by iteration and by epoch": {
+        "training loss by iteration": "iteration/train_loss$",
+        "training loss by epoch": "epoch/train_loss$",
+        "training error by iteration": "iteration/train_error$",
+        "training error by epoch": "epoch/train_error$",
+    },
+}
+"""The categories of CUSTOM SCALARS; a chart shows the tags that a regular expression matches."""
+
+_PNG = struct.Struct(">8s4x4sII")
+
+
+def session_start(name: str, settings: Mapping[str, Any], started: float) -> Summary.Value:
+    """Tells HPARAMS with which settings a run was started.
+
+    Numbers and booleans keep their type; everything else is shown as text. A trial is called by the
+    run's own name, which TensorBoard would put behind the folders above it and cut off; with the
+    time, because trials of one name would be shown as one.
+    """
+    from tensorboard.plugins.hparams.plugin_data_pb2 import SessionStartInfo
+
+    time = datetime.fromtimestamp(started).isoformat(" ", "milliseconds")
+    session = SessionStartInfo(start_time_secs=started, group_name=f"{name} ({time})")
+    for key, setting in settings.items():
+        if isinstance(setting, bool):
+            session.hparams[key].bool_value = setting
+        elif isinstance(setting, int | float):
+            session.hparams[key].number_value = setting
+        else:
+            session.hparams[key].string_value = "null" if setting is None else str(setting)
+    return _hparams("_hparams_/session_start_info", session_start_info=session)
+
+
+def session_end(succeeded: bool, ended: float) -> Summary.Value:
+    """Tells HPARAMS how a run ended."""
+    from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE, STATUS_SUCCESS
+    from tensorboard.plugins.hparams.plugin_data_pb2 import SessionEndInfo
+
+    status = STATUS_SUCCESS if succeeded else STATUS_FAILURE
+    session = SessionEndInfo(status=status, end_time_secs=ended)
+    return _hparams("_hparams_/session_end_info", session_end_info=session)
+
+
+@functools.cache
+def layout() -> Summary.Value:
+    """The layout of CUSTOM SCALARS: `CHARTS`."""
+    from tensorboard.plugins.custom_scalar import metadata
+    from tensorboard.plugins.custom_scalar.layout_pb2 import (
+        Category,
+        Chart,
+        Layout,
+        MultilineChartContent,
+    )
+
+    categories = [
+        Category(
+            title=title,
+            chart=[
+                Chart(title=name, multiline=MultilineChartContent(tag=[pattern]))
+                for name, pattern in charts.items()
+            ],
+        )
+        for title, charts in CHARTS.items()
+    ]
+    content = Layout(category=categories).SerializeToString()
+    return Summary.Value(
+        tag=metadata.CONFIG_SUMMARY_TAG,
+        tensor=TensorProto(dtype=DT_STRING, string_val=[content]),
+        metadata=metadata.create_summary_metadata(),
+    )
+
+
+def picture(tag: str, png: bytes) -> Summary.Value:
+    """A picture for IMAGES.
+
+    Raises:
+        ValueError: the bytes are not those of a PNG file.
+    """
+    signature, kind, width, height = _PNG.unpack_from(png.ljust(_PNG.size))
+    if signature != b"\x89PNG\r\n\x1a\n" or kind != b"IHDR":
+        raise ValueError("not a PNG file")
+    image = Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=png)
+    return Summary.Value(tag=tag, image=image)
+
+
+def _hparams(tag: str, **content: Any) -> Summary.Value:
+    from tensorboard.plugins.hparams import metadata
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    return Summary.Value(
+        tag=tag,
+        tensor=metadata.NULL_TENSOR,
+        metadata=metadata.create_summary_metadata(HParamsPluginData(**content)),
+    )

@@ -1,0 +1,44 @@
+"""A config as a flat list of settings, with keys as they are typed on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dotted keys: `{"optimizer.name": "adam", ...}`."""
+    settings: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            settings |= flat(value, f"{prefix}{key}.")
+        else:
+            settings[f"{prefix}{key}"] = value
+    return settings
+
+
+def typed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with keys as they are typed: `{"optimizer": "adam", "batch_size": 64, ...}`."""
+    settings: dict[str, Any] = {}
+    for key, value in flat(config).items():
+        *path, last = key.split(".")
+        if last == "name" and path:
+            settings[".".join(path)] = value
+        else:
+            settings[key] = value
+    # `batch_size=64` is the option `mini` with its size.
+    if settings.get("batch_size") == "mini":
+        settings["batch_size"] = settings.pop("batch_size.size", "mini")
+    return settings
+
+
+def hyperparameters(config: Mapping[str, Any], batch_size: int | None = None) -> dict[str, Any]:
+    """What the HPARAMS tab calls the settings: as typed, but the batch size as a number.
+
+    Its views leave out a run that has no value on one of their axes, and a word among numbers makes
+    words of all of them. So `batch_size=full` is a number too; the option is `batch_size.name`.
+    """
+    settings, option = typed(config), config.get("batch_size")
+    if batch_size is not None and isinstance(option, Mapping):
+        settings |= {"batch_size": batch_size, "batch_size.name": option.get("name")}
+    return settings
