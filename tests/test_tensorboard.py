@@ -16,10 +16,11 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 from test_record import chunk, recorder
 
 from runner.compare.sweep import show
-from runner.record.dashboards import picture
+from runner.record.dashboards import picture, session_start
 
 pytestmark = pytest.mark.slow
 
@@ -87,6 +88,7 @@ def test_the_hyper_parameter_tab_is_filled(server: str) -> None:
     assert {"optimizer.learning_rate", "optimizer", "seed", "batch_size.name"} <= set(columns)
     assert next(iter(columns)) == "batch_size", "what differs comes first"
     assert columns["batch_size"]["type"] == "DATA_TYPE_FLOAT64"
+    assert columns["batch_size.name"]["domainDiscrete"] == ["full"]
     names = [info["name"]["tag"] for info in experiment["metricInfos"]]
     assert names[:2] == ["epoch/best_validation_error", "epoch/best_validation_loss"]
     assert {"epoch/validation_error", "epoch/test_error", "epoch/train_loss"} <= set(names)
@@ -145,3 +147,11 @@ def test_the_figure_of_a_sweep_is_an_image_once(server: str) -> None:
 def test_what_is_no_picture_is_refused() -> None:
     with pytest.raises(ValueError, match="PNG"):
         picture("sweep", b"<svg>")
+
+
+def test_hyperparameters_are_written_as_tensorboards_own_writer_does() -> None:
+    ours = session_start("a", {"rate": 0.5, "nesterov": True, "steps": None}, 1.5)
+    content = plugin_data_pb2.HParamsPluginData.FromString(ours.metadata.plugin_data.content)
+    assert ours.metadata == metadata.create_summary_metadata(content)
+    assert ours.tensor == metadata.NULL_TENSOR
+    assert content.session_start_info.hparams["steps"].string_value == "null"

@@ -36,9 +36,11 @@ def hyperparameters(config: Mapping[str, Any], batch_size: int | None = None) ->
     """What the HPARAMS tab calls the settings: as typed, but the batch size as a number.
 
     Its views leave out a run that has no value on one of their axes, and a word among numbers makes
-    words of all of them. So `batch_size=full` is a number too; the option is `batch_size.name`.
+    words of all of them. So `batch_size=full` is a number too; the option is `batch_size.name`, and
+    what not every option has (dropping a remainder, micro-batches) is there for all.
     """
-    settings, option = typed(config), config.get("batch_size")
-    if batch_size is not None and isinstance(option, Mapping):
-        settings |= {"batch_size": batch_size, "batch_size.name": option.get("name")}
-    return settings
+    option = config.get("batch_size")
+    if batch_size is None or not isinstance(option, Mapping):
+        return typed(config)
+    common = {"batch_size.drop_remainder": False, "batch_size.micro_batch": None}
+    return common | typed(config) | {"batch_size": batch_size, "batch_size.name": option["name"]}
