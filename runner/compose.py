@@ -10,6 +10,7 @@ The driver stands in a private module of Hydra; the version range in `pyproject.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import chain, count
@@ -33,6 +34,7 @@ from runner.config import build, did_you_mean
 from runner.errors import ConfigError, RecordError
 from runner.experiment import Experiment
 from runner.locations import config_directory
+from runner.options.batch_size import Mini
 from runner.overrides import GROUPS, NUMBERED_GROUP, normalize, numbered_options, readable_name
 from runner.table import STACKED
 
@@ -44,12 +46,8 @@ def accept(overrides: Sequence[str]) -> list[str]:
     """Normalize overrides, and make an option of every number that stands for a batch size."""
     normal = normalize(overrides)
     for number in numbered_options(normal):
-        node = {
-            "name": "mini",
-            "size": int(number),
-            "drop_remainder": False,
-            "micro_batch": None,
-        }
+        defaults = {field.name: field.default for field in dataclasses.fields(Mini)}
+        node = {"name": "mini", **defaults, "size": int(number)}
         ConfigStore.instance().store(group=NUMBERED_GROUP, name=number, node=node)
     return normal
 

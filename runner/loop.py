@@ -73,10 +73,13 @@ class Training:
         self._compiled: dict[Phase, Future[None]] = {}
         self._evaluate_every = first.evaluate_every
         self._experiments = {
-            phase: self.lanes.stack(
-                [dataclasses.replace(each, batch_size=phase.batch_size) for each in experiments]
+            together[0]: self.lanes.stack(
+                [
+                    dataclasses.replace(each, batch_size=phase.batch_size)
+                    for each, phase in zip(experiments, together, strict=True)
+                ]
             )
-            for phase in self.phases
+            for together in zip(*(each.phases() for each in experiments), strict=True)
         }
 
     def chunks(self) -> Iterator[list[Chunk | None]]:

@@ -191,6 +191,7 @@ class _Run:
         learning_rate = optimizer.learning_rate * self.experiment.warmup.multiplier(
             self.experiment.schedule, clock, state.schedule
         )
+        learning_rate *= self.experiment.batch_size.learning_rate_scale(self.examples)
         treated, treatments, clipped = self._treat(gradient, state.gradient, step)
 
         def gradient_at(params: Params) -> Params:

@@ -15,7 +15,10 @@ from test_train import Engine
 from runner.compilation import CompilationCounter
 from runner.data import Dataset
 from runner.errors import ConfigError
+from runner.lanes import Lanes
+from runner.loop import Training
 from runner.options.batch_size import plan
+from runner.population import Setting, cohorts, programs
 from runner.run import run
 
 
@@ -202,3 +205,74 @@ def test_streams_do_not_depend_on_how_the_run_is_cut(tiny: Dataset) -> None:
     got = [cut.advance(0, 7, 20).steps[:7], cut.advance(7, 20, 20).steps[:13]]
     np.testing.assert_array_equal(np.concatenate(got), expected)
     assert jnp.isfinite(expected).all()
+
+
+# --- the learning rate that follows the size ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("choice", "size"),
+    [
+        ("stochastic", 1),
+        ({"size": 8}, 8),
+        ({"size": 8, "micro_batch": 4}, 8),
+        ("full", 1437),
+    ],
+)
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_the_learning_rate_is_scaled_by_a_power_of_the_size(
+    choice: Any, size: int, power: float
+) -> None:
+    named = {"name": choice} if isinstance(choice, str) else choice
+    chosen = compose(batch_size={**named, "learning_rate_power": power, "reference": 4}).batch_size
+    assert float(chosen.learning_rate_scale(1437)) == pytest.approx((size / 4) ** power)
+
+
+def test_the_recorded_rate_is_the_scaled_one_and_scaling_compiles_nothing(tiny: Dataset) -> None:
+    """Goyal et al. 2017, section 2.2: warm-up from the rate of the reference up to k times that.
+
+    In micro-batches the whole batch counts, in the short one (the fifth) the size of the others.
+    """
+
+    def rates(power: float, reference: int) -> np.ndarray:
+        scaling = {"learning_rate_power": power, "reference": reference}
+        experiment = compose(
+            batch_size={"size": 8, "micro_batch": 4, **scaling},
+            model="linear",
+            optimizer={"learning_rate": 0.01},
+            warmup={"name": "linear", "length": 4, "initial": reference / 8, "unit": "step"},
+        )
+        return Engine(experiment, tiny).advance(0, 5, 5).steps[:5, 2]
+
+    np.testing.assert_allclose(rates(1.0, 2), np.linspace(0.01, 0.04, 5), rtol=1e-6)
+    with CompilationCounter() as counter:
+        scaled = rates(0.5, 4)
+    np.testing.assert_allclose(scaled, np.linspace(0.5, 1, 5) * 0.01 * 2**0.5, rtol=1e-6)
+    assert counter.programs == 0
+
+
+def test_scaled_rates_in_a_population_of_growing_batches() -> None:
+    """Each lane has its own power and reference, in each phase, in one cohort, compiled once."""
+    choice = {"name": "growing", "size": 400, "factor": 3, "every": 1, "limit": 1200}
+    numbers = [(0.0, 32), (0.5, 32), (1.0, 400)]
+    experiments = [
+        compose(
+            batch_size={**choice, "learning_rate_power": power, "reference": reference},
+            model="linear",
+            optimizer={"learning_rate": 0.01},
+            sampling={"name": "fixed", "shuffled": False},
+        )
+        for power, reference in numbers
+    ]
+    assert len(cohorts(experiments, Setting("map", 4, 1))) == 1
+    assert programs(experiments) == 2
+    lanes = Lanes(3, "map", jax.devices()[:1])
+    training = Training(experiments, experiments[0].data.load(), lanes)
+    rates: list[list[float]] = [[], [], []]
+    for chunks in training.chunks():
+        for lane, chunk in zip(rates, chunks, strict=True):
+            assert chunk is not None
+            lane.extend(chunk.steps["learning_rate"])
+    sizes = np.array([400] * 4 + [1200] * 2)
+    for lane, (power, reference) in zip(rates, numbers, strict=True):
+        np.testing.assert_allclose(lane, 0.01 * (sizes / reference) ** power, rtol=1e-6)

@@ -72,12 +72,14 @@ def test_an_experiment_may_change_options_and_settings(runner: Runner) -> None:
 
 
 def test_a_number_is_a_batch_size(runner: Runner) -> None:
-    config = composed(runner, "batch_size=64")
+    config = composed(runner, "batch_size=64", "batch_size.learning_rate_power=0.5")
     assert config["batch_size"] == {
         "name": "mini",
         "size": 64,
         "drop_remainder": False,
         "micro_batch": None,
+        "learning_rate_power": 0.5,
+        "reference": 32,
     }
     assert composed(runner, "batch_size=full")["batch_size"]["name"] == "full"
 

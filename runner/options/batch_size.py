@@ -8,6 +8,16 @@ A batch too large for the memory can be worked off in micro-batches of `micro_ba
 gradient is their mean, weighted by examples, which is that of the whole batch, so the update is
 the same up to rounding. The exception is `normalization=batch`, whose statistics are those of each
 micro-batch (and whose moving averages advance once for each): that is another function.
+
+The learning rate can follow the size B of the batch: it is multiplied by
+
+    (B / reference) ^ learning_rate_power
+
+With the power 0, the default, it stays as it is; 0.5 keeps the variance of an update (Krizhevsky
+2014; Hoffer et al. 2017), 1 the mean progress of an epoch (Goyal et al. 2017, section 2.1). B is
+the size of a whole batch, also in micro-batches and in the short last one. The gradual warm-up of
+Goyal et al., from the rate of the reference up to the scaled one, is `warmup=linear` with
+`warmup.initial` = (reference / B) ^ learning_rate_power.
 """
 
 from __future__ import annotations
@@ -15,12 +25,23 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from runner.options.option import Facts, Option, number, option
+from runner.options.option import Facts, Option, leaf, number, option
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class BatchSize(Option):
-    """The number of examples in a batch, and what happens to the last short one."""
+    """The number of examples in a batch, what happens to the last short one, and the rate with it.
+
+    The learning rate is multiplied by (B / reference) ^ learning_rate_power for batches of B.
+    """
+
+    learning_rate_power: float = number(0.0, minimum=0)
+    reference: int = leaf(32, minimum=1)
 
     @abstractmethod
     def examples(self, train_examples: int) -> int:
@@ -40,6 +61,10 @@ class BatchSize(Option):
         """How many whole batches an epoch has, and the size of its short one (0: there is none)."""
         whole, remainder = divmod(train_examples, self.examples(train_examples))
         return whole, 0 if self.drops_remainder else remainder
+
+    def learning_rate_scale(self, train_examples: int) -> Float[Array, ""]:
+        """(B / reference) ^ learning_rate_power for the B examples of a whole batch."""
+        return (self.examples(train_examples) / self.reference) ** self.learning_rate_power
 
     def phases(self, train_examples: int) -> Iterator[tuple[BatchSize, int | None]]:
         """The sizes one after the other, each with its number of epochs; the last has no end."""
@@ -111,8 +136,9 @@ class Mini(BatchSize):
 class Growing(BatchSize):
     """`size` examples, times `factor` after every `every` epochs, up to `limit` (null: all).
 
-    Growing the batch instead of decaying the learning rate: Smith, Kindermans, Ying & Le 2018.
-    Each size is a compiled program of its own.
+    Growing the batch instead of decaying the learning rate: Smith, Kindermans, Ying & Le 2018. With
+    a `learning_rate_power` the rate follows every size; at 1 it undoes what growing does to the
+    noise. Each size is a compiled program of its own.
     """
 
     size: int = number(32, minimum=1)
@@ -140,7 +166,13 @@ class Growing(BatchSize):
         yield self._fixed(limit), None
 
     def _fixed(self, size: int) -> BatchSize:
-        return Mini(size=size, drop_remainder=self.drop_remainder, micro_batch=None)
+        return Mini(
+            size=size,
+            drop_remainder=self.drop_remainder,
+            micro_batch=None,
+            learning_rate_power=self.learning_rate_power,
+            reference=self.reference,
+        )
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Refuse a limit below the first size."""
@@ -156,9 +188,12 @@ class Growing(BatchSize):
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A stretch of the run with one size of batch; `end_step` is the first step of the next."""
+    """A stretch of the run with one size of batch; `end_step` is the first step of the next.
 
-    batch_size: BatchSize
+    Phases are equal if they take the same steps, whatever the numbers of `batch_size`.
+    """
+
+    batch_size: BatchSize = dataclasses.field(compare=False)
     steps_per_epoch: int
     first_step: int
     first_epoch: int

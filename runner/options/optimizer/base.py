@@ -42,7 +42,8 @@ class Optimizer(Option):
         """Return the rule for one step.
 
         Args:
-            learning_rate: this step's rate, `self.learning_rate` times the schedule's multiplier.
+            learning_rate: this step's rate, `self.learning_rate` times the multipliers of the
+                schedule and of the batch size.
         """
 
     def evaluated(self, memory: Any, params: Any) -> Any:
