@@ -19,6 +19,7 @@ from runner.compare.problems import PROBLEM, compared, problems
 from runner.compare.profile import Profile, profile, profile_figure
 from runner.compare.reading import table
 from runner.compare.runs import Run
+from runner.compare.scaling_figure import scaling_figure
 from runner.compare.surface import suits, surface_figure
 from runner.compare.tuning import tuned
 from runner.compare.verdict import over_problems, over_seeds
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-Kind = Literal["auto", "curves", "final", "heat_map", "surface", "profile"]
+Kind = Literal["auto", "curves", "final", "heat_map", "surface", "profile", "critical_batch_size"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +46,10 @@ class View:
     problem: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Check the names of the measure and of the axes.
+        """Check the names of the measure and of the axes, and that there is a target if needed.
 
         Raises:
-            ConfigError: one is not known.
+            ConfigError: one is not known, or is missing.
         """
         if self.measure is not None and self.measure not in MEASURES:
             nearest = did_you_mean(self.measure, MEASURES)
@@ -56,6 +57,8 @@ class View:
         for axis in self.axes:
             if axis not in AXES:
                 raise ConfigError(f"the axis {axis} is not known{did_you_mean(axis, AXES)}")
+        if self.kind in NEED_TARGET and self.target is None:
+            raise ConfigError(f"the figure {self.kind} needs a target (figure.target=, --target)")
 
     def groups(self, runs: Sequence[Run]) -> list[Group]:
         """The runs grouped, and of the groups the tuned ones (a profile tunes by itself).
@@ -125,6 +128,9 @@ class View:
         save_animation(groups, self.tune, file)
 
 
+NEED_TARGET = ("critical_batch_size",)
+"""The kinds that show how long it takes to reach a target."""
+
 SWEEP_MEASURE = "validation_error"
 """What a sweep is judged by unless something else is named, as in its table."""
 
@@ -159,6 +165,11 @@ def _profile(groups: Sequence[Group], view: View) -> Figure:
     return profile_figure([view.profile(groups, axis) for axis in view.axes])
 
 
+def _critical_batch_size(groups: Sequence[Group], view: View) -> Figure:
+    assert view.target is not None  # see `check`
+    return scaling_figure(groups, view.measure or SWEEP_MEASURE, view.target, view.tune)
+
+
 def _numbers(groups: Sequence[Group], view: View, count: int) -> list[str]:
     """The keys that are numbers in all groups."""
     keys = [
@@ -181,4 +192,5 @@ FIGURES: Mapping[str, Callable[[Sequence[Group], View], Figure]] = {
     "heat_map": _heat_map,
     "surface": surface_figure,
     "profile": _profile,
+    "critical_batch_size": _critical_batch_size,
 }
