@@ -6,9 +6,9 @@ In batches of B examples a target takes
 
 steps: below the critical size B_crit twice the batch takes half the steps ("perfect scaling", the
 asymptote S_min * B_crit / B), above it next to nothing is saved, since S_min steps are needed with
-any batch. That is the trade (S / S_min - 1) * (E / E_min - 1) = 1 between the steps S and the examples
-E = B * S, with B_crit = E_min / S_min (McCandlish et al. 2018, section 2.3; measured for many
-workloads by Shallue et al. 2019).
+any batch. That is the trade (S / S_min - 1) * (E / E_min - 1) = 1 between the steps S and the
+examples E = B * S, with B_crit = E_min / S_min (McCandlish et al. 2018, section 2.3; measured for
+many workloads by Shallue et al. 2019).
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from runner.compare.curve import band, curve, rows_of, smoothed, thinned
 from runner.compare.grouping import Group, is_number
 from runner.compare.reading import read
 from runner.compare.runs import Run
+from runner.measures import STEP_MEASURES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +50,8 @@ def curves_figure(groups: Sequence[Group], measure: str, axes: Sequence[str]) ->
             _line(panel, group, measure, axis, style, raw=len(groups) <= FEW_LINES)
         panel.set_xlabel(AXIS_LABELS[axis], fontsize=8)
         if axis == "iteration":
-            panel.set_xscale("symlog", linthresh=1.0, linscale=0.3, subs=range(2, 10))
+            if measure in STEP_MEASURES or _of_very_different_lengths(groups):
+                panel.set_xscale("symlog", linthresh=1.0, linscale=0.3, subs=range(2, 10))
         elif axis != "epoch":
             panel.set_xscale("log")
     _fit(panels[0])
@@ -249,6 +251,12 @@ def line_styles(count: int) -> list[dict[str, Any]]:
 
 def _many(groups: Sequence[Group], key: str) -> bool:
     return len({group.settings[key] for group in groups}) > 2
+
+
+def _of_very_different_lengths(groups: Sequence[Group]) -> bool:
+    """Whether one run has ten times as many steps as another, so that a linear axis hides it."""
+    lengths = [run.summary.get("total_steps", 0) for group in groups for run in group.runs]
+    return max(lengths) > 10 * min(lengths)
 
 
 def _is_loss(measure: str) -> bool:

@@ -19,12 +19,18 @@ from omegaconf import OmegaConf
 class RunnerSweeper(BasicSweeper):
     """Hydra's own sweep over the product of all values, with the values that `runner` accepts.
 
+    Where there are `cases`, lists of overrides, the product is taken for each of them: so a study
+    can have just the combinations that it wants, with numbers that only some options have.
+
     The jobs are left to the launcher to check, which composes every one once and keeps the result.
     """
 
-    def __init__(self, figure: Any = None, **settings: Any) -> None:
-        """`figure` is for the launcher, which draws it; the rest is Hydra's."""
+    def __init__(
+        self, figure: Any = None, cases: Sequence[Sequence[str]] = (), **settings: Any
+    ) -> None:
+        """`figure` is for the launcher, which draws it; but for `cases` the rest is Hydra's."""
         super().__init__(**settings)
+        self.cases = cases
 
     def sweep(self, arguments: list[str]) -> Any:
         """Launch a job for every combination of the values."""
@@ -35,8 +41,13 @@ class RunnerSweeper(BasicSweeper):
         assert self.config
         assert self.launcher
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        words = accept([*self._parse_config(), *arguments])
-        batches = self.split_arguments(parser.parse_overrides(words), self.max_batch_size)
+        jobs: list[list[str]] = []
+        for case in self.cases or [[]]:
+            words = accept([*case, *self._parse_config(), *arguments])
+            (product,) = self.split_arguments(parser.parse_overrides(words), None)
+            jobs += product
+        size = self.max_batch_size or len(jobs)
+        batches = [jobs[begin : begin + size] for begin in range(0, len(jobs), size)]
         if not self.config.hydra.launcher.get("dry_run"):
             directory = Path(str(self.config.hydra.sweep.dir))
             try:
