@@ -84,6 +84,19 @@ def test_a_number_is_a_batch_size(runner: Runner) -> None:
     assert composed(runner, "batch_size=full")["batch_size"]["name"] == "full"
 
 
+def test_a_study_may_name_the_cases_of_its_sweep(runner: Runner) -> None:
+    """No product of its options; and numbers that only one of them has."""
+    done = runner("-m", "+experiment=growing_batch", "seed=3,4", "dry_run=true")
+    jobs = [line.split()[2:] for line in done.stdout.splitlines()[:-1]]
+    assert [len(job) for job in jobs] == [3, 3, 5, 5, 7, 7]
+    assert [job[:2] for job in jobs[::2]] == [
+        ["batch_size=8", "schedule=constant"],
+        ["batch_size=8", "schedule=step"],
+        ["batch_size=growing", "schedule=constant"],
+    ]
+    assert [job[-1] for job in jobs] == ["seed=3", "seed=4"] * 3
+
+
 def test_options_of_ones_own(runner: Runner, tmp_path: Path) -> None:
     folder = tmp_path / "mine" / "optimizer"
     folder.mkdir(parents=True)

@@ -24,6 +24,7 @@ Compare finished or running runs: draw their curves, and tabulate how they ended
   runner-compare outputs --target 0.05 --measure validation_error
   runner-compare outputs --tune optimizer.learning_rate   each at its best rate
   runner-compare outputs --figure surface --output paths.gif   the paths on a surface
+  runner-compare outputs --figure critical_batch_size --target 0.2 --tune optimizer.learning_rate
   runner-compare outputs --axis epoch,seconds --output figure.pdf
   runner-compare outputs --figure profile --problem data,model --tune optimizer.learning_rate
   runner-compare outputs --table markdown             only the table
