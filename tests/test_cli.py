@@ -95,6 +95,9 @@ def test_a_study_may_name_the_cases_of_its_sweep(runner: Runner) -> None:
         ["batch_size=growing", "schedule=constant"],
     ]
     assert [job[-1] for job in jobs] == ["seed=3", "seed=4"] * 3
+    done = runner("-m", "hydra.sweeper.cases=3", "dry_run=true")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "must be a list of lists" in done.stderr
 
 
 def test_options_of_ones_own(runner: Runner, tmp_path: Path) -> None:

@@ -50,9 +50,8 @@ class Fit(NamedTuple):
     def verdict(self) -> str:
         """B_crit with its interval, or what can be said in its place."""
         if self.means_something:
-            return (
-                f"critical batch size {self.critical:.2g} (95 %: {self.low:.2g} to {self.high:.2g})"
-            )
+            size, low, high = map(_two_digits, (self.critical, self.low, self.high))
+            return f"critical batch size {size} (95 %: {low} to {high})"
         if self.critical > self.largest:
             return f"no critical batch size up to {self.largest:g}"
         if self.critical < self.smallest:
@@ -88,3 +87,7 @@ def fit(sizes: Sequence[float], steps: Sequence[float]) -> Fit | None:
         float(size.min()),
         float(size.max()),
     )
+
+
+def _two_digits(value: float) -> str:
+    return f"{float(f'{value:.2g}'):g}"

@@ -130,4 +130,6 @@ def _perfect(
     examples = found.least_steps * found.critical if found else reached.size * reached.median
     least = 0.5 * min(medians)
     x = np.array([points[0].size, min(points[-1].size, examples / least)])
-    panel.plot(x, examples / x, "--", lw=1, color=colour, alpha=0.6, label="perfect scaling")
+    is_first = "perfect scaling" not in panel.get_legend_handles_labels()[1]
+    label = "perfect scaling" if is_first else None
+    panel.plot(x, examples / x, "--", lw=1, color=colour, alpha=0.6, label=label)

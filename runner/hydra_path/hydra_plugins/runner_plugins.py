@@ -35,14 +35,17 @@ class RunnerSweeper(BasicSweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Launch a job for every combination of the values."""
         from runner.compose import accept
-        from runner.errors import RecordError
+        from runner.errors import ConfigError, RecordError
 
         assert self.hydra_context
         assert self.config
         assert self.launcher
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        cases = self.cases or [[]]
+        if not isinstance(cases, Sequence) or any(isinstance(case, str) for case in cases):
+            raise ConfigError("hydra.sweeper.cases must be a list of lists of overrides")
         jobs: list[list[str]] = []
-        for case in self.cases or [[]]:
+        for case in cases:
             words = accept([*case, *self._parse_config(), *arguments])
             (product,) = self.split_arguments(parser.parse_overrides(words), None)
             jobs += product
