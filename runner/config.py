@@ -122,6 +122,9 @@ class _Checker:
                 inside = [f"{group}.{one}.{name}" for one in config if name in _keys(group, one)]
                 hint = f"; did you mean {inside[0]}?" if inside else hint
                 raise self.error(f"{group}.{name}", f"is not a known {group}{hint}")
+            if isinstance(config[name], Mapping) and "name" not in config[name]:
+                missing = f"has no part in the run: add {group}={name}"
+                raise self.error(f"{group}.{name}", missing)
         return tuple(
             self.option(f"{group}.{name}", group, config[name])
             for name in OPTIONS[group]

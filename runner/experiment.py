@@ -21,13 +21,15 @@ from runner.options.normalization import NoNormalization, Normalization
 from runner.options.optimizer.base import Optimizer
 from runner.options.option import Facts, Option, leaf, option
 from runner.options.preprocessing import Preprocessing, Raw
+from runner.options.regularization import Regularization, Unregularized
 from runner.options.sampling import Fixed, Sampling
 from runner.options.schedule.base import Schedule
 from runner.options.warmup import Warmup
 
-_NEUTRAL: dict[str, Option] = {
+_NEUTRAL: dict[str, Option | tuple[Option, ...]] = {
     "preprocessing": Raw(),
     "normalization": NoNormalization(),
+    "regularization": (Unregularized(),),
     "batch_size": Stochastic(),
     "sampling": Fixed(shuffled=False),
 }
@@ -44,6 +46,7 @@ class Experiment(Option):
     activation: Activation
     initializer: Initializer
     normalization: Normalization
+    regularization: tuple[Regularization, ...]
     optimizer: Optimizer
     momentum_schedule: MomentumSchedule
     schedule: Schedule
@@ -70,7 +73,7 @@ class Experiment(Option):
 
     def network(self) -> Layer:
         """The network that the chosen groups make together, or the problem's own parameters."""
-        parts = Parts(self.activation, self.initializer, self.normalization)
+        parts = Parts(self.activation, self.initializer, self.normalization, self.regularization)
         return self.data.network() or self.model.network(parts, self.data.classes)
 
     def phases(self) -> tuple[Phase, ...]:
@@ -96,6 +99,7 @@ class Experiment(Option):
             scheduled_epochs=total_epochs - warm_epochs,
             momenta=self.optimizer.momenta,
             generates_data=self.data.generates,
+            normalizes_over_batch=self.normalization.over_batch,
             parameters=self._parameters,
         )
 

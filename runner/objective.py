@@ -1,4 +1,4 @@
-"""The loss of one batch as a function of the parameters, and its gradient.
+"""The objective of one batch, its loss and the terms of the regularizations, and its gradient.
 
 A batch may be worked off in micro-batches, to bound memory: every number here is the mean over the
 micro-batches, weighted by their examples, which is the number for the whole batch.
@@ -7,7 +7,7 @@ micro-batches, weighted by their examples, which is the number for the whole bat
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,8 +23,23 @@ if TYPE_CHECKING:
     Part = Callable[[Any, Any, LayerState], tuple[Any, LayerState]]
 
 
+class Judgement(NamedTuple):
+    """What a batch says of the parameters.
+
+    `loss` and `error` are means over its examples and are recorded; `value` is the loss with the
+    terms of the regularizations, which is minimized, and `gradient` is its.
+    """
+
+    value: Float[Array, ""]
+    loss: Float[Array, ""]
+    error: Float[Array, ""]
+    gradient: Params
+
+
 class Objective:
-    """The mean loss over the examples of a batch.
+    """The mean loss over the examples of a batch and the terms of the regularizations.
+
+    Layers that draw random numbers draw the same ones however often it is asked.
 
     Args:
         experiment: the options; its batch size says how large a micro-batch may be.
@@ -50,40 +65,40 @@ class Objective:
         self._layers = layers
         self._batch = (inputs, targets)
 
-    def loss(self, params: Params) -> Float[Array, ""]:
-        """The mean loss."""
+    def value(self, params: Params) -> Float[Array, ""]:
+        """What is minimized."""
 
         def part(inputs: Any, targets: Any, layers: LayerState) -> tuple[Any, LayerState]:
-            loss, (_, layers) = self._part(params, inputs, targets, layers)
-            return loss, layers
+            value, (_, _, layers) = self._part(params, inputs, targets, layers)
+            return value, layers
 
         return self._mean(part)[0]
 
     def gradient(self, params: Params) -> Params:
-        """The gradient of the mean loss."""
-        return self.value_and_grad(params)[0][2]
+        """Its gradient."""
+        return self.judge(params)[0].gradient
 
-    def value_and_grad(
-        self, params: Params
-    ) -> tuple[tuple[Float[Array, ""], Float[Array, ""], Params], LayerState]:
-        """The mean loss, the mean error and the gradient; and the state of the layers after."""
+    def judge(self, params: Params) -> tuple[Judgement, LayerState]:
+        """Value, gradient, loss and error; and the state of the layers after."""
 
         def part(inputs: Any, targets: Any, layers: LayerState) -> tuple[Any, LayerState]:
-            (loss, (error, layers)), gradient = jax.value_and_grad(self._part, has_aux=True)(
+            (value, (loss, error, layers)), gradient = jax.value_and_grad(self._part, has_aux=True)(
                 params, inputs, targets, layers
             )
-            return (loss, error, gradient), layers
+            return Judgement(value, loss, error, gradient), layers
 
         return self._mean(part)
 
     def _part(
         self, params: Params, inputs: Any, targets: Any, layers: LayerState
-    ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], LayerState]]:
-        """Mean loss and mean error of some examples."""
+    ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""], LayerState]]:
+        """The value for some examples, and their mean loss and mean error."""
         prepared = self._experiment.preprocessing(self._statistics, inputs)
         outputs, layers = self._network.apply(params, layers, prepared, True)
         losses, errors = self._experiment.data.losses_and_errors(outputs, targets)
-        return losses.mean(), (errors.mean(), layers)
+        loss = losses.mean()
+        terms = [each.term(params, outputs, losses) for each in self._experiment.regularization]
+        return loss + sum(terms), (loss, errors.mean(), layers)
 
     def _mean(self, part: Part) -> tuple[Any, LayerState]:
         """The mean of `part` over the micro-batches; the layers' state goes through all of them."""

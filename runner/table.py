@@ -14,11 +14,13 @@ from runner.options import (
     momentum_schedule,
     normalization,
     preprocessing,
+    regularization,
     sampling,
     warmup,
 )
 from runner.options.model.cnn import CNN
 from runner.options.model.dense import MLP, Linear
+from runner.options.model.recurrent import RNN
 from runner.options.optimizer import (
     adam,
     adaptive,
@@ -35,7 +37,7 @@ from runner.options.option import Option
 from runner.options.schedule import base as schedules
 from runner.options.schedule import cycle, decay, finite, plateau
 
-STACKED = ("gradient",)
+STACKED = ("regularization", "gradient")
 """Groups of which any number of options can be chosen; they act in the order of the table."""
 
 OPTIONS: dict[str, dict[str, type[Option]]] = {
@@ -60,6 +62,7 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "linear": Linear,
         "mlp": MLP,
         "cnn": CNN,
+        "rnn": RNN,
     },
     "activation": {
         "relu": activation.Relu,
@@ -77,6 +80,13 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "none": normalization.NoNormalization,
         "batch": normalization.Batch,
         "layer": normalization.LayerNorm,
+    },
+    "regularization": {
+        "none": regularization.Unregularized,
+        "dropout": regularization.Dropout,
+        "l2": regularization.L2,
+        "l1": regularization.L1,
+        "label_smoothing": regularization.LabelSmoothing,
     },
     "optimizer": {
         "sgd": gradient_descent.SGD,

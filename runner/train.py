@@ -185,7 +185,7 @@ class _Run:
         """One update on the examples `rows`, and the row of measures that it leaves."""
         state, step = carry.state, carry.step
         objective = self._objective(state.layers, rows, step)
-        (loss, error, gradient), layers = objective.value_and_grad(state.params)
+        (value, loss, error, gradient), layers = objective.judge(state.params)
         clock = self._clock(step)
         optimizer = self._optimizer(clock)
         learning_rate = optimizer.learning_rate * self.experiment.warmup.multiplier(
@@ -201,9 +201,9 @@ class _Run:
             treated,
             state.optimizer,
             state.params,
-            value=loss,
+            value=value,
             grad=gradient,
-            value_fn=objective.loss,
+            value_fn=objective.value,
             gradient_at=gradient_at,
             key=jax.random.fold_in(self._key("optimizer"), step),
         )
@@ -223,7 +223,7 @@ class _Run:
     def _objective(
         self, layers: LayerState, rows: Int[Array, " batch"], step: Int[Array, ""]
     ) -> Objective:
-        """The loss on the examples `rows`, or on as many new ones."""
+        """What is minimized on the examples `rows`, or on as many new ones."""
         if self.experiment.sampling.fresh:
             key = jax.random.fold_in(self._key("examples"), step)
             inputs, targets = self.experiment.data.draw(key, len(rows))

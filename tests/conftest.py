@@ -27,6 +27,7 @@ DEFAULTS = {
     "activation": "relu",
     "initializer": "he_normal",
     "normalization": "none",
+    "regularization": "none",
     "optimizer": "sgd",
     "momentum_schedule": "constant",
     "schedule": "constant",

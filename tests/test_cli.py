@@ -176,6 +176,8 @@ def test_shell_completion_can_be_installed(runner: Runner) -> None:
         ("optimizer=newton", "the model has 4,810 parameters and the limit is 2,000"),
         ("data=beale model=cnn", "model=cnn has no part in data=beale"),
         ("data=beale batch_size=3", "batch_size=3 has no part in data=beale"),
+        ("data=beale regularization=l2", "regularization=l2 has no part in data=beale"),
+        ("regularization.dropout.rate=0.1", "regularization.dropout has no part in the run: add"),
         ("sampling=stream", "data that can be generated"),
         ("-m optimizer=sgd,adam optimizer.b1=0.9", "belongs to optimizer=adam, "),
         ("-m optimizer.learning_rate=0.1,-1", "in run 1 of the sweep"),

@@ -61,15 +61,17 @@ def timeline(steps: int) -> Timeline:
 def with_option(group: str, name: str, **numbers: Any) -> Experiment:
     """A small experiment with this option chosen."""
     # Four equal batches in a fixed order: one copy of the step to compile, and no permutation.
-    # The fewer arrays of parameters, the fewer loops; Muon needs a hidden one.
+    # The fewer arrays of parameters, the fewer loops; some need a hidden layer.
     needs_layers = group in ("model", "activation", "initializer", "normalization")
     choices: dict[str, Any] = {
         "batch_size": {"size": 9},
-        "model": {"widths": [6]} if needs_layers or name == "muon" else "linear",
+        "model": {"widths": [6]} if needs_layers or name in ("muon", "dropout") else "linear",
         "sampling": {"name": "fixed", "shuffled": False},
     }
     if group == "model" and name == "cnn":
         numbers = {"channels": [3, 4], "widths": [5], **numbers}
+    if group == "model" and name == "rnn":
+        numbers = {"units": 5, "recurrent": "identity", **numbers}
     if group == "sampling" and name == "stream":
         choices["data"] = "teacher"
     if group == "batch_size" and name == "growing":

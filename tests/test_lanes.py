@@ -29,6 +29,7 @@ EVERYTHING: dict[str, Any] = {
     "normalization": "batch",
     "schedule": "plateau",
     "warmup": {"name": "linear", "length": 3, "unit": "step"},
+    "regularization": ["dropout", "l2"],
     "gradient": ["clip_norm", "noise"],
 }
 

@@ -28,6 +28,7 @@ class Problem(Source):
         "activation",
         "initializer",
         "normalization",
+        "regularization",
         "preprocessing",
     )
 

@@ -24,6 +24,9 @@ class Normalization(Option):
     replaces_bias: ClassVar[bool] = False
     """Whether the bias of the affine map before it has no effect and is left out."""
 
+    over_batch: ClassVar[bool] = False
+    """Whether an example's outputs depend on the rest of its batch."""
+
     @abstractmethod
     def layer(self) -> Layer:
         """The normalizing layer."""
@@ -55,6 +58,7 @@ class Batch(Normalization):
     epsilon: float = number(1e-5, above=0)
 
     replaces_bias: ClassVar[bool] = True
+    over_batch: ClassVar[bool] = True
 
     def layer(self) -> Layer:
         """Batch normalization with moving averages for evaluation."""

@@ -111,6 +111,7 @@ class Facts(NamedTuple):
     scheduled_epochs: float
     momenta: tuple[str, ...]
     generates_data: bool
+    normalizes_over_batch: bool
     parameters: Callable[[], int]
 
     def scheduled(self, unit: str) -> float:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from runner.options.activation import Activation
     from runner.options.initializer import Initializer
     from runner.options.normalization import Normalization
+    from runner.options.regularization import Regularization
 
 
 class Parts(NamedTuple):
@@ -23,6 +24,7 @@ class Parts(NamedTuple):
     activation: Activation
     initializer: Initializer
     normalization: Normalization
+    regularization: tuple[Regularization, ...] = ()
 
 
 class Model(Option):
@@ -55,12 +57,19 @@ def dense(units: int, initializer: Initializer, *, bias: bool = True) -> Layer:
 
 
 def hidden_dense(units: int, parts: Parts) -> Layer:
-    """A dense layer, its normalization and its activation, in this order."""
+    """A dense layer, its normalization, its activation and what follows that, in this order."""
     return serial(
         dense=dense(units, parts.initializer, bias=not parts.normalization.replaces_bias),
         normalization=parts.normalization.layer(),
         activation=pure(parts.activation),
+        regularization=regularized(parts),
     )
+
+
+def regularized(parts: Parts) -> Layer:
+    """What the regularizations do to the units of a hidden layer."""
+    layers = {f"layer_{i}": each.layer() for i, each in enumerate(parts.regularization, start=1)}
+    return serial(**layers)
 
 
 def flatten() -> Layer:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from runner.lazy import jnp
 from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
-from runner.options.model.base import Model, Parts, dense, flatten, hidden_dense
+from runner.options.model.base import Model, Parts, dense, flatten, hidden_dense, regularized
 from runner.options.model.convolution import convolve, max_pool
 from runner.options.option import Facts, number, option
 
@@ -75,6 +75,7 @@ class CNN(Model):
             ),
             normalization=parts.normalization.layer(),
             activation=pure(parts.activation),
+            regularization=regularized(parts),
         )
 
 

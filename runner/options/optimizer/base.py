@@ -26,8 +26,9 @@ class Optimizer(Option):
     building it costs nothing at run time.
 
     `update(gradient, state, params, **extra)` is given, as optax does it for rules that ask for
-    more than the gradient: `value`, the loss of the batch at `params`; `grad`, its gradient before
-    any clipping or noise; `value_fn`, the loss of the same batch as a function of the parameters;
+    more than the gradient: `value`, the loss of the batch at `params` with the terms of the
+    regularizations; `grad`, its gradient before any clipping or noise; `value_fn`, the same of the
+    same batch (and dropout's same masks) as a function of the parameters;
     `gradient_at`, its gradient, treated like the one given, as such a function; and `key`, random
     numbers of this step.
     """

@@ -1,0 +1,103 @@
+"""A recurrent network: one map applied over and over, whose gradients vanish or explode with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from runner.lazy import jax, jnp
+from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
+from runner.options.model.base import Model, Parts, dense, regularized
+from runner.options.option import Facts, number, option
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, PRNGKeyArray
+
+
+@option
+class RNN(Model):
+    """h_t = f(x_t W + h_{t-1} U + b) from h_0 = 0; the logits are an affine map of the last h.
+
+    Elman 1990, with f the activation and W drawn by the initializer. An image is read row by row
+    from the top (digits: 8 steps of 8 pixels, MNIST: 28 of 28), with `pixels` one pixel at a time
+    (64 and 784 steps), and a vector number by number. U starts as `recurrent_scale` times a random
+    orthogonal matrix (Saxe et al. 2014) or the identity; with `activation=relu` the latter is the
+    IRNN of Le et al. 2015. Backwards, each step multiplies the gradient by U' and the slopes of f:
+    it vanishes where that shrinks and explodes where it stretches (Pascanu et al. 2013).
+    `normalization=layer` is applied to the sum at each step, with the same gain and shift
+    (Ba et al. 2016, section 3.1); batch normalization is refused, as its averages would have to be
+    those of each step.
+    """
+
+    units: int = number(64, minimum=1)
+    recurrent: Literal["orthogonal", "identity"] = "orthogonal"
+    recurrent_scale: float = number(1.0, minimum=0)
+    pixels: bool = False
+
+    def network(self, parts: Parts, classes: int) -> Layer:
+        """The recurrence over the rows and one affine map."""
+        return serial(
+            sequence=_sequence(self.pixels),
+            recurrent=self._recurrence(parts),
+            regularization=regularized(parts),
+            logits=dense(classes, parts.initializer),
+        )
+
+    def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        """Refuse batch normalization."""
+        if facts.normalizes_over_batch:
+            yield (
+                "name",
+                "batch normalization would need averages of its own for each step of a recurrent "
+                "network; use normalization=layer or none",
+            )
+
+    def _recurrence(self, parts: Parts) -> Layer:
+        inner, normalization = dense(self.units, parts.initializer), parts.normalization.layer()
+
+        def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
+            keys = jax.random.split(key, 3)
+            params, _, state_shape = inner.init(keys[0], shape[1:])
+            gains, _, _ = normalization.init(keys[1], state_shape)
+            params = {"input": params, "recurrent": {"kernel": self._recurrent_kernel(keys[2])}}
+            return params | ({"normalization": gains} if gains else {}), {}, state_shape
+
+        def apply(
+            params: Params,
+            state: LayerState,
+            inputs: Float[Array, "batch steps features"],
+            training: bool,
+        ) -> tuple[Float[Array, "batch units"], LayerState]:
+            driven, _ = inner.apply(params["input"], {}, jnp.swapaxes(inputs, 0, 1), training)
+            kernel, gains = params["recurrent"]["kernel"], params.get("normalization", {})
+
+            def step(
+                hidden: Float[Array, "batch units"], drive: Float[Array, "batch units"]
+            ) -> tuple[Float[Array, "batch units"], None]:
+                total, _ = normalization.apply(gains, {}, drive + hidden @ kernel, training)
+                return parts.activation(total), None
+
+            last, _ = jax.lax.scan(step, jnp.zeros_like(driven[0]), driven)
+            return last, state
+
+        return Layer(init, apply)
+
+    def _recurrent_kernel(self, key: PRNGKeyArray) -> Float[Array, "units units"]:
+        if self.recurrent == "identity":
+            return self.recurrent_scale * jnp.eye(self.units)
+        return self.recurrent_scale * jax.random.orthogonal(key, self.units)
+
+
+def _sequence(pixels: bool) -> Layer:
+    """Steps of one axis of features: the rows of an image, its pixels, or the numbers of a vector.
+
+    The channels of a pixel stay together.
+    """
+
+    def shape(inputs: Shape) -> Shape:
+        if len(inputs) < 3:
+            return (inputs[0], 1)
+        height, width, channels = inputs
+        return (height * width, channels) if pixels else (height, width * channels)
+
+    return pure(lambda inputs: inputs.reshape(len(inputs), *shape(inputs.shape[1:])), shape)
