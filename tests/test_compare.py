@@ -16,7 +16,7 @@ import scipy.stats
 import runner
 from runner.compare.cli import run_command_line
 from runner.compare.curve import AXES, POINTS, band, curve, smoothed, thinned
-from runner.compare.figure import curves_figure, sweep_figure
+from runner.compare.figure import curves_figure, generalization_figure, sweep_figure
 from runner.compare.grouping import grouped
 from runner.compare.reading import read, table
 from runner.compare.runs import Run, find
@@ -305,6 +305,9 @@ def test_a_panel_an_axis_and_a_line_a_group(tmp_path: Path) -> None:
     assert [text.get_text() for text in legend.texts] == ["adam", "rms (diverged)", "sgd"]
     assert legend.get_title().get_text() == "optimizer"
     assert all(len(panel.collections) == 2 for panel in figure.axes), "a band for each mean"
+    both = generalization_figure(groups, "validation_error")
+    labels = [(panel.get_ylabel(), panel.get_xlabel()) for panel in both.axes]
+    assert labels == [("train error", "epochs"), ("validation error", "epochs")]
 
 
 def test_the_figure_suits_what_was_swept(tmp_path: Path) -> None:

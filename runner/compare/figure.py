@@ -41,9 +41,22 @@ AXIS_LABELS = {
 
 def curves_figure(groups: Sequence[Group], measure: str, axes: Sequence[str]) -> Figure:
     """A panel for each axis, a line for each group."""
-    figure, panels = empty_panels(len(axes))
-    is_log = _is_loss(measure) and not _any_negative(groups, measure)
-    for panel, axis in zip(panels, axes, strict=True):
+    return _curves(groups, [(measure, axis) for axis in axes])
+
+
+def generalization_figure(groups: Sequence[Group], measure: str) -> Figure:
+    """A panel for training and one for validation, by epoch, each on its own scale."""
+    kind = "error" if measure.endswith("error") else "loss"
+    return _curves(groups, [(f"{split}_{kind}", "epoch") for split in ("train", "validation")])
+
+
+def _curves(groups: Sequence[Group], drawn: Sequence[tuple[str, str]]) -> Figure:
+    """A panel for each measure and axis, a line for each group; one scale for one measure."""
+    first = drawn[0][0]
+    alike = all(measure == first for measure, _ in drawn)
+    figure, panels = empty_panels(len(drawn), sharey=alike)
+    is_log = _is_loss(first) and not any(_any_negative(groups, measure) for measure, _ in drawn)
+    for panel, (measure, axis) in zip(panels, drawn, strict=True):
         if is_log:
             panel.set_yscale("log")
         for group, style in zip(groups, _styles(groups), strict=True):
@@ -54,9 +67,10 @@ def curves_figure(groups: Sequence[Group], measure: str, axes: Sequence[str]) ->
                 panel.set_xscale("symlog", linthresh=1.0, linscale=0.3, subs=range(2, 10))
         elif axis != "epoch":
             panel.set_xscale("log")
-    _fit(panels[0])
-    small_print(figure, _explained(groups, measure, is_log))
-    panels[0].set_ylabel(measure.replace("_", " "), fontsize=8)
+        if panel is panels[0] or not alike:
+            panel.set_ylabel(measure.replace("_", " "), fontsize=8)
+            _fit(panel)
+    small_print(figure, _explained(groups, first, is_log))
     title = ", ".join(groups[0].settings)
     figure.legend(
         *panels[0].get_legend_handles_labels(),
@@ -215,12 +229,12 @@ def _fit(panel: Axes) -> None:
             panel.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
 
 
-def empty_panels(count: int) -> tuple[Figure, list[Axes]]:
+def empty_panels(count: int, sharey: bool = True) -> tuple[Figure, list[Axes]]:
     """A figure of the width of a column, or of a page, with so many panels side by side."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7 if count > 1 else 4.5, 2.8), layout="constrained")
-    panels = figure.subplots(1, count, sharey=True, squeeze=False)[0].tolist()
+    panels = figure.subplots(1, count, sharey=sharey, squeeze=False)[0].tolist()
     for panel in panels:
         panel.tick_params(which="both", labelsize=7)
         panel.grid(alpha=0.25, lw=0.5)

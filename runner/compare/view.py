@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Literal
 
 from runner.compare.animation import save_animation
 from runner.compare.curve import AXES, MEASURES
-from runner.compare.figure import curves_figure, final_figure, heat_map, sweep_figure
+from runner.compare.figure import (
+    curves_figure,
+    final_figure,
+    generalization_figure,
+    heat_map,
+    sweep_figure,
+)
 from runner.compare.grouping import Group, grouped, is_number
 from runner.compare.problems import PROBLEM, compared, problems
 from runner.compare.profile import Profile, profile, profile_figure
@@ -30,7 +36,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-Kind = Literal["auto", "curves", "final", "heat_map", "surface", "profile", "critical_batch_size"]
+Kind = Literal[
+    "auto",
+    "curves",
+    "generalization",
+    "final",
+    "heat_map",
+    "surface",
+    "profile",
+    "critical_batch_size",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,6 +165,10 @@ def _curves(groups: Sequence[Group], view: View) -> Figure:
     return curves_figure(groups, view.measure or "train_loss", view.axes)
 
 
+def _generalization(groups: Sequence[Group], view: View) -> Figure:
+    return generalization_figure(groups, view.measure or "validation_loss")
+
+
 def _final(groups: Sequence[Group], view: View) -> Figure:
     """Against the first number that is not tuned."""
     (key, *_) = _numbers(groups, view, 1)
@@ -188,6 +207,7 @@ def _numbers(groups: Sequence[Group], view: View, count: int) -> list[str]:
 FIGURES: Mapping[str, Callable[[Sequence[Group], View], Figure]] = {
     "auto": _auto,
     "curves": _curves,
+    "generalization": _generalization,
     "final": _final,
     "heat_map": _heat_map,
     "surface": surface_figure,
