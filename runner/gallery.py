@@ -42,7 +42,7 @@ def _study(file: Path) -> Study:
 
 def page(found: Sequence[Study]) -> str:
     """The page in Markdown; its pictures lie in the folder `gallery` beside it."""
-    head = "Made by `make gallery`. Each study is one command; unless it says otherwise, on the embedded digits."
+    head = "Made by `make gallery`. Each study is one command, most of them on the embedded digits."
     parts = [f"# Gallery\n\n{head}\n"]
     for study in found:
         picture = f"![{study.question}](gallery/{study.name}.png)"

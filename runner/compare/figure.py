@@ -69,7 +69,8 @@ def _curves(groups: Sequence[Group], drawn: Sequence[tuple[str, str]]) -> Figure
             panel.set_xscale("log")
         if panel is panels[0] or not alike:
             panel.set_ylabel(measure.replace("_", " "), fontsize=8)
-            _fit(panel)
+    for panel in panels[: 1 if alike else None]:
+        _fit(panel)
     small_print(figure, _explained(groups, first, is_log))
     title = ", ".join(groups[0].settings)
     figure.legend(
