@@ -208,10 +208,12 @@ def test_a_diverged_run_is_marked_and_does_not_bend_the_mean(tmp_path: Path) -> 
 def test_smoothing_is_the_mean_of_a_window(points: int) -> None:
     y = np.random.default_rng(0).normal(size=points)
     reach = int(points * 0.02) // 2
-    expected = []
+    expected, drawn = [], []
     for i in range(points):
         expected.append(y[max(i - reach, 0) : i + reach + 1].mean())
+        drawn.append(y[max(i - reach, 0) : i + min(reach, i) + 1].mean())
     np.testing.assert_allclose(smoothed(y), expected)
+    np.testing.assert_allclose(smoothed(y, narrow_start=True), drawn)
 
 
 def test_a_long_curve_keeps_its_ends_and_its_beginning() -> None:

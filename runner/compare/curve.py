@@ -81,14 +81,19 @@ def _epochs_at(run: Run, iteration: npt.NDArray) -> npt.NDArray:
     return np.interp(iteration, steps, passed)
 
 
-def smoothed(y: npt.NDArray, part: float = 0.02) -> npt.NDArray:
-    """The mean over a window of `part` of the points around each, cut off at the ends."""
+def smoothed(y: npt.NDArray, part: float = 0.02, *, narrow_start: bool = False) -> npt.NDArray:
+    """The mean over a window of `part` of the points around each, cut off at the ends.
+
+    With `narrow_start`, for drawing, a window reaches no farther ahead than back, so that a curve
+    begins where the run began. (A number must not hang on the chance of a single step.)
+    """
     reach = int(len(y) * part) // 2
     if reach == 0:
         return y
     sums = np.concatenate([[0.0], np.cumsum(y)])
     index = np.arange(len(y))
-    begin, end = np.maximum(index - reach, 0), np.minimum(index + reach + 1, len(y))
+    ahead = np.minimum(index, reach) if narrow_start else reach
+    begin, end = np.maximum(index - reach, 0), np.minimum(index + ahead + 1, len(y))
     return (sums[end] - sums[begin]) / (end - begin)
 
 
@@ -118,7 +123,8 @@ def band(curves: Sequence[Curve], log: bool = False, part: float = 0.02) -> Band
     longest = max(alive, key=lambda one: len(one.x))
     end = min(float(one.x[-1]) for one in alive)
     x, _ = thinned(longest.x[longest.x <= end], longest.y[longest.x <= end])
-    values = np.stack([np.interp(x, one.x, smoothed(one.y, part)) for one in alive])
+    lines = [smoothed(one.y, part, narrow_start=True) for one in alive]
+    values = np.stack([np.interp(x, one.x, y) for one, y in zip(alive, lines, strict=True)])
     log = log and bool((values > 0).all())
     if log:
         values = np.log(values)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 STYLES = ("-", "--", ":", "-.")
 FEW_LINES, MOST_LINES = 6, 12
+MOST_TICKS = 8
 RAW_POINTS = 100
 """Curves of more points are smoothed, with raw ones behind them."""
 MEANS = {False: "mean", True: "geometric mean"}
@@ -72,15 +73,7 @@ def _curves(groups: Sequence[Group], drawn: Sequence[tuple[str, str]]) -> Figure
     for panel in panels[: 1 if alike else None]:
         _fit(panel)
     small_print(figure, _explained(groups, first, is_log))
-    title = ", ".join(groups[0].settings)
-    figure.legend(
-        *panels[0].get_legend_handles_labels(),
-        title=title or None,
-        loc="outside right upper",
-        fontsize=7,
-        title_fontsize=7,
-        frameon=False,
-    )
+    legend_beside(figure, panels[0], ", ".join(groups[0].settings))
     return figure
 
 
@@ -123,12 +116,16 @@ def final_figure(groups: Sequence[Group], measure: str, key: str) -> Figure:
         panel.plot(xs, means, marker="o", ms=3, lw=1.2, label=label or None, **colour)
     if all(float(group.settings[key]) > 0 for group in groups):
         panel.set_xscale("log")
+    places = sorted({float(group.settings[key]) for group in groups})
+    if len(places) <= MOST_TICKS:
+        panel.set_xticks(places, [f"{place:g}" for place in places])
+        panel.minorticks_off()
     if is_log:
         panel.set_yscale("log")
     panel.set_xlabel(key, fontsize=8)
     panel.set_ylabel(f"final {measure.replace('_', ' ')}", fontsize=8)
     if len(lines) > 1:
-        panel.legend(fontsize=7, frameon=False)
+        legend_beside(figure, panel, ", ".join(name for name in groups[0].settings if name != key))
     small_print(figure, f"points: runs; line: their {MEANS[is_log]}; x: a run that diverged")
     return figure
 
@@ -203,7 +200,8 @@ def _line(
         panel.plot(*thinned(noisy.x, noisy.y), lw=0.4, alpha=0.2, color=style["color"], zorder=0.5)
     for line in lines:
         if line.diverged is not None and len(line.y):
-            panel.plot(*thinned(line.x, smoothed(line.y)), lw=1, zorder=0.8, **style)
+            drawn = thinned(line.x, smoothed(line.y, narrow_start=True))
+            panel.plot(*drawn, lw=1, zorder=0.8, **style)
             cross = {"color": style["color"], "transform": panel.get_xaxis_transform()}
             panel.plot(line.diverged, 0.97, "x", ms=6, zorder=1, **cross)
     mean = band(lines, log=panel.get_yscale() == "log")
@@ -213,6 +211,18 @@ def _line(
     panel.plot(mean.x, mean.mean, lw=1.3, label=group.label, **style)
     if mean.low is not None and mean.high is not None:
         panel.fill_between(mean.x, mean.low, mean.high, alpha=0.2, lw=0, color=style["color"])
+
+
+def legend_beside(figure: Figure, panel: Axes, title: str) -> None:
+    """The panel's legend beside all panels, where it hides nothing."""
+    figure.legend(
+        *panel.get_legend_handles_labels(),
+        title=title or None,
+        loc="outside right upper",
+        fontsize=7,
+        title_fontsize=7,
+        frameon=False,
+    )
 
 
 def _fit(panel: Axes) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from runner.compare.figure import empty_panels, line_styles, small_print
+from runner.compare.figure import empty_panels, legend_beside, line_styles, small_print
 from runner.compare.problems import Problem, compared
 from runner.compare.reading import Row, table
 from runner.compare.tables import number
@@ -114,16 +114,7 @@ def profile_figure(profiles: Sequence[Profile]) -> Figure:
         panel.set_ylim(-0.03, 1.03)
         panel.set_xlabel(f"{one.unit} to target, over the best's", fontsize=8)
     panels[0].set_ylabel("part of the problems", fontsize=8)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(
-        handles,
-        labels,
-        title="score",
-        loc="outside right upper",
-        fontsize=7,
-        title_fontsize=7,
-        frameon=False,
-    )
+    legend_beside(figure, panels[0], "score")
     small_print(figure, _explained(drawn[0]))
     return figure
 

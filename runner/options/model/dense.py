@@ -20,15 +20,17 @@ class Linear(Model):
 class MLP(Model):
     """A multilayer perceptron: for each width a dense layer, normalization and activation.
 
-    `widths: [64]` is one hidden layer of 64 units; `[]` is the linear model.
+    `widths: [64]` is one hidden layer of 64 units; `[]` is the linear model. `depth` repeats the
+    widths: `widths: [64]` with `depth: 8` is eight layers of 64, so that depth is a number to sweep.
     """
 
     widths: tuple[int, ...] = number((64,), minimum=1)
+    depth: int = number(1, minimum=1)
 
     def network(self, parts: Parts, classes: int) -> Layer:
         """The hidden layers and one affine map."""
         hidden = {
             f"hidden_{index}": hidden_dense(width, parts)
-            for index, width in enumerate(self.widths, start=1)
+            for index, width in enumerate(self.widths * self.depth, start=1)
         }
         return serial(flatten=flatten(), **hidden, logits=dense(classes, parts.initializer))
