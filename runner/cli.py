@@ -6,6 +6,8 @@ Nothing here imports JAX; that happens when the first run begins to train.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import logging
 import os
 import signal
@@ -28,7 +30,19 @@ FAILED = 1
 
 def main() -> NoReturn:
     """The console script `runner`."""
-    sys.exit(run_command_line(sys.argv[1:]))
+    code = run_command_line(sys.argv[1:])
+    if "jax" in sys.modules:
+        _leave(code)
+    sys.exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process without taking JAX apart, which takes a third of a second for nothing."""
+    atexit._run_exitfuncs()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def run_command_line(argv: list[str]) -> int:

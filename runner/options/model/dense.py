@@ -21,7 +21,7 @@ class MLP(Model):
     """A multilayer perceptron: for each width a dense layer, normalization and activation.
 
     `widths: [64]` is one hidden layer of 64 units; `[]` is the linear model. `depth` repeats the
-    widths: `widths: [64]` with `depth: 8` is eight layers of 64, so that depth is a number to sweep.
+    widths, so that it is a number to sweep: `widths: [64]` with `depth: 8` is eight layers of 64.
     """
 
     widths: tuple[int, ...] = number((64,), minimum=1)
