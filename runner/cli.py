@@ -16,7 +16,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runner.errors import ConfigError, UserError
+from runner.errors import ConfigError, UserError, log_failure
 from runner.help import help_text
 
 if TYPE_CHECKING:
@@ -189,11 +189,8 @@ def _sweep_task(config: DictConfig) -> float:
     """Train one run of a sweep, for a launcher that is not ours; its log says why it failed."""
     try:
         return _objective(_record(config)[0])
-    except UserError as error:
-        logging.getLogger(__name__).error("%s", error)
-        raise
-    except Exception:
-        logging.getLogger(__name__).exception("the run failed")
+    except Exception as error:
+        log_failure(logging.getLogger(__name__), error)
         raise
 
 

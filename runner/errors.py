@@ -7,6 +7,8 @@ traceback.
 
 from __future__ import annotations
 
+import logging
+
 
 class UserError(Exception):
     """Bad input: the message is one line for the user, never a traceback."""
@@ -26,3 +28,11 @@ class RecordError(UserError):
     """The record of a run cannot be written: a full disk, a directory without permission."""
 
     exit_code = 1
+
+
+def log_failure(log: logging.Logger, error: Exception) -> None:
+    """Say in a run's log why it failed: a user's error in one line, others with a traceback."""
+    if isinstance(error, UserError):
+        log.error("%s", error)
+    else:
+        log.error("the run failed", exc_info=error)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 
 from runner.data import Dataset, Source
-from runner.errors import UserError
+from runner.errors import log_failure
 from runner.experiment import Experiment
 from runner.lanes import Lanes
 from runner.loop import Training
@@ -202,10 +202,8 @@ class _Lane:
             with self._job.at_work():
                 if self._recording is not None:
                     self._recording.fail(error, 0.0)
-                if isinstance(error, UserError):
-                    log.error("%s", error)
-                elif isinstance(error, Exception):
-                    log.error("the run failed", exc_info=error)
+                if isinstance(error, Exception):
+                    log_failure(log, error)
                 self._end(summary, error)
         except Exception:  # not even its log can be written
             self._end(summary, error)

@@ -15,10 +15,10 @@ WAYS = {
 }
 COLOURS = {"map": "#0072B2", "vmap": "#D55E00", "spread": "#009E73"}
 LIMITS = """\
-What is left of a small sweep is its start: Python, Hydra and JAX take 2.5 s, a compilation 3 to 4 s, and
-each run 20 to 30 ms for its folder, log and record. Training itself is less than a second of it. So the
-ratios grow with the number of runs, and at 64 runs of this size 100 is out of reach: it would be less
-than the start takes.
+What is left of a small sweep is its start: Python, Hydra and JAX take 2 s, tracing and compiling a program
+3 s, and each run 15 to 20 ms for its folder, log and record. Training itself is less than a second of it.
+So the ratios grow with the number of runs, and at 64 runs of this size 100 is out of reach: it would be
+less than starting and tracing take.
 """
 GOALS = {"basic launcher": 30, "fresh processes": 100}
 
