@@ -375,9 +375,10 @@ def test_a_mistake_is_one_line(
 ) -> None:
     leave(tmp_path / "a", [3.0] * 20, **optimizer("sgd", 0.1))
     assert run_command_line([str(tmp_path), *words.split()]) in (1, 2)
-    err = capsys.readouterr().err
-    assert len(err.splitlines()) == 1
-    assert said in err
+    lines = capsys.readouterr().err.splitlines()
+    (error,) = [line for line in lines if not line.startswith("Drawing: ")]  # on a slow machine
+    assert error.startswith("runner-compare: error: ")
+    assert said in error
 
 
 def test_a_hundred_seeds_are_one_line(tmp_path: Path) -> None:
