@@ -185,6 +185,9 @@ def test_shell_completion_can_be_installed(runner: Runner) -> None:
         ("-m lanes=0", "lanes=0 is out of range: it must be at least 1"),
         ("-m fail_fast=maybe", "fail_fast=maybe must be true or false"),
         ("-m batch_size=8,100000", "more than the 1,437"),
+        ("-m seed=0,1 figure.by=[optimzer]", "not a key of these runs; did you mean optimizer?"),
+        ("-m seed=0,1 figure.axes=[epch]", "the axis epch is not known; did you mean epoch?"),
+        ("-m hydra.sweeper.cases=[[5]]", "must be a list of lists of overrides"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(

@@ -285,7 +285,7 @@ def test_tuning_keeps_the_best_of_each(tmp_path: Path) -> None:
         tuned(groups, ["optimizer.learning_rat"], "train_loss")
     drawn = View("final", "train_loss", tune=("optimizer",)).draw(groups)
     assert drawn.axes[0].get_xlabel() == rate
-    with pytest.raises(ConfigError, match="needs 2 numbers"):
+    with pytest.raises(ConfigError, match="needs two numbers"):
         View("heat_map").draw(groups)
 
 
@@ -367,7 +367,10 @@ def test_the_command_leaves_a_figure_and_a_table(
         ("--measure train_los", "did you mean train_loss?"),
         ("--by optimizr", "did you mean optimizer?"),
         ("--output nowhere/a.png", "cannot be written"),
-        ("--output a.xyz", "cannot be written"),
+        ("--output a.xyz", "must be a file that ends in .png"),
+        ("--axis ,", "needs an axis at least"),
+        ("--target nan", "must be a finite number"),
+        ("--figure critical_batch_size --target 9", "differ in batch_size"),
     ],
 )
 def test_a_mistake_is_one_line(

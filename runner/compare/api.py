@@ -81,7 +81,7 @@ class Runs(Sequence[Run]):
         Raises:
             ConfigError: the measure or a key is not known.
         """
-        view = View(measure=measure, by=tuple(by), tune=tuple(tune), target=target)
+        view = View(measure=measure, by=_listed(by), tune=_listed(tune), target=target)
         view.check()
         return table(view.groups(self._runs), measure, target)
 
@@ -99,7 +99,7 @@ class Runs(Sequence[Run]):
         Raises:
             ConfigError: the measure or a key is not known.
         """
-        view = View(measure=measure, by=tuple(by), tune=tuple(tune), problem=tuple(problem))
+        view = View(measure=measure, by=_listed(by), tune=_listed(tune), problem=_listed(problem))
         view.check()
         return view.verdict(view.groups(self._runs))
 
@@ -120,8 +120,8 @@ class Runs(Sequence[Run]):
         Raises:
             ConfigError: a name is not known, there is one problem only, or nothing to compare.
         """
-        keys = tuple(problem)
-        view = View("profile", measure, (axis,), tuple(by), tuple(tune), target, keys)
+        keys = _listed(problem)
+        view = View("profile", measure, (axis,), _listed(by), _listed(tune), target, keys)
         view.check()
         return view.profile(view.groups(self._runs))
 
@@ -143,7 +143,9 @@ class Runs(Sequence[Run]):
         Raises:
             ConfigError: the measure, an axis or a key is not known, or does not suit the kind.
         """
-        view = View(kind, measure, tuple(axes), tuple(by), tuple(tune), target, tuple(problem))
+        view = View(
+            kind, measure, _listed(axes), _listed(by), _listed(tune), target, _listed(problem)
+        )
         view.check()
         return view.draw(view.groups(self._runs))
 
@@ -155,3 +157,8 @@ def load(*folders: str | Path) -> Runs:
         ConfigError: a folder is not there, or there is no run in any of them.
     """
     return Runs(find([Path(folder) for folder in folders]).runs)
+
+
+def _listed(keys: str | Sequence[str]) -> tuple[str, ...]:
+    """A single key may stand for a list of one."""
+    return (keys,) if isinstance(keys, str) else tuple(keys)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, get_args
 
 from runner.compare.view import Kind, View
-from runner.errors import RecordError, UserError
+from runner.errors import ConfigError, RecordError, UserError
 
 if TYPE_CHECKING:
     from runner.compare.grouping import Group
@@ -34,6 +34,10 @@ runs: from one to the other). Below the table it says which differences are more
 """
 
 
+INTERRUPTED = 130
+ENDINGS = (".png", ".svg", ".pdf", ".gif")
+
+
 def main() -> NoReturn:
     """The console script `runner-compare`."""
     sys.exit(run_command_line(sys.argv[1:]))
@@ -46,6 +50,9 @@ def run_command_line(argv: Sequence[str]) -> int:
     except UserError as error:
         print(f"runner-compare: error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("runner-compare: interrupted", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 
@@ -117,6 +124,8 @@ def compare(arguments: argparse.Namespace) -> None:
 
     view = _view(arguments)
     view.check()
+    if arguments.output:
+        _check_output(arguments.output)
     with waiting("Looking for runs"):
         found = find(arguments.paths)
     for reason in found.left_out:
@@ -145,6 +154,21 @@ def compare(arguments: argparse.Namespace) -> None:
                 raise RecordError(f"{file}: cannot be written: {error}") from error
             figure.set_layout_engine("none")  # as it has been laid out
             print(f"Figure: {file}")
+
+
+def _check_output(file: Path) -> None:
+    """Before anything is read: whether a figure can have this name.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if file.suffix not in ENDINGS or file.is_dir():
+        endings = ", ".join(ENDINGS)
+        raise ConfigError(
+            f"--output {file}: cannot be written: it must be a file that ends in {endings}"
+        )
+    if not file.parent.is_dir():
+        raise ConfigError(f"--output {file}: cannot be written: there is no folder {file.parent}")
 
 
 def _view(arguments: argparse.Namespace) -> View:

@@ -63,10 +63,10 @@ def _curves(groups: Sequence[Group], drawn: Sequence[tuple[str, str]]) -> Figure
         for group, style in zip(groups, _styles(groups), strict=True):
             _line(panel, group, measure, axis, style, raw=len(groups) <= FEW_LINES)
         panel.set_xlabel(AXIS_LABELS[axis], fontsize=8)
-        if axis == "iteration":
+        if axis in ("iteration", "examples"):
             if measure in STEP_MEASURES or _of_very_different_lengths(groups):
                 panel.set_xscale("symlog", linthresh=1.0, linscale=0.3, subs=range(2, 10))
-        elif axis != "epoch":
+        elif axis == "seconds":
             panel.set_xscale("log")
         if panel is panels[0] or not alike:
             panel.set_ylabel(measure.replace("_", " "), fontsize=8)
@@ -206,7 +206,8 @@ def _line(
             panel.plot(line.diverged, 0.97, "x", ms=6, zorder=1, **cross)
     mean = band(lines, log=panel.get_yscale() == "log")
     if mean is None:
-        panel.plot([], [], lw=1.3, label=f"{group.label} (diverged)", **style)
+        why = "diverged" if any(line.diverged is not None for line in lines) else "no values"
+        panel.plot([], [], lw=1.3, label=f"{group.label} ({why})", **style)
         return
     panel.plot(mean.x, mean.mean, lw=1.3, label=group.label, **style)
     if mean.low is not None and mean.high is not None:

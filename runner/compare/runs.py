@@ -112,11 +112,15 @@ def find(paths: Iterable[Path]) -> Found:
     return Found(runs, left_out)
 
 
+_NUMBERS = ("total_steps", "total_epochs", "train_examples", "steps", "epochs", "seconds")
+
+
 def _is_ours(summary: Mapping[str, Any]) -> bool:
     return (
         isinstance(summary.get("config"), dict)
         and isinstance(summary.get("status"), str)
         and isinstance(summary.get("seed"), int)
+        and all(isinstance(summary.get(key, 0), int | float | None) for key in _NUMBERS)
     )
 
 

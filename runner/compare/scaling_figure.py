@@ -54,6 +54,8 @@ def scaling_figure(
     for group in groups:
         others = [shown(v) for key, v in group.settings.items() if key not in (KEY, *tuned)]
         lines.setdefault(", ".join(others), []).append(point(group, measure, target))
+    if all(math.isinf(point.median) for points in lines.values() for point in points):
+        raise ConfigError(f"no run got to the target {target:g} of {measure}; choose more")
     for (label, points), style in zip(lines.items(), line_styles(len(lines)), strict=True):
         _line(panel, label, sorted(points), style["color"])
     sizes = sorted({point.size for points in lines.values() for point in points})

@@ -37,8 +37,10 @@ def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
         runs = find(directories).runs
     except ConfigError:
         return None
+    for name in (*FILES, ANIMATION):
+        (folder / name).unlink(missing_ok=True)  # an earlier one is not of these runs
     groups = view.groups(runs)
-    if len(groups) < 2:
+    if len(runs) < 2:
         return None
     figure = view.draw(groups)
     for name in FILES:

@@ -44,7 +44,7 @@ def over_seeds(rows: Sequence[Row], measure: str, tuned: bool = False) -> str:
     best, *others = known
     seeds = [[run.seed for run in row.group.runs] for row in known]
     if any(len(set(own)) < len(own) for own in seeds):
-        return "Groups hold runs that differ in more than their seed, so no difference is tested."
+        return "Some groups hold several runs with one seed, so no difference is tested."
     family = math.comb(len(known), 2)
     count = len(seeds[0])
     together = len({frozenset(own) for own in seeds}) == 1

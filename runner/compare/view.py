@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from runner.compare.animation import save_animation
 from runner.compare.curve import AXES, MEASURES
@@ -31,6 +31,7 @@ from runner.compare.tuning import tuned
 from runner.compare.verdict import over_problems, over_seeds
 from runner.config import did_you_mean
 from runner.errors import ConfigError
+from runner.record.settings import typed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,11 +70,30 @@ class View:
         if self.measure is not None and self.measure not in MEASURES:
             nearest = did_you_mean(self.measure, MEASURES)
             raise ConfigError(f"the measure {self.measure} is not known{nearest}")
+        if self.kind not in FIGURES:
+            nearest = did_you_mean(self.kind, FIGURES)
+            raise ConfigError(f"the figure {self.kind} is not known{nearest}")
+        if not self.axes:
+            raise ConfigError(f"a figure needs an axis at least: {', '.join(AXES)}")
+        if self.target is not None and not math.isfinite(self.target):
+            raise ConfigError(f"the target {self.target} must be a finite number")
         for axis in self.axes:
             if axis not in AXES:
                 raise ConfigError(f"the axis {axis} is not known{did_you_mean(axis, AXES)}")
         if self.kind in NEED_TARGET and self.target is None:
             raise ConfigError(f"the figure {self.kind} needs a target (figure.target=, --target)")
+
+    def check_keys(self, configs: Iterable[Mapping[str, Any]]) -> None:
+        """Check the keys, before there are runs.
+
+        Raises:
+            ConfigError: one is in none of the configs.
+        """
+        known = {key for config in configs for key in typed(config)}
+        for key in (*self.by, *self.tune, *self.problem):
+            if key not in known:
+                nearest = did_you_mean(key, sorted(known))
+                raise ConfigError(f"{key} is not a key of these runs{nearest}")
 
     def groups(self, runs: Sequence[Run]) -> list[Group]:
         """The runs grouped, and of the groups the tuned ones (a profile tunes by itself).
@@ -198,8 +218,8 @@ def _numbers(groups: Sequence[Group], view: View, count: int) -> list[str]:
     ]
     if len(keys) < count:
         raise ConfigError(
-            f"the figure {view.kind} needs {count} numbers that differ between the runs; "
-            f"there are {len(keys)}"
+            f"the figure {view.kind} needs {'a number' if count == 1 else 'two numbers'} that "
+            f"differ between the runs; there {'is one' if len(keys) == 1 else 'is none'}"
         )
     return keys
 

@@ -58,6 +58,7 @@ def launch(
             HydraJob(composer.compose(overrides, number), context, task, sweep, found, once)
             for number, overrides in enumerate(job_overrides, start=first_number)
         ]
+        view.check_keys(job.config for job in jobs)
     except ConfigError:
         _remove_if_unused(directory)
         raise

@@ -42,8 +42,11 @@ class RunnerSweeper(BasicSweeper):
         assert self.launcher
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         cases = self.cases or [[]]
-        if not isinstance(cases, Sequence) or any(isinstance(case, str) for case in cases):
-            raise ConfigError("hydra.sweeper.cases must be a list of lists of overrides")
+        if not _is_list_of_lists(cases):
+            raise ConfigError(
+                "hydra.sweeper.cases must be a list of lists of overrides, like "
+                "[[optimizer=sgd, seed=1], [optimizer=adam]]"
+            )
         jobs: list[list[str]] = []
         for case in cases:
             words = accept([*case, *self._parse_config(), *arguments])
@@ -65,6 +68,14 @@ class RunnerSweeper(BasicSweeper):
             for result in results[-1]:
                 _ = result.return_value  # raises what a job of another launcher raised
         return results
+
+
+def _is_list_of_lists(cases: Any) -> bool:
+    """Whether it is one, of words."""
+    lists = [cases, *cases] if isinstance(cases, Sequence) else [None]
+    if any(isinstance(one, str) or not isinstance(one, Sequence) for one in lists):
+        return False
+    return all(isinstance(word, str) for case in cases for word in case)
 
 
 class RunnerLauncher(Launcher):
