@@ -16,7 +16,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runner.errors import ConfigError, UserError, log_failure
+from runner.errors import INTERRUPTED, ConfigError, UserError, log_failure
 from runner.help import help_text
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from runner.compose import Application
 
-INTERRUPTED = 130
 FAILED = 1
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import logging
 
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended, as shells have it."""
+
 
 class UserError(Exception):
     """Bad input: the message is one line for the user, never a traceback."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, get_args
 
 from runner.compare.view import Kind, View
-from runner.errors import ConfigError, RecordError, UserError
+from runner.errors import INTERRUPTED, ConfigError, RecordError, UserError
 
 if TYPE_CHECKING:
     from runner.compare.grouping import Group
@@ -34,7 +34,6 @@ runs: from one to the other). Below the table it says which differences are more
 """
 
 
-INTERRUPTED = 130
 ENDINGS = (".png", ".svg", ".pdf", ".gif")
 
 

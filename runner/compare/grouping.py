@@ -54,11 +54,7 @@ def grouped(
         ConfigError: a key is none of the runs'.
     """
     configs = [settings_of(run) for run in runs]
-    known = {key for config in configs for key in config}
-    known_above = known | {".".join(key.split(".")[:depth]) for key in known for depth in (1, 2)}
-    for key in (*by, *first, *further):
-        if key not in (known_above if key in first else known):
-            raise ConfigError(f"{key} is not a key of these runs{did_you_mean(key, sorted(known))}")
+    check_keys(configs, (*by, *further), first)
     keys = differing(configs, first)
     if by:
         above = [key for key in keys if belongs(key, first)]
@@ -69,6 +65,23 @@ def grouped(
         name = tuple(map(shown, settings.values()))
         groups.setdefault(name, Group(settings, [])).runs.append(run)
     return sorted(groups.values(), key=_order)
+
+
+def check_keys(
+    configs: Iterable[Mapping[str, Any]], keys: Iterable[str], above: Iterable[str] = ()
+) -> None:
+    """Check that some keys are those of configs, and that others are or stand above some.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    known = {key for config in configs for key in config}
+    parents = {".".join(key.split(".")[:depth]) for key in known for depth in (1, 2)}
+    wrong = [key for key in keys if key not in known]
+    wrong += [key for key in above if key not in known | parents]
+    if wrong:
+        nearest = did_you_mean(wrong[0], sorted(known))
+        raise ConfigError(f"{wrong[0]} is not a key of these runs{nearest}")
 
 
 def differing(configs: Sequence[Mapping[str, Any]], first: Sequence[str] = ()) -> list[str]:

@@ -39,9 +39,9 @@ def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
         return None
     for name in (*FILES, ANIMATION):
         (folder / name).unlink(missing_ok=True)  # an earlier one is not of these runs
-    groups = view.groups(runs)
     if len(runs) < 2:
         return None
+    groups = view.groups(runs)
     figure = view.draw(groups)
     for name in FILES:
         save(figure, folder / name)

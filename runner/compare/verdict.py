@@ -61,9 +61,8 @@ def over_seeds(rows: Sequence[Row], measure: str, tuned: bool = False) -> str:
     text = f"Best median final {name}: {_named(best)}. "
     adjusted = holm(values, family)
     text += _told_apart([_named(row) for row in others], adjusted)
-    text += f" ({test}, {_some_seeds(seeds)} each, Holm's correction for {family} pairs.)"
-    if len(known) == 2:
-        text = text.replace(", Holm's correction for 1 pairs", "")
+    corrected = f", Holm's correction for {family} pairs" if family > 1 else ""
+    text += f" ({test}, {_some_seeds(seeds)} each{corrected}.)"
     if tuned:
         text += (
             " Tuned and tested on the same seeds, which flatters those with more to choose from."

@@ -20,7 +20,7 @@ from runner.compare.figure import (
     heat_map,
     sweep_figure,
 )
-from runner.compare.grouping import Group, grouped, is_number
+from runner.compare.grouping import Group, check_keys, grouped, is_number
 from runner.compare.problems import PROBLEM, compared, problems
 from runner.compare.profile import Profile, profile, profile_figure
 from runner.compare.reading import table
@@ -32,6 +32,7 @@ from runner.compare.verdict import over_problems, over_seeds
 from runner.config import did_you_mean
 from runner.errors import ConfigError
 from runner.record.settings import typed
+from runner.sweep_table import METRIC
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,11 +90,7 @@ class View:
         Raises:
             ConfigError: one is in none of the configs.
         """
-        known = {key for config in configs for key in typed(config)}
-        for key in (*self.by, *self.tune, *self.problem):
-            if key not in known:
-                nearest = did_you_mean(key, sorted(known))
-                raise ConfigError(f"{key} is not a key of these runs{nearest}")
+        check_keys(map(typed, configs), (*self.by, *self.tune), self.problem)
 
     def groups(self, runs: Sequence[Run]) -> list[Group]:
         """The runs grouped, and of the groups the tuned ones (a profile tunes by itself).
@@ -105,7 +102,7 @@ class View:
         first = self.problem or (tuple(usual) if self.kind == "profile" else ())
         found = grouped(runs, self.by, first, self.tune)
         if self.tune and self.kind != "profile":
-            found = tuned(found, self.tune, self.measure or SWEEP_MEASURE, self.target)
+            found = tuned(found, self.tune, self.measure or METRIC, self.target)
         return found
 
     def profile(self, groups: Sequence[Group], axis: str | None = None) -> Profile:
@@ -114,7 +111,7 @@ class View:
         Raises:
             ConfigError: the groups are of one problem only, or there is nothing to compare.
         """
-        measure = self.measure or SWEEP_MEASURE
+        measure = self.measure or METRIC
         found = problems(groups, measure, self.problem, self.tune, self.target)
         return profile(found, measure, axis or self.axes[0])
 
@@ -127,7 +124,7 @@ class View:
         if self.kind == "profile":
             one = self.profile(groups)
             return over_problems(one.ranked, f"the {one.unit} to the target")
-        measure = self.measure or SWEEP_MEASURE
+        measure = self.measure or METRIC
         if not self.problem and "data" in groups[0].settings:
             return "Values on different data do not compare; --problem data ranks over them."
         if not self.problem:
@@ -166,9 +163,6 @@ class View:
 NEED_TARGET = ("critical_batch_size",)
 """The kinds that show how long it takes to reach a target."""
 
-SWEEP_MEASURE = "validation_error"
-"""What a sweep is judged by unless something else is named, as in its table."""
-
 
 def _final_median(group: Group | None, measure: str) -> float:
     """Infinite where there was no run."""
@@ -178,7 +172,7 @@ def _final_median(group: Group | None, measure: str) -> float:
 def _auto(groups: Sequence[Group], view: View) -> Figure:
     if suits(groups, view.tune):
         return surface_figure(groups, view)
-    return sweep_figure(groups, view.measure or SWEEP_MEASURE)
+    return sweep_figure(groups, view.measure or METRIC)
 
 
 def _curves(groups: Sequence[Group], view: View) -> Figure:
@@ -192,12 +186,12 @@ def _generalization(groups: Sequence[Group], view: View) -> Figure:
 def _final(groups: Sequence[Group], view: View) -> Figure:
     """Against the first number that is not tuned."""
     (key, *_) = _numbers(groups, view, 1)
-    return final_figure(groups, view.measure or SWEEP_MEASURE, key)
+    return final_figure(groups, view.measure or METRIC, key)
 
 
 def _heat_map(groups: Sequence[Group], view: View) -> Figure:
     across, up, *_ = _numbers(groups, view, 2)
-    return heat_map(groups, view.measure or SWEEP_MEASURE, across, up)
+    return heat_map(groups, view.measure or METRIC, across, up)
 
 
 def _profile(groups: Sequence[Group], view: View) -> Figure:
@@ -206,7 +200,7 @@ def _profile(groups: Sequence[Group], view: View) -> Figure:
 
 def _critical_batch_size(groups: Sequence[Group], view: View) -> Figure:
     assert view.target is not None  # see `check`
-    return scaling_figure(groups, view.measure or SWEEP_MEASURE, view.target, view.tune)
+    return scaling_figure(groups, view.measure or METRIC, view.target, view.tune)
 
 
 def _numbers(groups: Sequence[Group], view: View, count: int) -> list[str]:
