@@ -475,6 +475,8 @@ def test_other_launchers_of_hydra_work(launcher: str, runner: Runner, tmp_path: 
     assert [s["status"] for s in summaries(tmp_path)] == ["finished"] * 2
     names = {file.parent.name for file in tmp_path.rglob("summary.json")}
     assert names == {"0_epochs=1,optimizer=sgd", "1_epochs=1,optimizer=adam"}
+    assert len(list(tmp_path.rglob("sweep.png"))) == 1
+    assert "Figure: outputs" in done.stdout
 
 
 def test_a_failing_run_does_not_keep_the_others_from_running(

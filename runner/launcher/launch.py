@@ -73,6 +73,14 @@ def launch(
     return [job.returned for job in jobs]
 
 
+def draw_after(sweep: DictConfig) -> None:
+    """Draw the figure of a sweep that another launcher ran."""
+    directory = Path(str(sweep.hydra.sweep.dir))
+    picture = _draw([directory], directory, _view(sweep))
+    if picture:
+        print(f"Figure: {picture}")
+
+
 def _view(sweep: DictConfig) -> View:
     """How its figure is drawn, for a sweeper that lets one choose."""
     wanted = OmegaConf.to_container(sweep.hydra.sweeper.get("figure") or OmegaConf.create())
@@ -149,7 +157,8 @@ def _closing(jobs: Sequence[HydraJob], directory: Path, view: View) -> Iterator[
     finally:
         runs, seconds = [_result(job) for job in jobs], time.time() - begun
         if any(run.summary for run in runs):
-            sweep_table(runs, directory, facts, seconds, _draw(jobs, directory, view))
+            done = [job.directory for job in jobs if job.directory and job.summary]
+            sweep_table(runs, directory, facts, seconds, _draw(done, directory, view))
         with contextlib.suppress(OSError):
             write_csv(directory / "sweep.csv", runs)
             write_summary(directory / "sweep.json", runs, facts, seconds)
@@ -161,13 +170,12 @@ def _name_by_what_is_swept(jobs: Sequence[HydraJob], last_number: int) -> None:
         job.name_by(keys, len(str(last_number)))
 
 
-def _draw(jobs: Sequence[HydraJob], directory: Path, view: View) -> Path | None:
-    """The figure of the sweep; without it the sweep is no worse off."""
+def _draw(runs: Sequence[Path], directory: Path, view: View) -> Path | None:
+    """The figure of the runs in some folders; without it the sweep is no worse off."""
     from runner.compare.sweep import draw  # with matplotlib
 
-    done = [job.directory for job in jobs if job.directory and job.summary]
     try:
-        return draw(done, directory, view)
+        return draw(runs, directory, view)
     except Exception as error:
         reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         print(f"The figure could not be drawn: {reason}", file=sys.stderr)

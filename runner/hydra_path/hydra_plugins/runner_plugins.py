@@ -67,6 +67,10 @@ class RunnerSweeper(BasicSweeper):
             results.append(self.launcher.launch(batch, initial_job_idx=first))
             for result in results[-1]:
                 _ = result.return_value  # raises what a job of another launcher raised
+        if not isinstance(self.launcher, RunnerLauncher):
+            from runner.launcher.launch import draw_after
+
+            draw_after(self.config)
         return results
 
 
