@@ -48,11 +48,11 @@ types: $(READY)  ## the type checker
 	$(BIN)/mypy
 
 docs: $(READY)  ## make docs/options.md and docs/schedules.png from the option table
-	$(BIN)/python -m runner.reference > docs/options.md
-	$(BIN)/python -m runner.schedule_picture docs/schedules.png
+	$(BIN)/python -m runner.documentation.options_page > docs/options.md
+	$(BIN)/python -m runner.documentation.schedules_picture docs/schedules.png
 
 gallery: $(READY)  ## run every prepared study; makes docs/gallery.md and its pictures
-	$(BIN)/python -m runner.gallery docs
+	$(BIN)/python -m runner.documentation.gallery docs
 
 bench-setup: $(READY)  ## install the peers that `make bench` compares with (large)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt

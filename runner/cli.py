@@ -16,13 +16,13 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from runner.config.help import help_text
 from runner.errors import INTERRUPTED, ConfigError, UserError, log_failure
-from runner.help import help_text
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from runner.compose import Application
+    from runner.hydra_app.application import Application
 
 FAILED = 1
 
@@ -82,7 +82,7 @@ def _dispatch(argv: list[str]) -> None:
 
 def _help(argv: list[str]) -> str:
     """The help, with the options of a `--config-dir` on the same command line."""
-    from runner.locations import config_directory
+    from runner.config.locations import config_directory
 
     directories = [config_directory()]
     for flag, value in zip(argv, [*argv[1:], ""], strict=True):
@@ -98,7 +98,7 @@ def _with_hydra(argv: list[str]) -> None:
     from hydra._internal.utils import get_args_parser
     from hydra.core.global_hydra import GlobalHydra
 
-    from runner.compose import Application, accept
+    from runner.hydra_app.application import Application, accept
 
     parser = get_args_parser()
     parser.prog = "runner"
@@ -142,7 +142,7 @@ def _config_name(arguments: Namespace) -> str:
 
 def _complete(application: Application, arguments: Namespace) -> None:
     """Shell completion, of a line in which `+group=option` is allowed."""
-    from runner.overrides import normalize_completion_line
+    from runner.config.overrides import normalize_completion_line
 
     if "COMP_LINE" in os.environ:
         os.environ["COMP_LINE"] = normalize_completion_line(os.environ["COMP_LINE"])
@@ -153,7 +153,7 @@ def _train(application: Application, arguments: Namespace) -> None:
     """One run, or a sweep where `-m` or the config (`hydra.mode=MULTIRUN`) asks for one."""
     from hydra.types import RunMode
 
-    from runner.compose import claim_directory, run_errors
+    from runner.hydra_app.application import claim_directory, run_errors
 
     name, overrides = _config_name(arguments), arguments.overrides
     mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
@@ -177,7 +177,7 @@ def _train(application: Application, arguments: Namespace) -> None:
 
 def _single_task(config: DictConfig) -> float:
     """Train a run that was started alone, and close with a table."""
-    from runner.progress import closing_table
+    from runner.terminal.live import closing_table
 
     summary, directory = _record(config)
     closing_table(summary, directory, directory)
@@ -196,14 +196,14 @@ def _sweep_task(config: DictConfig) -> float:
 def _record(config: DictConfig) -> tuple[dict[str, Any], Path]:
     from hydra.core.hydra_config import HydraConfig
 
-    from runner.compose import as_plain
-    from runner.config import build
+    from runner.config.build import build
+    from runner.hydra_app.application import as_plain
 
     plain = as_plain(config)
     experiment = build(plain)
     directory = Path(HydraConfig.get().runtime.output_dir)
 
-    from runner.run import run  # imports JAX
+    from runner.execution.run import run  # imports JAX
 
     return run(experiment, directory, plain), directory
 

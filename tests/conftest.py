@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import yaml
 
-from runner.config import build
+from runner.config.build import build
 from runner.data import Dataset, Split
-from runner.experiment import Experiment
-from runner.table import OPTIONS, STACKED
+from runner.experiment.experiment import Experiment
+from runner.experiment.table import OPTIONS, STACKED
 
 ROOT = Path(__file__).parent.parent
 CONF = ROOT / "conf"

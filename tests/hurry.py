@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import jax
 
-from runner.compilation import RUNS_ONCE
-from runner.experiment import Experiment
-from runner.lanes import as_array
-from runner.train import initial_state, take_steps
+from runner.engine.compilation import RUNS_ONCE
+from runner.engine.lanes import as_array
+from runner.engine.train import initial_state, take_steps
+from runner.experiment.experiment import Experiment
 
 initialize = jax.jit(initial_state, compiler_options=RUNS_ONCE)
 advance = jax.jit(take_steps)

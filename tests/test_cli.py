@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from runner import load
-from runner.overrides import LAUNCHER_KEYS
+from runner.config.overrides import LAUNCHER_KEYS
 
 Runner = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -117,9 +117,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def compare(arguments: argparse.Namespace) -> None:
     """Read, draw, tabulate."""
-    from runner.compare.figure import MOST_LINES, save
+    from runner.compare.figures.curves import MOST_LINES, save
     from runner.compare.runs import find
-    from runner.compare.waiting import waiting
+    from runner.terminal.waiting import waiting
 
     view = _view(arguments)
     view.check()

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner.compare.runs import Run
-from runner.config import did_you_mean
+from runner.config.build import did_you_mean
+from runner.config.keys import typed
 from runner.errors import ConfigError
-from runner.record.settings import typed
 
 SEED = "seed"
 ABSENT = "-"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from runner.compare.figure import empty_panels, legend_beside, line_styles, small_print
+from runner.compare.figures.curves import empty_panels, legend_beside, line_styles, small_print
 from runner.compare.problems import Problem, compared
 from runner.compare.reading import Row, table
 from runner.compare.tables import number

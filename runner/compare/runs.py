@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE
 from runner.errors import ConfigError
-from runner.record.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE
 from runner.record.curves import read_curve
 from runner.record.summary import FILE_NAME, read_summary
 
@@ -52,7 +52,7 @@ class Run:
 
     @property
     def steps(self) -> npt.NDArray:
-        """A row a step (see `runner.record.chunk`); none if there is no curve.
+        """A row a step (see `runner.engine.chunk`); none if there is no curve.
 
         Mapped anew each time and not kept, so that long runs, however many, need no memory.
         """

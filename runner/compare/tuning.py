@@ -11,10 +11,10 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
+from runner.compare.figures.plane import has_minimum
 from runner.compare.grouping import Group, shown
-from runner.compare.plane import has_minimum
 from runner.compare.reading import Reading, read
-from runner.config import did_you_mean
+from runner.config.build import did_you_mean
 from runner.errors import ConfigError
 
 

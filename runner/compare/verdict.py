@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from runner.compare.reading import Row
-from runner.compare.significance import (
+from runner.statistics.ranks import (
     LEVEL,
     MOST_RANKED,
     critical_difference,

@@ -11,28 +11,28 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from runner.compare.animation import save_animation
 from runner.compare.curve import AXES, MEASURES
-from runner.compare.figure import (
+from runner.compare.figures.animation import save_animation
+from runner.compare.figures.critical_batch_size import scaling_figure
+from runner.compare.figures.curves import (
     curves_figure,
     final_figure,
     generalization_figure,
     heat_map,
     sweep_figure,
 )
+from runner.compare.figures.surface import suits, surface_figure
 from runner.compare.grouping import Group, check_keys, grouped, is_number
 from runner.compare.problems import PROBLEM, compared, problems
 from runner.compare.profile import Profile, profile, profile_figure
 from runner.compare.reading import table
 from runner.compare.runs import Run
-from runner.compare.scaling_figure import scaling_figure
-from runner.compare.surface import suits, surface_figure
 from runner.compare.tuning import tuned
 from runner.compare.verdict import over_problems, over_seeds
-from runner.config import did_you_mean
+from runner.config.build import did_you_mean
+from runner.config.keys import typed
 from runner.errors import ConfigError
-from runner.record.settings import typed
-from runner.sweep_table import METRIC
+from runner.execution.results import METRIC
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

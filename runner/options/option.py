@@ -13,7 +13,8 @@ with `leaf`. Every other field (`int`, `bool`, `str`, `Literal[...]`, tuples) is
 structure and selects a different compiled program.
 
 Leaves may be tracers, so nothing here looks at their values: `__post_init__` runs on tracers too.
-Ranges are declared with the field and checked once, on the composed config, by `runner.config`.
+Ranges are declared with the field and checked once, on the composed config, by
+`runner.config.build`.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def number(
     maximum: float | None = None,
     below: float | None = None,
 ) -> Any:
-    """A numeric field with its range (checked by `runner.config`, never by the class)."""
+    """A numeric field with its range (checked by `runner.config.build`, never by the class)."""
     limits = Range(minimum, above, maximum, below)
     return dataclasses.field(default=default, metadata={"range": limits})
 

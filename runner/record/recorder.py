@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from runner.config.keys import hyperparameters
+from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk
 from runner.errors import RecordError
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
-from runner.record.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk
 from runner.record.curves import CurveFile
 from runner.record.dashboards import layout, session_end, session_start
 from runner.record.events import EventFile
-from runner.record.settings import hyperparameters
 from runner.record.summary import FILE_NAME as SUMMARY_FILE
 from runner.record.summary import final_and_best, timestamp, versions, write_summary
 

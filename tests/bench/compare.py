@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.record.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
+from runner.engine.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
 from runner.record.recorder import Recorder
 from tests.bench.training import machine
 

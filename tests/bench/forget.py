@@ -13,7 +13,7 @@ class Forget(Callback):
     def on_job_start(self, config: Any, **_: Any) -> None:
         import jax
 
-        from runner import lanes
+        from runner.engine import lanes
 
         jax.clear_caches()
         lanes._programs.cache_clear()

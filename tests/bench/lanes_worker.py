@@ -15,11 +15,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from runner.config import build
+from runner.config.build import build
 from runner.data import Dataset, Split
-from runner.lanes import Lanes, Strategy
-from runner.placement import place
-from runner.state import Timeline
+from runner.engine.lanes import Lanes, Strategy
+from runner.engine.placement import place
+from runner.engine.state import Timeline
 from tests.bench.contenders.runner_itself import config
 from tests.bench.workloads import Workload
 

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from runner.compilation import use_persistent_cache
-from runner.config import build
+from runner.config.build import build
 from runner.data import Dataset, Split
-from runner.loop import Training
+from runner.engine.compilation import use_persistent_cache
+from runner.engine.loop import Training
 from runner.record.recorder import Recorder
 from tests.bench.workloads import ADAM, Workload, images_and_labels
 

@@ -1,0 +1,266 @@
+"""The figure of paths: over the contours of a surface the way that each optimizer took.
+
+A panel for each surface, a line for each optimizer, in one colour in all panels. Dots at equal
+distances in time show the speed: where they lie close the optimizer crawls. Contours are spaced in
+equal ratios above the minimum; the darker, the lower.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runner.compare.figures.curves import OKABE_ITO, STYLES
+from runner.compare.figures.plane import Route, grid, levels, points_of, route, surface_of, window
+from runner.compare.grouping import Group, settings_of, shown
+from runner.compare.runs import Run
+from runner.data.surface import Surface
+from runner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    from runner.compare.view import View
+
+MOST_LINES = len(OKABE_ITO)
+_SURFACE, _RATE = "data", "optimizer.learning_rate"
+_LOW, _HIGH = "#aab4c4", "#fafbfd"
+_LANDMARK: dict[str, Any] = {"mfc": "white", "mec": "black", "zorder": 6}
+_PER_INCH = 8.5
+"""How many letters a label may have, an inch of the panel, for two to fit beside each other."""
+
+_FOOT = 0.18
+"""Room for the note below the panels, in inches."""
+
+_DOTS = 10
+"""About how many dots a path has."""
+
+
+def suits(groups: Sequence[Group], tune: Sequence[str] = ()) -> bool:
+    """Whether all runs left a path on a surface, and few enough in a panel to be told apart."""
+    if not all(surface_of(run) and len(run.path) for group in groups for run in group.runs):
+        return False
+    return 0 < len({_who(group, tune) for group in groups}) <= MOST_LINES
+
+
+def surface_figure(groups: Sequence[Group], view: View) -> Figure:
+    """A panel for each surface, a line for each group.
+
+    Raises:
+        ConfigError: a run was on no surface, or none left a path.
+    """
+    return Picture(groups, view.tune).figure
+
+
+_LEGEND: dict[str, Any] = {
+    "loc": "upper center",
+    "fontsize": 6.5,
+    "frameon": False,
+    "handlelength": 1.2,
+    "handletextpad": 0.5,
+    "columnspacing": 1.0,
+    "labelspacing": 0.3,
+    "borderaxespad": 0,
+    "borderpad": 0,
+}
+
+
+class Picture:
+    """The figure, and the means to show it as it was after any number of steps.
+
+    Raises:
+        ConfigError: a run was on no surface, or none left a path.
+    """
+
+    def __init__(self, groups: Sequence[Group], tune: Sequence[str] = ()) -> None:
+        panels = _panels(groups)
+        who = {_who(group, tune): None for group in groups}
+        self._colours = {
+            name: {"color": OKABE_ITO[i % MOST_LINES], "ls": STYLES[i // MOST_LINES % len(STYLES)]}
+            for i, name in enumerate(who)
+        }
+        self._tune = tune
+        self.steps = max(len(run.path) for group in groups for run in group.runs) - 1
+        self._every = _nice(self.steps / _DOTS)
+        self._traces: list[_Trace] = []
+        self._landmarks: list[Line2D] = []
+        self.figure = self._draw(panels)
+        self.show(self.steps)
+
+    def show(self, step: float) -> None:
+        """Let every path end after some steps."""
+        for trace in self._traces:
+            trace.show(step)
+
+    @property
+    def moving(self) -> list[Artist]:
+        """What `show` changes, and what lies above it."""
+        walked = [artist for trace in self._traces for artist in trace.artists]
+        return sorted([*walked, *self._landmarks], key=lambda artist: artist.get_zorder())
+
+    def _draw(self, panels: Mapping[str, Sequence[Group]]) -> Figure:
+        from matplotlib.figure import Figure
+
+        columns = len(panels) if len(panels) <= 3 else math.ceil(len(panels) / 2)
+        rows = math.ceil(len(panels) / columns)
+        labels = [_label(group) for groups in panels.values() for group in groups]
+        width, left, between, right = (7.0 if columns > 1 else 4.5), 0.4, 0.38, 0.1
+        side = (width - left - right - between * (columns - 1)) / columns
+        beside = 2 if max(map(len, labels)) <= _PER_INCH * side else 1
+        lines = math.ceil(max(map(len, panels.values())) / beside)
+        above, height, below = 0.3, min(side * 1.05, 3.2), 0.28 + 0.13 * lines
+        total = rows * (above + height + below) + _FOOT
+        figure = Figure(figsize=(width, total))
+        for index, (name, groups) in enumerate(panels.items()):
+            row, column = divmod(index, columns)
+            x = left + column * (side + between)
+            y = total - (row + 1) * (above + height) - row * below
+            panel = figure.add_axes((x / width, y / total, side / width, height / total))
+            self._fill(panel, groups)
+            panel.set_title(name, fontsize=9)
+            panel.legend(ncols=beside, bbox_to_anchor=(0.5, -0.23 / height), **_LEGEND)
+        figure.text(0.5, 0.08 / total, self._note(), fontsize=7, color="0.3", ha="center")
+        return figure
+
+    def _note(self) -> str:
+        dots = "a dot every step" if self._every == 1 else f"a dot every {self._every} steps"
+        words = [f"{self.steps} steps from the ring, {dots}; star: minimum"]
+        if any(trace.lost for trace in self._traces):
+            words.append("cross: left for good")
+        return "; ".join(words)
+
+    def _fill(self, panel: Axes, groups: Sequence[Group]) -> None:
+        """The contours of a surface, its landmarks, and the paths on it."""
+        runs = [run for group in groups for run in group.runs]
+        surfaces = [surface for run in runs if (surface := surface_of(run))]
+        place = window(surfaces, map(points_of, runs))
+        _contours(panel, surfaces[0], place)
+        for group in groups:
+            style = self._colours[_who(group, self._tune)]
+            for number, run in enumerate(group.runs):
+                way = route(points_of(run), place, run.status == "diverged")
+                trace = _Trace(panel, way, self._every, style, escapes=not surfaces[0].minima)
+                self._traces.append(trace)
+                if number == 0:
+                    trace.line.set_label(_label(group))
+        for surface in {(one.x, one.y): one for one in surfaces}.values():
+            self._landmarks += panel.plot(surface.x, surface.y, "o", ms=5.5, mew=1, **_LANDMARK)
+        for minimum in surfaces[0].minima:
+            self._landmarks += panel.plot(*minimum, "*", ms=10, mew=0.8, **_LANDMARK)
+        panel.set_xlim(place.low[0], place.high[0])
+        panel.set_ylim(place.low[1], place.high[1])
+        panel.tick_params(labelsize=6.5, length=2)
+
+
+class _Trace:
+    """One path in a panel: its line, its dots, its head, and a cross where it got lost.
+
+    Where it `escapes`, leaving is no loss: there is nothing to be found.
+    """
+
+    def __init__(
+        self, panel: Axes, way: Route, every: int, style: dict[str, Any], *, escapes: bool
+    ) -> None:
+        from matplotlib.patheffects import Normal, withStroke
+
+        self._way = way
+        self.lost = way.left and len(way.steps) > 0 and not escapes
+        self._marked = (way.steps % every == 0) & (way.steps > 0)
+        halo = [withStroke(linewidth=2.6, foreground="white", alpha=0.75), Normal()]
+        plain = {"color": style["color"], "ls": "none", "zorder": 5}
+        self.line: Line2D
+        (self.line,) = panel.plot([], [], lw=1.3, zorder=4, path_effects=halo, **style)
+        (self._dots,) = panel.plot([], [], "o", ms=2.8, **plain)
+        (self._head,) = panel.plot([], [], "o", ms=4.6, mec="white", mew=0.7, **plain)
+        (self._cross,) = panel.plot([], [], "x", ms=6, mew=1.6, clip_on=False, **plain)
+
+    @property
+    def artists(self) -> list[Artist]:
+        return [self.line, self._dots, self._head, self._cross]
+
+    def show(self, step: float) -> None:
+        """Let it end after some steps; within a step it moves in a straight line."""
+        steps, points = self._way.steps, self._way.points
+        until = int(np.searchsorted(steps, step, side="right"))
+        gone = self._way.left and until == len(steps)
+        seen = points[:until]
+        self._dots.set_data(*seen[self._marked[:until]].T)
+        if 0 < until < len(steps):
+            part = (step - steps[until - 1]) / (steps[until] - steps[until - 1])
+            here = points[until - 1] + part * (points[until] - points[until - 1])
+            seen = np.vstack([seen, here])
+        self.line.set_data(*seen.T)
+        self._head.set_data(*(seen[:0] if gone else seen[-1:]).T)
+        self._cross.set_data(*(seen[-1:] if gone and self.lost else seen[:0]).T)
+
+
+def _contours(panel: Axes, surface: Surface, place: Any) -> None:
+    """Filled, in a quiet scale that leaves all colours to the paths."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    x, y, values = grid(surface, place)
+    least = (
+        min(float(surface.value(*point)) for point in surface.minima) if surface.minima else None
+    )
+    lines = levels(values, least)
+    scale = LinearSegmentedColormap.from_list("heights", [_LOW, _HIGH])
+    colours = scale(np.linspace(0, 1, len(lines) + 1))
+    filled = panel.contourf(x, y, values, lines, colors=colours, extend="both")
+    filled.set_rasterized(True)
+    panel.contour(x, y, values, lines, colors="#7d899c", linewidths=0.35, linestyles="solid")
+
+
+def _panels(groups: Sequence[Group]) -> dict[str, list[Group]]:
+    """The groups by their surface, without runs that left no path.
+
+    Raises:
+        ConfigError: a run was on no surface, or none left a path.
+    """
+    panels: dict[str, list[Group]] = {}
+    for group in groups:
+        walked: dict[str, list[Run]] = {}
+        for run in group.runs:
+            name = str(settings_of(run).get(_SURFACE))
+            if surface_of(run) is None:
+                raise ConfigError(
+                    "the figure surface needs runs on a surface in the plane (data=ravine, "
+                    f"data=beale and the like); {run.directory} is on data={name}"
+                )
+            if len(run.path):
+                walked.setdefault(name, []).append(run)
+        for name, runs in walked.items():
+            panels.setdefault(name, []).append(Group(group.settings, runs))
+    if not panels:
+        raise ConfigError("the figure surface needs paths; none of these runs has a path.npy")
+    return panels
+
+
+def _who(group: Group, tune: Sequence[str]) -> tuple[str, ...]:
+    """What has one colour in all panels: the settings but the surface and what is tuned."""
+    return tuple(
+        shown(value) for key, value in group.settings.items() if key not in (_SURFACE, *tune)
+    )
+
+
+def _label(group: Group) -> str:
+    """The settings but the surface, and the learning rate where it is one."""
+    settings = {key: value for key, value in group.settings.items() if key != _SURFACE}
+    configs = [settings_of(run) for run in group.runs]
+    if not settings:
+        settings["optimizer"] = configs[0].get("optimizer", "")
+    rates = {config.get(_RATE) for config in configs}
+    if len(rates) == 1 and None not in rates:
+        settings.setdefault(_RATE, rates.pop())
+    return ", ".join(map(shown, settings.values()))
+
+
+def _nice(number: float) -> int:
+    """The nearest of 1, 2, 5, 10, 20, 50, ..."""
+    choices = [factor * 10**power for power in range(7) for factor in (1, 2, 5)]
+    return min(choices, key=lambda choice: abs(math.log(choice / max(number, 1))))

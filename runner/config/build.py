@@ -1,0 +1,211 @@
+"""From a composed config to an `Experiment`: every key known, every value of its type and range.
+
+The config is nested dictionaries of plain values, as Hydra leaves them. Each group's dictionary
+carries `name`, which `runner.experiment.table` maps to a class; the class's fields are the keys
+that may stand beside it. All of this happens before JAX is imported, and every complaint is one
+line that says which key, what was wrong with it and what would be right.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from runner.config.values import convert
+from runner.errors import ConfigError
+from runner.experiment.experiment import Experiment
+from runner.experiment.table import OPTIONS, STACKED
+from runner.options.option import Option, holds_option
+
+PLUGINS = "plugins"
+
+Where = Callable[[str], str]
+"""Says where a full key got its value: a file, or the command line. Empty if unknown."""
+
+
+def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experiment:
+    """Check a composed config and return the experiment it describes.
+
+    Raises:
+        ConfigError: one line about the first thing that is wrong.
+    """
+    check = _Checker(where)
+    load_plugins(config.get(PLUGINS) or [])
+    settings = {key: value for key, value in config.items() if key != PLUGINS}
+    known = [*OPTIONS, *_setting_names(), PLUGINS]
+    for key in settings:
+        if key not in known:
+            raise check.error(key, f"is not a known key{did_you_mean(str(key), known)}")
+    values: dict[str, Any] = {
+        group: check.stack(group, settings.get(group) or {})
+        if group in STACKED
+        else check.option(group, group, settings.get(group))
+        for group in OPTIONS
+    }
+    plain = {key: value for key, value in settings.items() if key not in OPTIONS}
+    experiment = Experiment(**values, **check.fields("", Experiment, plain)).effective()
+    _check_together(check, experiment)
+    return experiment
+
+
+def load_plugins(modules: Any) -> None:
+    """Import the modules that the user named, so that they can register options of their own.
+
+    Modules are found as Python finds them, and in the current directory.
+    """
+    if not isinstance(modules, list) or not all(isinstance(name, str) for name in modules):
+        raise ConfigError(f"plugins={modules!r} must be a list of module names: plugins=[mine]")
+    for name in modules:
+        if str(Path.cwd()) not in sys.path:
+            sys.path.append(str(Path.cwd()))
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError(f"plugins: cannot import {name!r}: {reason}") from error
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint at the nearest known name, or the list of all of them where none is near."""
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; choose from {', '.join(names)}" if names else ""
+
+
+def _setting_names() -> list[str]:
+    names = (field.name for field in dataclasses.fields(Experiment))
+    return [name for name in names if name not in OPTIONS]
+
+
+class _Checker:
+    """Checks one config; knows where each key came from."""
+
+    def __init__(self, where: Where) -> None:
+        self._where = where
+
+    def error(self, key: str, problem: str) -> ConfigError:
+        """One line: the key, the problem, and the place."""
+        place = self._where(key)
+        return ConfigError(f"{key} {problem}" + (f" (in {place})" if place else ""))
+
+    def option(self, key: str, group: str, config: Any) -> Option:
+        """The option of a group that stands at a key."""
+        if not isinstance(config, Mapping):
+            names = ", ".join(OPTIONS[group])
+            raise self.error(key, f"must be one of its options: {key}=<one of {names}>")
+        values = dict(config)
+        name = values.pop("name", None)
+        if name not in OPTIONS[group]:
+            hint = did_you_mean(str(name), OPTIONS[group])
+            raise self.error(f"{key}.name", f"is {name!r}, which is no known {group}{hint}")
+        cls = OPTIONS[group][name]
+        words = f"{group if group in STACKED else key}={name}"
+        chosen = cls(**self.fields(f"{key}.", cls, values, words))
+        for field, problem in chosen.problems():
+            raise self.error(f"{key}.{field}", f"is wrong: {problem}")
+        return chosen
+
+    def stack(self, group: str, config: Any) -> tuple[Option, ...]:
+        """The options of a group of which any number can be chosen, in the order of the table."""
+        if not isinstance(config, Mapping):
+            raise self.error(group, f"must be some of its options: {group}=[a,b]")
+        for name in config:
+            if name not in OPTIONS[group]:
+                hint = did_you_mean(str(name), OPTIONS[group])
+                inside = [f"{group}.{one}.{name}" for one in config if name in _keys(group, one)]
+                hint = f"; did you mean {inside[0]}?" if inside else hint
+                raise self.error(f"{group}.{name}", f"is not a known {group}{hint}")
+            if isinstance(config[name], Mapping) and "name" not in config[name]:
+                missing = f"has no part in the run: add {group}={name}"
+                raise self.error(f"{group}.{name}", missing)
+        return tuple(
+            self.option(f"{group}.{name}", group, config[name])
+            for name in OPTIONS[group]
+            if name in config
+        )
+
+    def fields(
+        self, prefix: str, cls: type[Option], values: Mapping[str, Any], chosen: str = ""
+    ) -> dict[str, Any]:
+        """The values of a class's fields, each of its type and within its range."""
+        types = get_type_hints(cls)
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        converted = {}
+        for key, value in values.items():
+            if key not in fields:
+                raise self.error(f"{prefix}{key}", self._stray(prefix, str(key), fields, chosen))
+            if holds_option(types[key]):
+                group = prefix.partition(".")[0]
+                converted[key] = self.option(f"{prefix}{key}", group, value)
+                continue
+            limits = fields[key].metadata.get("range")
+            try:
+                converted[key] = convert(value, types[key], limits)
+            except ValueError as problem:
+                raise self.error(f"{prefix}{key}={_shown(value)}", str(problem)) from None
+        return converted
+
+    def _stray(self, prefix: str, key: str, fields: Iterable[str], chosen: str) -> str:
+        """Say what is wrong with a key that the chosen option does not have."""
+        group = prefix.partition(".")[0]
+        place = prefix.rstrip(".") if group not in STACKED else group
+        owners = [name for name in OPTIONS.get(group, {}) if key in _keys(group, name)]
+        names = list(fields)
+        if "base" in names and owners:
+            return f"belongs to the base of {chosen}: {place}.base.{key}"
+        if owners:
+            return f"belongs to {place}={_some(owners)}, not to {chosen}"
+        if not names:
+            return f"is not a known key; {chosen} has no keys of its own"
+        return f"is not a key of {chosen}{did_you_mean(key, names)}"
+
+
+def _some(names: list[str]) -> str:
+    """A few of the names, the shortest first: those are the plainest options."""
+    if len(names) <= 3:
+        return " or ".join(names)
+    return ", ".join(sorted(names, key=lambda name: (len(name), name))[:3]) + " and others"
+
+
+def _keys(group: str, name: str) -> set[str]:
+    """The keys of an option; none if it is not known."""
+    cls = OPTIONS.get(group, {}).get(name)
+    return {field.name for field in dataclasses.fields(cls)} if cls else set()
+
+
+def _check_together(check: _Checker, experiment: Experiment) -> None:
+    """Let every option look at the rest of the run."""
+    facts = experiment.facts()
+    for key, chosen in chosen_options(experiment):
+        for field, problem in chosen.conflicts(facts):
+            full = key if field == "name" else f"{key}.{field}"
+            raise check.error(full, f"does not fit the run: {problem}")
+
+
+def chosen_options(experiment: Experiment) -> Iterator[tuple[str, Option]]:
+    """Every option of an experiment that has a part in it, with its key."""
+    for group, names in OPTIONS.items():
+        if group in experiment.data.ignores:
+            continue
+        if group not in STACKED:
+            yield group, getattr(experiment, group)
+            continue
+        for chosen in getattr(experiment, group):
+            name = next(name for name, cls in names.items() if cls is type(chosen))
+            yield f"{group}.{name}", chosen
+
+
+def _shown(value: Any) -> str:
+    """A value as the user would type it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "[" + ",".join(map(_shown, value)) + "]" if isinstance(value, list) else str(value)

@@ -1,0 +1,109 @@
+"""What the user typed, turned into what Hydra accepts, with the meaning a person expects.
+
+Five liberties that plain Hydra does not grant, each a rewriting of the words of the command line:
+
+- `+optimizer=adam` and `++optimizer=adam` choose an option just as `optimizer=adam` does. Hydra
+  keeps `+` for groups that have no default, and here every group has one.
+- `batch_size=64` is the option `'64'`: Hydra does not take a number for an option's name.
+- in a sweep, the same holds for every value between the commas.
+- `optimizer.base=adam` chooses the optimizer inside another one, for Hydra
+  `optimizer@optimizer.base=adam`.
+- `fail_fast=true`, and whatever else says how a sweep is run, is `hydra.launcher.fail_fast=true`;
+  `figure.measure=test_error`, how it is drawn, is `hydra.sweeper.figure.measure=test_error`.
+
+Pure functions of strings; this module does not know Hydra.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from runner.experiment.table import OPTIONS
+
+GROUPS = (*OPTIONS, "experiment")
+"""The groups of the defaults list, in its order."""
+
+NUMBERED_GROUP = "batch_size"
+"""The group whose options may be given as a number."""
+
+LAUNCHER_KEYS = ("strategy", "lanes", "devices", "fail_fast", "dry_run")
+"""How a sweep is run; see `conf/hydra/launcher/runner.yaml`."""
+
+FIGURE_KEYS = "figure."
+"""How the figure of a sweep is drawn; see `conf/hydra/sweeper/runner.yaml`."""
+
+_CHOICE = re.compile(r"^(?P<plus>\+{0,2})(?P<group>[\w/]+)=(?P<value>.*)$", re.DOTALL)
+_INNER_CHOICE = re.compile(
+    r"^\+{0,2}(?P<place>(?P<group>\w+)(?:\.base)+)=(?P<value>.*)$", re.DOTALL
+)
+_BARE_INTEGER = re.compile(r"(?<![\w.'\"+-])[+-]?\d+(?![\w.'\"])")
+_QUOTED_INTEGER = re.compile(r"'([+-]?\d+)'")
+
+
+def normalize(overrides: Iterable[str]) -> list[str]:
+    """Rewrite every override; those that Hydra understands anyway stay as they are."""
+    return [_normalize_one(override) for override in overrides]
+
+
+def _normalize_one(override: str) -> str:
+    if override.partition("=")[0] in LAUNCHER_KEYS:
+        return f"hydra.launcher.{override}"
+    if override.startswith(FIGURE_KEYS):
+        return f"hydra.sweeper.{override}"
+    inner = _INNER_CHOICE.match(override)
+    if inner and inner["group"] in GROUPS:
+        return f"{inner['group']}@{inner['place']}={inner['value']}"
+    choice = _CHOICE.match(override)
+    if not choice or choice["group"] not in GROUPS:
+        return override
+    group, value = choice["group"], choice["value"]
+    if group == NUMBERED_GROUP and "range(" not in value:
+        value = _BARE_INTEGER.sub(lambda number: f"'{number[0]}'", value)
+    return f"{group}={value}"
+
+
+def as_typed(words: str) -> str:
+    """Overrides in the form in which a person types them: what `normalize` did, undone."""
+    return re.sub(r"\w+@", "", words).replace("'", "")
+
+
+def typed_words(overrides: Iterable[str]) -> str:
+    """The overrides of a job as the user typed them, in one line."""
+    return as_typed(" ".join(word for word in overrides if not word.startswith("hydra.")))
+
+
+def numbered_options(overrides: Iterable[str]) -> set[str]:
+    """The numbers that normalized overrides use as the name of a batch size."""
+    return {
+        number
+        for override in overrides
+        if override.startswith(f"{NUMBERED_GROUP}=")
+        for number in _QUOTED_INTEGER.findall(override)
+    }
+
+
+def normalize_completion_line(line: str) -> str:
+    """Rewrite a command line under completion: all words but the last, which is being typed.
+
+    Flags such as `-m` are left out, since Hydra takes every word for an override.
+    """
+    head, _, last = line.rpartition(" ")
+    program, *words = head.split() or [""]
+    kept = normalize(word for word in words if not word.startswith("-"))
+    return " ".join([program, *kept, last])
+
+
+def readable_name(start: int | str, override_dirname: str) -> str:
+    """The directory of a run: its number or time, and its overrides, safe for any file system.
+
+    At most 120 characters; longer lists of overrides are cut (the start keeps names apart).
+    """
+    plain = re.sub(r"[^\w.,=+\-\[\]]", "", as_typed(override_dirname))
+    return f"{start}_{plain}"[:120].rstrip("_,")
+
+
+def filled_up(name: str, number: int, digits: int) -> str:
+    """A name that starts with its number, with zeros before it: names then sort as numbers do."""
+    is_numbered = name == str(number) or name.startswith(f"{number}_")
+    return "0" * (digits - len(str(number))) + name if is_numbered else name

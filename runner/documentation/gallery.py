@@ -1,0 +1,85 @@
+"""`docs/gallery.md`: every prepared study with its question, its figure and how to read it.
+
+The words are the comments at the head of the study's YAML file: the question on the first line, how
+to read the figure in the next paragraph. The figure is what the study leaves when it is run.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from runner.config.locations import config_directory
+
+
+class Study(NamedTuple):
+    """A prepared study: its name, its question, how to read its figure, and whether that moves."""
+
+    name: str
+    question: str
+    reading: str
+    moves: bool
+
+
+def studies() -> list[Study]:
+    """Those that are sweeps, and so leave a figure."""
+    files = sorted((config_directory() / "experiment").glob("*.yaml"))
+    return [_study(file) for file in files if "MULTIRUN" in file.read_text(encoding="utf-8")]
+
+
+def _study(file: Path) -> Study:
+    text = file.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    comments = [line for line in lines if line.startswith("#") and not line.startswith("# @")]
+    question, *reading = [line.removeprefix("#").strip() for line in comments]
+    return Study(file.stem, question, " ".join(reading), "kind: surface" in text)
+
+
+def page(found: Sequence[Study]) -> str:
+    """The page in Markdown; its pictures lie in the folder `gallery` beside it."""
+    head = "Made by `make gallery`. Each study is one command, most of them on the embedded digits."
+    parts = [f"# Gallery\n\n{head}\n"]
+    for study in found:
+        picture = f"![{study.question}](gallery/{study.name}.png)"
+        if study.moves:
+            picture += f"\n\n![The same, moving](gallery/{study.name}.gif)"
+        parts.append(
+            f"## {study.question}\n\n    runner +experiment={study.name}\n\n"
+            f"{picture}\n\n{study.reading}\n"
+        )
+    return "\n".join(parts)
+
+
+def run(study: Study, picture: Path) -> None:
+    """Run a study and keep its figure, and the animation where there is one.
+
+    Raises:
+        CalledProcessError: it failed.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        sweep = Path(directory) / "sweep"
+        line = [f"+experiment={study.name}", f"hydra.sweep.dir={sweep}"]
+        subprocess.run([sys.executable, "-m", "runner", *line], check=True, stdout=sys.stderr)
+        shutil.copy(sweep / "sweep.png", picture)
+        if study.moves:
+            shutil.copy(sweep / "sweep.gif", picture.with_suffix(".gif"))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Write the page and its pictures into a folder; run only some studies if they are named."""
+    folder, *only = arguments
+    found = studies()
+    (Path(folder) / "gallery").mkdir(parents=True, exist_ok=True)
+    for study in found:
+        if not only or study.name in only:
+            run(study, Path(folder) / "gallery" / f"{study.name}.png")
+    (Path(folder) / "gallery.md").write_text(page(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

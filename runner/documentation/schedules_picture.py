@@ -1,0 +1,96 @@
+"""The picture of all schedules, drawn from the options themselves: `docs/schedules.png`.
+
+`python -m runner.documentation.schedules_picture FILE` writes it; `make docs` calls that. Each
+schedule is shown with its defaults over a run of ten epochs, and once more after a warm-up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from runner.experiment.table import OPTIONS
+from runner.options.clock import Clock
+from runner.options.schedule.base import Schedule
+from runner.options.warmup import LinearWarmup, NoWarmup, Warmup
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Int
+
+EPOCHS, STEPS_PER_EPOCH = 10, 50
+PLATEAU_LOSSES = [1.0, 0.7, 0.5, 0.45, 0.45, 0.45, 0.45, 0.45, 0.45, 0.45, 0.45]
+"""What a schedule that watches the loss is shown, one a epoch: a plateau from the fourth on."""
+
+_COLUMNS = 4
+_LINE, _FAINT = "#0072b2", "#d55e00"
+
+
+def curve(schedule: Schedule, warmup: Warmup) -> npt.NDArray:
+    """The multiplier of every step of a run of `EPOCHS` epochs."""
+    total = EPOCHS * STEPS_PER_EPOCH
+    memories = [schedule.init()]
+    for loss in PLATEAU_LOSSES:
+        memories.append(schedule.observe(memories[-1], jnp.asarray(loss)))
+    steps = jnp.arange(total + 1)
+    seen = [memories[1 + step // STEPS_PER_EPOCH] for step in range(total + 1)]
+
+    def multiplier(step: Int[Array, ""], memory: Any) -> Float[Array, ""]:
+        clock = Clock(step, step / STEPS_PER_EPOCH, STEPS_PER_EPOCH, total, float(EPOCHS))
+        return warmup.multiplier(schedule, clock, memory)
+
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *seen)
+    return np.asarray(jax.vmap(multiplier)(steps, stacked))
+
+
+def curves() -> dict[str, tuple[npt.NDArray, npt.NDArray]]:
+    """Every schedule of the table with its defaults, without and with a warm-up of one epoch."""
+    warm = LinearWarmup(length=1, initial=0.0, unit="epoch")
+    schedules = {name: cls() for name, cls in OPTIONS["schedule"].items()}
+    return {
+        name: (curve(schedule, NoWarmup()), curve(schedule, warm))
+        for name, schedule in schedules.items()
+        if isinstance(schedule, Schedule)
+    }
+
+
+def fingerprint(shown: dict[str, tuple[npt.NDArray, npt.NDArray]]) -> str:
+    """What the picture shows, in a few letters that stand in the file."""
+    text = repr([(name, [np.round(line, 3).tolist() for line in shown[name]]) for name in shown])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def draw(file: Path) -> None:
+    """Draw the picture and write it as PNG."""
+    from matplotlib.figure import Figure
+
+    shown = curves()
+    rows = -(-len(shown) // _COLUMNS)
+    figure = Figure(figsize=(10, 2.1 * rows), layout="constrained")
+    axes = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True)
+    time = np.arange(EPOCHS * STEPS_PER_EPOCH + 1) / STEPS_PER_EPOCH
+    for axis in axes.flat[len(shown) :]:
+        axis.set_visible(False)
+    for axis, (name, (plain, warm)) in zip(axes.flat, shown.items(), strict=False):
+        axis.plot(time, warm, color=_FAINT, linewidth=1, linestyle="--", label="after a warm-up")
+        axis.plot(time, plain, color=_LINE, linewidth=1.8, label="alone")
+        axis.set_title(f"schedule={name}", fontsize=10, family="monospace")
+        axis.grid(visible=True, color="#e5e5e5", linewidth=0.6)
+        axis.set_ylim(-0.04, 1.08)
+    for axis in axes.flat[len(shown) - _COLUMNS : len(shown)]:  # the lowest of each column
+        axis.tick_params(labelbottom=True)
+    figure.supxlabel("epochs of a run of ten", fontsize=10)
+    figure.supylabel("multiplier of the learning rate", fontsize=10)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles[::-1], labels[::-1], loc="lower right", frameon=False)
+    figure.savefig(file, dpi=110, metadata={"Software": None, "Comment": fingerprint(shown)})
+
+
+if __name__ == "__main__":
+    draw(Path(sys.argv[1]))

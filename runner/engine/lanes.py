@@ -1,0 +1,219 @@
+"""Lanes: runs of one structure, side by side in one compiled program.
+
+The experiments and states of several runs are stacked leaf by leaf; the data are shared. What is
+compiled is the engine of a single run, over all lanes:
+
+    alone   one run, the engine as it is
+    map     one lane after the other within the program; on several devices each has its share
+    vmap    all lanes at once, each operation over all of them
+
+No device ever waits for another: there is no communication between lanes. On a CPU `map` over one
+device a core is fastest, since small operations gain nothing from batching; on an accelerator it is
+`vmap`. Which one is used does not change a run beyond rounding.
+
+The number of lanes is a shape, hence compiled in. Where there are fewer runs than lanes the rest
+are idle copies of the last run, which take no steps.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+import numpy.typing as npt
+from jax import lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
+
+from runner.engine.compilation import RUNS_ONCE
+from runner.engine.state import Arrays, Measured, State, Timeline
+from runner.engine.train import initial_state, take_steps
+from runner.experiment.experiment import Experiment
+
+Strategy = Literal["alone", "map", "vmap"]
+_Tree = TypeVar("_Tree")
+
+_AXIS = "lanes"
+_PER_LANE, _SHARED = PartitionSpec(_AXIS), PartitionSpec()
+_STATES = 2
+"""Which argument of `advance` the states are."""
+
+PROGRAMS_KEPT = 16
+"""How many compiled programs stay in memory. Each takes hundreds of mappings of memory, of which
+an operating system allows some ten thousands a process; a sweep may need any number of programs."""
+
+
+class Lanes:
+    """Some lanes on some devices.
+
+    Args:
+        count: how many runs there is room for.
+        strategy: how they are computed; `alone` has one lane on one device.
+        devices: what computes them; their number divides `count`.
+    """
+
+    def __init__(self, count: int, strategy: Strategy, devices: Sequence[jax.Device]) -> None:
+        assert count % len(devices) == 0
+        assert strategy != "alone" or count == len(devices) == 1
+        self.count = count
+        self.strategy = strategy
+        self.devices = tuple(devices)
+        mesh = Mesh(np.array(self.devices), (_AXIS,))
+        self._per_lane: Sharding = NamedSharding(mesh, _PER_LANE)
+        self._shared = NamedSharding(mesh, _SHARED)
+
+    def stack(self, experiments: Sequence[Experiment]) -> Experiment:
+        """The experiments as one, every number an array with an entry for each lane."""
+        if self.strategy == "alone":
+            return jax.device_put(jax.tree.map(as_array, experiments[0]), self.devices[0])
+        filled = [*experiments, *[experiments[-1]] * (self.count - len(experiments))]
+        return jax.device_put(jax.tree.map(_stacked, *filled), self._per_lane)
+
+    def share(self, tree: _Tree) -> _Tree:
+        """The same arrays for all lanes, on every device."""
+        if self.strategy == "alone":
+            return jax.device_put(tree, self.devices[0])
+        return jax.device_put(tree, self._shared)
+
+    def initialize(self, experiments: Experiment, arrays: Arrays) -> State:
+        """The state of every lane before the first step."""
+        return self._programs(experiments).initialize(experiments, arrays)
+
+    def shapes(self, experiments: Experiment, arrays: Arrays) -> State:
+        """The shapes of what `initialize` returns, and where it will be."""
+        placed = self._per_lane
+        if self.strategy == "alone":
+            placed = SingleDeviceSharding(self.devices[0])
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(
+                leaf.shape, leaf.dtype, sharding=placed, weak_type=leaf.weak_type
+            ),
+            self._programs(experiments).initialize.eval_shape(experiments, arrays),
+        )
+
+    def compile(
+        self, experiments: Experiment, arrays: Arrays, states: State, timeline: Timeline
+    ) -> None:
+        """Compile `advance` for states of these shapes; takes no step.
+
+        JAX keeps what was lowered for these shapes and placements, so the first call finds it. (But
+        two threads that trace the same function at once would each have a program of their own.)
+        """
+        when = self._when(0, 0, [True] * self.count)
+        programs = self._programs(experiments)
+        programs.advance.lower(experiments, arrays, states, *when, timeline).compile()
+
+    def advance(
+        self,
+        experiments: Experiment,
+        arrays: Arrays,
+        states: State,
+        start: int,
+        until: int,
+        timeline: Timeline,
+        ended: Sequence[bool] = (),
+    ) -> tuple[State, Measured]:
+        """Take the steps `start`, ..., `until - 1` in every lane; see `engine.train.take_steps`.
+
+        What is measured has an axis of lanes in front, but with the strategy `alone`. Lanes that
+        have `ended` take no steps where that saves time (with `map`); what they measure means
+        nothing. The states that go in are used up.
+        """
+        when = self._when(start, until, ended)
+        return self._programs(experiments).advance(experiments, arrays, states, *when, timeline)
+
+    def _programs(self, experiments: Experiment) -> _Programs:
+        return _programs(self.strategy, self.devices, jax.tree.structure(experiments))
+
+    def _when(self, start: int, until: int, ended: Sequence[bool]) -> tuple[Any, Any]:
+        """The first step and the step to stop before; with `map` they may differ by lane."""
+        if self.strategy != "map":
+            return start, until
+        idle = np.array([*ended, *[True] * (self.count - len(ended))])
+        # A stretch that ends before it starts takes no steps and evaluates nothing.
+        begin = np.where(idle, max(start, 1), start).astype(np.int32)
+        end = np.where(idle, 0, until).astype(np.int32)
+        return jax.device_put((begin, end), self._per_lane)
+
+    def to_host(self, measured: Measured) -> Measured:
+        """What was measured, as NumPy arrays with an axis of lanes in front; waits for it."""
+        values = jax.device_get(measured)
+        if self.strategy == "alone":
+            return jax.tree.map(lambda value: value[None], values)
+        return values
+
+
+class _Programs(NamedTuple):
+    initialize: Any
+    advance: Any
+
+
+@functools.lru_cache(maxsize=PROGRAMS_KEPT)
+def _programs(
+    strategy: Strategy, devices: tuple[jax.Device, ...], structure: jax.tree_util.PyTreeDef
+) -> _Programs:
+    """The compiled functions for experiments of one structure.
+
+    They are made anew for each, so that what is compiled for it goes when they go.
+    """
+    begin, go_on = {"alone": _alone, "map": _mapped, "vmap": _vectorized}[strategy]()
+    if len(devices) > 1:
+        per_lane, shared = _PER_LANE, _SHARED
+        when = per_lane if strategy == "map" else shared
+        mesh = Mesh(np.array(devices), (_AXIS,))
+        spread = functools.partial(jax.shard_map, mesh=mesh, out_specs=per_lane, check_vma=False)
+        begin = spread(begin, in_specs=(per_lane, shared))
+        go_on = spread(go_on, in_specs=(per_lane, shared, per_lane, when, when, shared))
+    used_up = () if strategy == "alone" else _STATES
+    return _Programs(
+        jax.jit(begin, compiler_options=RUNS_ONCE),
+        jax.jit(go_on, donate_argnums=used_up),
+    )
+
+
+_Engine = tuple[Callable[..., State], Callable[..., tuple[State, Measured]]]
+
+
+def _alone() -> _Engine:
+    return functools.partial(initial_state), functools.partial(take_steps)
+
+
+def _mapped() -> _Engine:
+    def begin(experiments: Experiment, arrays: Arrays) -> State:
+        return lax.map(lambda experiment: initial_state(experiment, arrays), experiments)
+
+    def go_on(
+        experiments: Experiment,
+        arrays: Arrays,
+        states: State,
+        start: Any,
+        until: Any,
+        timeline: Timeline,
+    ) -> tuple[State, Measured]:
+        def lane(each: tuple[Experiment, State, Any, Any]) -> tuple[State, Measured]:
+            experiment, state, start, until = each
+            return take_steps(experiment, arrays, state, start, until, timeline)
+
+        return lax.map(lane, (experiments, states, start, until))
+
+    return begin, go_on
+
+
+def _vectorized() -> _Engine:
+    begin, go_on = _alone()
+    return (
+        jax.vmap(begin, in_axes=(0, None)),
+        jax.vmap(go_on, in_axes=(0, None, 0, None, None, None)),
+    )
+
+
+def _stacked(*leaves: float) -> npt.NDArray:
+    return np.stack([as_array(leaf) for leaf in leaves])
+
+
+def as_array(leaf: float) -> npt.NDArray:
+    """A number as an array of the type that JAX gives it."""
+    kind = float if isinstance(leaf, float) else int
+    return np.asarray(leaf, jax.dtypes.canonicalize_dtype(kind))

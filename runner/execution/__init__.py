@@ -1,0 +1,1 @@
+"""Running experiments to their record: one run, or the cohorts of a sweep, and their results."""

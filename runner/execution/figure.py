@@ -1,0 +1,68 @@
+"""The figure that a sweep ends with, in its own folder and, for TensorBoard, its own event file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import matplotlib.backends.backend_agg
+import matplotlib.backends.backend_svg
+import matplotlib.figure  # noqa: F401 - what drawing is going to need, while programs compile
+
+from runner.compare.figures.curves import save
+from runner.compare.runs import find
+from runner.compare.view import View
+from runner.errors import ConfigError
+from runner.record.dashboards import picture
+from runner.record.events import EventFile
+
+FILES = ("sweep.png", "sweep.svg")
+ANIMATION = "sweep.gif"
+ENDING = ".sweep"
+"""Of the name of the sweep's own event file, which tells it from those of runs."""
+
+
+def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
+    """Draw the runs in some directories into a folder.
+
+    Returns:
+        The picture; None where there is nothing to compare.
+
+    Raises:
+        OSError: it cannot be written.
+        ConfigError: this kind of figure cannot be drawn of these runs.
+    """
+    try:
+        runs = find(directories).runs
+    except ConfigError:
+        return None
+    for name in (*FILES, ANIMATION):
+        (folder / name).unlink(missing_ok=True)  # an earlier one is not of these runs
+    if len(runs) < 2:
+        return None
+    groups = view.groups(runs)
+    figure = view.draw(groups)
+    for name in FILES:
+        save(figure, folder / name)
+        figure.set_layout_engine("none")  # as it has been laid out; to do it again takes as long
+    if view.moves(groups):
+        view.animate(groups, folder / ANIMATION)
+    with contextlib.suppress(OSError):  # the figure itself is there
+        show(folder / FILES[0])
+    return folder / FILES[0]
+
+
+def show(file: Path) -> None:
+    """Put a picture under TensorBoard's IMAGES, in the place of an earlier one in its folder.
+
+    Raises:
+        OSError: its event file cannot be written.
+    """
+    for earlier in file.parent.glob(f"events.out.tfevents.*{ENDING}"):
+        earlier.unlink()
+    events = EventFile(file.parent, ENDING)
+    try:
+        events.summaries(picture(file.stem, file.read_bytes()))
+    finally:
+        events.close()

@@ -1,0 +1,214 @@
+"""A sweep: many runs trained side by side, each recorded as if it had run alone.
+
+Cohorts (see `runner.execution.cohorts`) train one after the other. While one trains, the next is
+prepared in the background: its data are read and its programs compiled. Nothing that goes wrong in
+one run touches another; running out of memory halves the number of lanes and goes on.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import jax
+
+from runner.data import Dataset, Source
+from runner.engine.chunk import Chunk
+from runner.engine.lanes import Lanes
+from runner.engine.loop import Training
+from runner.errors import log_failure
+from runner.execution.cohorts import Cohort, halved
+from runner.execution.run import Recording
+from runner.experiment.experiment import Experiment
+from runner.terminal.live_sweep import SweepProgress
+
+log = logging.getLogger(__name__)
+
+
+class Job(Protocol):
+    """A run of a sweep, as the sweep sees it."""
+
+    experiment: Experiment
+    config: dict[str, Any]
+    title: str
+
+    directory: Path | None
+    """Where its record goes; it is made when the job is first `at_work`."""
+
+    def at_work(self) -> AbstractContextManager[None]:
+        """While it is open the run's own log (and what else is global) is the current one."""
+
+    def end(self, summary: dict[str, Any], error: BaseException | None) -> None:
+        """The run has ended, with an error if it failed."""
+
+
+class Stopped(Exception):  # noqa: N818 - no error: the user asked for it
+    """A run failed, and the user wants the sweep to stop there."""
+
+
+def train(
+    jobs: Sequence[Job], cohorts: Sequence[Cohort], progress: SweepProgress, *, fail_fast: bool
+) -> None:
+    """Train all jobs; every one of them is told how it went.
+
+    Args:
+        jobs: the runs.
+        cohorts: which of them train side by side.
+        progress: what the terminal shows.
+        fail_fast: stop at the first run that fails.
+
+    Raises:
+        Stopped: a run failed and `fail_fast` is set.
+        KeyboardInterrupt: after what was computed has been recorded.
+    """
+    load: Callable[[Source], Dataset] = functools.lru_cache(maxsize=2)(lambda data: data.load())
+    waiting = list(cohorts)
+    following: _Attempt | None = None
+    with ThreadPoolExecutor(1) as background:
+
+        def attempt(cohort: Cohort) -> _Attempt:
+            lanes = [_Lane(jobs[member], progress) for member in cohort.members]
+            return _Attempt(cohort, lanes, background.submit(_prepare, jobs, cohort, load))
+
+        while waiting:
+            current = following or attempt(waiting[0])
+            del waiting[0]
+            following = attempt(waiting[0]) if waiting else None
+            try:
+                current.begin()
+                if following:
+                    following.begin(until=current.prepared.done)
+                _train_cohort(current.lanes, current.prepared.result(), fail_fast=fail_fast)
+            except Exception as error:
+                cohort = current.cohort
+                if _out_of_memory(error) and cohort.lanes > 1:
+                    log.warning("out of memory with %d lanes side by side", cohort.lanes)
+                    waiting = halved([cohort, *waiting], cohort.structure)
+                    following = None
+                    continue
+                current.fail(KeyboardInterrupt() if isinstance(error, Stopped) else error)
+                if fail_fast:
+                    if following:
+                        following.fail(KeyboardInterrupt())
+                    raise Stopped from error
+            except BaseException as interruption:
+                background.shutdown(wait=False, cancel_futures=True)
+                for one in filter(None, (current, following)):
+                    one.fail(interruption)
+                raise
+
+
+class _Attempt(NamedTuple):
+    """A cohort about to train: its lanes, and the training that is prepared in the background."""
+
+    cohort: Cohort
+    lanes: list[_Lane]
+    prepared: Future[Training]
+
+    def begin(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Begin the records of the runs that have none, as long as there is time for it."""
+        for lane in self.lanes:
+            if until():
+                return
+            lane.begin(self.cohort.lanes)
+
+    def fail(self, error: BaseException) -> None:
+        """End the runs that have begun."""
+        for lane in self.lanes:
+            if lane.begun and not lane.ended:
+                lane.fail(error)
+
+
+def _prepare(jobs: Sequence[Job], cohort: Cohort, load: Callable[[Source], Dataset]) -> Training:
+    """Read the data, compile the programs, and compute the initial states."""
+    experiments = [jobs[member].experiment for member in cohort.members]
+    lanes = Lanes(cohort.lanes, cohort.strategy, jax.local_devices()[: cohort.devices])
+    training = Training(experiments, load(experiments[0].data), lanes)
+    training.compile()
+    return training
+
+
+def _train_cohort(lanes: Sequence[_Lane], training: Training, *, fail_fast: bool) -> None:
+    """Train runs side by side to their ends."""
+    for place, lane in enumerate(lanes):
+        training.ended[place] = lane.ended
+    if all(training.ended):
+        return
+    for chunks in training.chunks():
+        for place, (lane, chunk) in enumerate(zip(lanes, chunks, strict=True)):
+            if chunk is None or lane.ended:
+                continue
+            lane.write(chunk, training.compile_seconds, last=training.ended[place])
+            training.ended[place] = lane.ended
+            if lane.failed and fail_fast:
+                raise Stopped
+    if fail_fast and any(lane.failed for lane in lanes):
+        raise Stopped
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or (
+        isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    )
+
+
+class _Lane:
+    """One run among those side by side: its job and its record."""
+
+    def __init__(self, job: Job, progress: SweepProgress) -> None:
+        self._job = job
+        self._progress = progress
+        self._recording: Recording | None = None
+        self.begun = self.ended = self.failed = False
+
+    def begin(self, lanes: int) -> None:
+        """Make its directory and begin its record, unless that has been done."""
+        if self.begun:
+            return
+        self.begun = True
+        self._progress.begin(self._job.title, self._job.experiment)
+        try:
+            with self._job.at_work():
+                assert self._job.directory is not None
+                self._recording = Recording(
+                    self._job.experiment, self._job.directory, self._job.config, lanes
+                )
+        except Exception as error:
+            self.fail(error)
+
+    def write(self, chunk: Chunk, compile_seconds: float, *, last: bool) -> None:
+        """Record a chunk; the last one closes the record."""
+        assert self._recording is not None
+        try:
+            self._recording.write(chunk)
+            self._progress.advance(self._job.title, self._job.experiment, chunk)
+            if last:
+                with self._job.at_work():
+                    self._end(self._recording.finish(compile_seconds), None)
+        except Exception as error:
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """The run cannot go on; say why in its own log."""
+        summary: dict[str, Any] = {"status": "failed"}
+        if isinstance(error, KeyboardInterrupt):
+            summary = {"status": "interrupted"}
+        try:
+            with self._job.at_work():
+                if self._recording is not None:
+                    self._recording.fail(error, 0.0)
+                if isinstance(error, Exception):
+                    log_failure(log, error)
+                self._end(summary, error)
+        except Exception:  # not even its log can be written
+            self._end(summary, error)
+
+    def _end(self, summary: dict[str, Any], error: BaseException | None) -> None:
+        self.ended, self.failed = True, summary["status"] == "failed"
+        self._progress.end(self._job.title, summary["status"])
+        self._job.end(summary, error)

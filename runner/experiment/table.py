@@ -1,0 +1,193 @@
+"""The option table: which class stands behind `group=name`.
+
+Adding an option is one class, one YAML file `conf/<group>/<name>.yaml`, and one row here.
+"""
+
+from __future__ import annotations
+
+from runner import data
+from runner.options import (
+    activation,
+    batch_size,
+    gradient,
+    initializer,
+    momentum_schedule,
+    normalization,
+    preprocessing,
+    regularization,
+    sampling,
+    warmup,
+)
+from runner.options.model.cnn import CNN
+from runner.options.model.dense import MLP, Linear
+from runner.options.model.recurrent import RNN
+from runner.options.optimizer import (
+    adam,
+    adam_variants,
+    adaptive,
+    averaging,
+    gradient_descent,
+    layerwise,
+    parameter_free,
+    second_order,
+    sign_adaptive,
+    wrappers,
+)
+from runner.options.option import Option
+from runner.options.schedule import base as schedules
+from runner.options.schedule import cycle, decay, finite, plateau
+
+STACKED = ("regularization", "gradient")
+"""Groups of which any number of options can be chosen; they act in the order of the table."""
+
+OPTIONS: dict[str, dict[str, type[Option]]] = {
+    "data": {
+        "digits": data.Digits,
+        "mnist": data.MNIST,
+        "fashion_mnist": data.FashionMNIST,
+        "teacher": data.Teacher,
+        "quadratic": data.Quadratic,
+        "rosenbrock": data.Rosenbrock,
+        "beale": data.Beale,
+        "saddle": data.Saddle,
+        "ravine": data.Ravine,
+        "himmelblau": data.Himmelblau,
+    },
+    "preprocessing": {
+        "none": preprocessing.Raw,
+        "standardize": preprocessing.Standardize,
+        "minmax": preprocessing.MinMax,
+    },
+    "model": {
+        "linear": Linear,
+        "mlp": MLP,
+        "cnn": CNN,
+        "rnn": RNN,
+    },
+    "activation": {
+        "relu": activation.Relu,
+        "tanh": activation.Tanh,
+        "sigmoid": activation.Sigmoid,
+        "linear": activation.Identity,
+    },
+    "initializer": {
+        "zeros": initializer.Zeros,
+        "normal": initializer.Normal,
+        "xavier_uniform": initializer.XavierUniform,
+        "he_normal": initializer.HeNormal,
+    },
+    "normalization": {
+        "none": normalization.NoNormalization,
+        "batch": normalization.Batch,
+        "layer": normalization.LayerNorm,
+    },
+    "regularization": {
+        "none": regularization.Unregularized,
+        "dropout": regularization.Dropout,
+        "l2": regularization.L2,
+        "l1": regularization.L1,
+        "label_smoothing": regularization.LabelSmoothing,
+    },
+    "optimizer": {
+        "sgd": gradient_descent.SGD,
+        "momentum": gradient_descent.Momentum,
+        "nesterov": gradient_descent.Nesterov,
+        "aggmo": gradient_descent.AggMo,
+        "sign_sgd": gradient_descent.SignSGD,
+        "lion": gradient_descent.Lion,
+        "delta_bar_delta": sign_adaptive.DeltaBarDelta,
+        "rprop": sign_adaptive.Rprop,
+        "adagrad": adaptive.Adagrad,
+        "adadelta": adaptive.Adadelta,
+        "rmsprop": adaptive.RMSProp,
+        "rmsprop_nesterov": adaptive.RMSPropNesterov,
+        "yogi": adaptive.Yogi,
+        "adam": adam.Adam,
+        "adamw": adam.AdamW,
+        "adamax": adam.AdaMax,
+        "nadam": adam.NAdam,
+        "amsgrad": adam.AMSGrad,
+        "qhadam": adam.QHAdam,
+        "radam": adam.RAdam,
+        "adabelief": adam.AdaBelief,
+        "adan": adam_variants.Adan,
+        "ademamix": adam_variants.AdEMAMix,
+        "adopt": adam_variants.ADOPT,
+        "lars": layerwise.LARS,
+        "lamb": layerwise.LAMB,
+        "novograd": layerwise.NovoGrad,
+        "adafactor": layerwise.Adafactor,
+        "muon": layerwise.Muon,
+        "polyak_sgd": parameter_free.PolyakSGD,
+        "dog": parameter_free.DoG,
+        "prodigy": parameter_free.Prodigy,
+        "dadapt_adamw": parameter_free.DAdaptAdamW,
+        "averaged_sgd": averaging.AveragedSGD,
+        "schedule_free_sgd": averaging.ScheduleFreeSGD,
+        "schedule_free_adamw": averaging.ScheduleFreeAdamW,
+        "sam": wrappers.SAM,
+        "lookahead": wrappers.Lookahead,
+        "newton": second_order.Newton,
+        "newton_cg": second_order.NewtonCG,
+        "lbfgs": second_order.LBFGS,
+        "sophia": second_order.Sophia,
+    },
+    "momentum_schedule": {
+        "constant": momentum_schedule.ConstantMomentum,
+        "linear": momentum_schedule.LinearMomentum,
+        "sutskever": momentum_schedule.SutskeverMomentum,
+        "one_cycle": momentum_schedule.OneCycleMomentum,
+    },
+    "schedule": {
+        "constant": schedules.Constant,
+        "inverse_time": decay.InverseTime,
+        "exp": decay.Exponential,
+        "natural_exp": decay.NaturalExponential,
+        "linear": finite.Linear,
+        "polynomial": finite.Polynomial,
+        "step": finite.Step,
+        "inverse_sqrt": decay.InverseSquareRoot,
+        "cosine": finite.Cosine,
+        "cosine_restarts": cycle.CosineRestarts,
+        "one_cycle": cycle.OneCycle,
+        "cyclic": cycle.Cyclic,
+        "trapezoid": cycle.Trapezoid,
+        "plateau": plateau.Plateau,
+    },
+    "warmup": {
+        "none": warmup.NoWarmup,
+        "linear": warmup.LinearWarmup,
+    },
+    "gradient": {
+        "none": gradient.Untreated,
+        "clip_value": gradient.ClipValue,
+        "clip_norm": gradient.ClipNorm,
+        "clip_adaptive": gradient.ClipAdaptive,
+        "noise": gradient.Noise,
+    },
+    "batch_size": {
+        "full": batch_size.Full,
+        "stochastic": batch_size.Stochastic,
+        "mini": batch_size.Mini,
+        "growing": batch_size.Growing,
+    },
+    "sampling": {
+        "permutation": sampling.Permutation,
+        "fixed": sampling.Fixed,
+        "replacement": sampling.Replacement,
+        "stream": sampling.Stream,
+    },
+}
+
+
+def register(group: str, name: str, cls: type[Option]) -> None:
+    """Add an option of your own, from a module named in the config's `plugins`.
+
+    Raises:
+        ValueError: the group does not exist, or the name is taken by another class.
+    """
+    if group not in OPTIONS:
+        raise ValueError(f"no group {group!r}; the groups are {', '.join(OPTIONS)}")
+    known = OPTIONS[group].setdefault(name, cls)
+    if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise ValueError(f"{group}={name} is already {known.__qualname__} of {known.__module__}")

@@ -1,0 +1,178 @@
+"""The configs of all jobs of a sweep, each composed and checked, without composing each.
+
+Composing costs Hydra a fifth of a second a job. But jobs that choose the same options differ only
+in values, and a value is put into a finished config in no time. So each set of choices is composed
+once, and whatever is not plainly a new value at a key that is there (`+key`, `~key`, a dictionary,
+an interpolation, a mistake) goes the long way, with the error that it would give alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from runner.config.build import build
+from runner.config.overrides import typed_words
+from runner.errors import ConfigError
+from runner.experiment.experiment import Experiment
+from runner.hydra_app import dot_hydra
+from runner.hydra_app.application import accept, as_plain, check, one_line_errors, refuse_ignored
+
+
+@dataclasses.dataclass
+class Base:
+    """A config with a set of options; `plain` is the user's part of it, resolved."""
+
+    config: DictConfig
+    plain: dict[str, Any]
+
+    @functools.cached_property
+    def hydra_text(self) -> str:
+        """What all jobs with these options have in common in Hydra's own part, as YAML."""
+        return dot_hydra.shared_text(self.config)
+
+
+class Composed(NamedTuple):
+    """A job's overrides, its resolved config and what that describes.
+
+    `base` is a config with the same options; `values` are what must be put into it to be the job's;
+    `parsed` are all overrides.
+    """
+
+    number: int
+    overrides: list[str]
+    plain: dict[str, Any]
+    experiment: Experiment
+    base: Base
+    values: tuple[Override, ...]
+    parsed: tuple[Override, ...]
+
+    def config(self, *, shared: bool = False) -> DictConfig:
+        """The job's config with Hydra's own part, as Hydra would have composed it.
+
+        A copy takes 12 ms. If `shared`, it is the same object for many jobs: valid until the next.
+        """
+        config = self.base.config if shared else copy.deepcopy(self.base.config)
+        OmegaConf.set_readonly(config.hydra, False)
+        ConfigLoaderImpl._apply_overrides_to_config(list(self.values), config)
+        with open_dict(config):
+            config.hydra.job.id = str(self.number)
+            config.hydra.job.num = self.number
+            if self.values:
+                own = [word for word in self.overrides if not word.startswith("hydra.")]
+                config.hydra.overrides.task = own
+                config.hydra.job.override_dirname = self._directory_name(config)
+        return config
+
+    def _directory_name(self, config: DictConfig) -> str:
+        style = config.hydra.job.config.override_dirname
+        return get_overrides_dirname(
+            overrides=list(self.parsed),
+            kv_sep=style.kv_sep,
+            item_sep=style.item_sep,
+            exclude_keys=style.exclude_keys,
+        )
+
+
+class Composer:
+    """Composes the jobs of one sweep.
+
+    Args:
+        context: Hydra's, with its loader.
+        sweep: the config of the sweep.
+    """
+
+    def __init__(self, context: HydraContext, sweep: DictConfig) -> None:
+        self._loader = context.config_loader
+        self._sweep = sweep
+        parser = OverridesParser.create(config_loader=self._loader)
+        self._parse = functools.cache(lambda word: parser.parse_overrides([word])[0])
+        self._base = functools.cache(self._compose_base)
+        self._options = functools.cache(self._loader.get_group_options)
+
+    def compose(self, overrides: Sequence[str], number: int) -> Composed:
+        """The checked config of one job.
+
+        Raises:
+            ConfigError: something is wrong with it.
+        """
+        accepted = accept(overrides)
+        return self._quickly(accepted, number) or self._alone(accepted, number)
+
+    def _quickly(self, overrides: list[str], number: int) -> Composed | None:
+        """The job as new values in a config with the same options; None if it is not that."""
+        choices = tuple(word for word in overrides if self._chooses(word))
+        try:
+            parsed = tuple(map(self._parse, overrides))
+            values = tuple(self._parse(word) for word in overrides if word not in choices)
+            base = self._base(choices, tuple(value.key_or_group for value in values))
+            if base is None:
+                return None
+            plain = copy.deepcopy(base.plain)
+            if not all(_put(plain, value) for value in values):
+                return None
+            experiment = build(plain)
+            refuse_ignored(experiment, plain, overrides)
+        except Exception:
+            return None  # the long way finds the same mistake, and says where it is
+        return Composed(number, overrides, plain, experiment, base, values, parsed)
+
+    def _chooses(self, word: str) -> bool:
+        """Whether an override chooses an option, rather than setting a value."""
+        key = word.lstrip("+~").partition("=")[0].partition("@")[0]
+        return bool(self._options(key))
+
+    def _compose_base(self, choices: tuple[str, ...], keys: tuple[str, ...]) -> Base | None:
+        """A config with these choices, in which jobs set these keys and no others."""
+        config = self._loader.load_sweep_config(self._sweep, list(choices))
+        plain = as_plain(config)
+        resolved = OmegaConf.masked_copy(config, list(plain))
+        if _interpolates(OmegaConf.to_container(resolved, resolve=False)):
+            return None
+        return Base(config, plain)
+
+    def _alone(self, overrides: list[str], number: int) -> Composed:
+        """The job composed by Hydra."""
+        try:
+            with one_line_errors(self._loader, overrides):
+                config = self._loader.load_sweep_config(self._sweep, overrides)
+            experiment = check(self._loader, config, overrides)
+        except ConfigError as error:
+            words = typed_words(overrides)
+            raise ConfigError(f"{error} [in run {number} of the sweep: {words}]") from error
+        plain = as_plain(config)
+        return Composed(number, overrides, plain, experiment, Base(config, plain), (), ())
+
+
+def _put(config: dict[str, Any], override: Override) -> bool:
+    """Set a value at a key that has one already; False where that is not all there is to it."""
+    value = override.value()
+    if override.type is not OverrideType.CHANGE or override.package is not None:
+        return False
+    if isinstance(value, dict) or _interpolates(value):
+        return False
+    *path, last = override.key_or_group.split(".")
+    node: Any = config
+    for key in path:
+        node = node.get(key) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or last not in node or isinstance(node[last], dict):
+        return False
+    node[last] = value
+    return True
+
+
+def _interpolates(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_interpolates, value.values()))
+    if isinstance(value, list):
+        return any(map(_interpolates, value))
+    return isinstance(value, str) and "${" in value

@@ -1,0 +1,108 @@
+"""Where Hydra finds runner's launcher and sweeper.
+
+Hydra instantiates a plugin only if its class is defined in a module of the namespace package
+`hydra_plugins`; `runner.hydra_app.application` puts the folder above this one on `sys.path` before
+Hydra looks. The module is imported at every start, so it must stay light. (No `from __future__
+import annotations`: Hydra's scanner does not bear it in modules with dataclasses.)
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.plugins.launcher import Launcher
+from omegaconf import OmegaConf
+
+
+class RunnerSweeper(BasicSweeper):
+    """Hydra's own sweep over the product of all values, with the values that `runner` accepts.
+
+    Where there are `cases`, lists of overrides, the product is taken for each of them: so a study
+    can have just the combinations that it wants, with numbers that only some options have.
+
+    The jobs are left to the launcher to check, which composes every one once and keeps the result.
+    """
+
+    def __init__(
+        self, figure: Any = None, cases: Sequence[Sequence[str]] = (), **settings: Any
+    ) -> None:
+        """`figure` is for the launcher, which draws it; but for `cases` the rest is Hydra's."""
+        super().__init__(**settings)
+        self.cases = cases
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Launch a job for every combination of the values."""
+        from runner.errors import ConfigError, RecordError
+        from runner.hydra_app.application import accept
+
+        assert self.hydra_context
+        assert self.config
+        assert self.launcher
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        cases = self.cases or [[]]
+        if not _is_list_of_lists(cases):
+            raise ConfigError(
+                "hydra.sweeper.cases must be a list of lists of overrides, like "
+                "[[optimizer=sgd, seed=1], [optimizer=adam]]"
+            )
+        jobs: list[list[str]] = []
+        for case in cases:
+            words = accept([*case, *self._parse_config(), *arguments])
+            (product,) = self.split_arguments(parser.parse_overrides(words), None)
+            jobs += product
+        size = self.max_batch_size or len(jobs)
+        batches = [jobs[begin : begin + size] for begin in range(0, len(jobs), size)]
+        if not self.config.hydra.launcher.get("dry_run"):
+            directory = Path(str(self.config.hydra.sweep.dir))
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+                OmegaConf.save(self.config, directory / "multirun.yaml")
+            except OSError as error:
+                raise RecordError(f"{directory}: cannot be made: {error.strerror}") from error
+        results: list[Any] = []
+        for batch in batches:
+            first = sum(len(batch) for batch in results)
+            results.append(self.launcher.launch(batch, initial_job_idx=first))
+            for result in results[-1]:
+                _ = result.return_value  # raises what a job of another launcher raised
+        if not isinstance(self.launcher, RunnerLauncher):
+            from runner.hydra_app.launch import draw_after
+
+            draw_after(self.config)
+        return results
+
+
+def _is_list_of_lists(cases: Any) -> bool:
+    """Whether it is one, of words."""
+    lists = [cases, *cases] if isinstance(cases, Sequence) else [None]
+    if any(isinstance(one, str) or not isinstance(one, Sequence) for one in lists):
+        return False
+    return all(isinstance(word, str) for case in cases for word in case)
+
+
+class RunnerLauncher(Launcher):
+    """Checks every job of the sweep, then trains them side by side."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = settings
+
+    def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
+        """Remember what Hydra hands over."""
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Any:
+        """Run the jobs; see `runner.hydra_app.launch`."""
+        from runner.hydra_app.launch import launch
+
+        return launch(
+            self.hydra_context,
+            self.task_function,
+            self.config,
+            job_overrides,
+            initial_job_idx,
+            self.settings,
+        )

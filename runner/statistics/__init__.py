@@ -1,0 +1,1 @@
+"""Plain functions of numbers: intervals, rank tests, the critical batch size."""

@@ -1,0 +1,1 @@
+"""What the terminal shows: live lines, tables, and words of patience."""

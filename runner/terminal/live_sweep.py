@@ -1,0 +1,148 @@
+"""What the terminal shows while a sweep trains: how many runs are done, the best so far, time left.
+
+On a terminal there are a bar and a line below it, in a pipe a plain line now and then; both on
+standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from runner.engine.chunk import Chunk
+from runner.experiment.experiment import Experiment
+from runner.terminal.live import REFRESHES_PER_SECOND, SECONDS_BETWEEN_LINES, duration, number
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+EXAMPLES_A_STEP_COSTS = 32
+"""About how many examples take as long as what every step costs, for the estimate of time left."""
+
+
+TELLING = 0.02
+"""The part of the work from which on the time left can be told: compiling comes before it."""
+
+
+class SweepProgress:
+    """The progress of a sweep.
+
+    Args:
+        runs: how many runs the sweep has.
+        earlier: how many of them were done before.
+        work: how much there is to do in all, in the unit of `work_of`.
+    """
+
+    def __init__(self, runs: int, earlier: int, work: float) -> None:
+        self._runs, self._earlier, self._work = runs, earlier, max(work, 1.0)
+        self._done = 0.0
+        self._running: dict[str, list[float]] = {}
+        self._ends: dict[str, int] = {}
+        self._best = (float("inf"), "", True)
+        self._begun = time.monotonic()
+        self._printed_at = self._begun
+        self._live: Live | None = None
+
+    def __enter__(self) -> SweepProgress:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+            from rich.progress import BarColumn, TextColumn
+            from rich.progress import Progress as RichProgress
+
+            self._bar = RichProgress(
+                TextColumn("{task.fields[done]}", markup=False),
+                BarColumn(bar_width=None),
+                TextColumn("{task.fields[left]}", markup=False),
+                expand=True,
+            )
+            self._task = self._bar.add_task("", total=self._work, done="", left="")
+            self._live = Live(
+                get_renderable=self._view,
+                console=Console(stderr=True),
+                refresh_per_second=REFRESHES_PER_SECOND,
+                transient=True,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def _view(self) -> RenderableType:
+        """A bar, and a line below it."""
+        from rich.console import Group
+        from rich.text import Text
+
+        done, *states = self._counts()
+        self._bar.update(self._task, completed=self._completed(), done=done, left=self._left())
+        line = "; ".join(filter(None, [", ".join(states), self._best_so_far()]))
+        return Group(self._bar, Text(line, no_wrap=True, overflow="ellipsis"))
+
+    def begin(self, title: str, experiment: Experiment) -> None:
+        """A run begins."""
+        self._running[title] = [0.0, work_of(experiment)]
+        self._show()
+
+    def advance(self, title: str, experiment: Experiment, chunk: Chunk) -> None:
+        """A run has done some steps."""
+        done = (int(chunk.steps["step"][-1]) + 1) / experiment.phases()[-1].end_step
+        self._running[title][0] = self._running[title][1] * done
+        errors = chunk.epochs["validation_error"]
+        if np.isfinite(errors).any():
+            best = float(np.nanmin(np.where(np.isfinite(errors), errors, np.inf)))
+            self._best = min(self._best, (best, title, experiment.data.error_is_a_rate))
+        self._show()
+
+    def end(self, title: str, status: str) -> None:
+        """A run has ended."""
+        self._done += self._running.pop(title)[1]
+        self._ends[status] = self._ends.get(status, 0) + 1
+        self._show()
+
+    def _show(self) -> None:
+        """In a pipe, a line if the last one is some seconds old."""
+        if self._live is None and time.monotonic() - self._printed_at >= SECONDS_BETWEEN_LINES:
+            self._printed_at = time.monotonic()
+            words = [", ".join(self._counts()), self._left(), self._best_so_far()]
+            print("; ".join(filter(None, words)), file=sys.stderr, flush=True)
+
+    def _completed(self) -> float:
+        return self._done + sum(done for done, _ in list(self._running.values()))
+
+    def _counts(self) -> list[str]:
+        ended = self._earlier + sum(self._ends.values())
+        words = [f"{ended}/{self._runs} runs done", f"{len(self._running)} running"]
+        for status in ("diverged", "failed"):
+            if self._ends.get(status):
+                words.append(f"{self._ends[status]} {status}")
+        return words
+
+    def _left(self) -> str:
+        done = self._completed()
+        if done < TELLING * self._work:
+            return ""
+        elapsed = time.monotonic() - self._begun
+        return f"{duration(max(elapsed * (self._work - done) / done, 0.0))} left"
+
+    def _best_so_far(self) -> str:
+        value, title, rate = self._best
+        word = "validation error" if rate else "distance"
+        return f"best {word} {number(value, percent=rate)} ({title})" if title else ""
+
+
+def work_of(experiment: Experiment) -> float:
+    """How much work a run is: the examples that it sees, and what each step costs besides."""
+    train_examples = experiment.data.sizes().train
+    return float(
+        sum(
+            (phase.end_step - phase.first_step)
+            * (phase.batch_size.examples(train_examples) + EXAMPLES_A_STEP_COSTS)
+            for phase in experiment.phases()
+        )
+    )

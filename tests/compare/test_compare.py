@@ -1,0 +1,409 @@
+"""Comparison: runs made by the recorder with known curves, grouped, read, drawn and tabulated."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+
+import runner
+from runner.compare.cli import run_command_line
+from runner.compare.curve import AXES, POINTS, band, curve, smoothed, thinned
+from runner.compare.figures.curves import curves_figure, generalization_figure, sweep_figure
+from runner.compare.grouping import grouped
+from runner.compare.reading import read, table
+from runner.compare.runs import Run, find
+from runner.compare.tables import cells, render
+from runner.compare.tuning import tuned
+from runner.compare.view import View
+from runner.engine.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
+from runner.errors import ConfigError
+from runner.record.recorder import Recorder
+from runner.terminal.waiting import waiting
+
+PER_EPOCH, EXAMPLES = 10, 80
+
+
+def leave(
+    directory: Path,
+    losses: list[float] | np.ndarray,
+    *,
+    status: str | None = "finished",
+    seed: int = 0,
+    planned: int | None = None,
+    **config: Any,
+) -> Path:
+    """A run with these training losses, ten steps an epoch; its errors are a tenth of them."""
+    total = planned or len(losses)
+    recorder = Recorder(
+        directory,
+        config={"seed": seed, **config},
+        seed=seed,
+        train_examples=EXAMPLES,
+        total_steps=total,
+        total_epochs=total / PER_EPOCH,
+        device="cpu",
+    )
+    steps = np.zeros(len(losses), STEP_DTYPE)
+    steps["step"] = np.arange(len(losses))
+    steps["train_loss"] = losses
+    marks = np.arange(0, len(losses) + 1, PER_EPOCH)
+    epochs = np.zeros(len(marks), EPOCH_DTYPE)
+    epochs["step"], epochs["epoch"] = marks, marks // PER_EPOCH
+    epochs["validation_error"] = np.append(losses, losses[-1])[marks] / 10
+    epochs["train_loss"][0] = np.nan
+    begun = 1_700_000_000.0
+    recorder.write(Chunk(steps, epochs, begun, begun + len(losses), len(losses) / PER_EPOCH))
+    if status is not None:
+        recorder.close(status)
+    return directory
+
+
+def run_of(directory: Path) -> Run:
+    (run,) = find([directory]).runs
+    return run
+
+
+def optimizer(name: str, rate: float, **others: Any) -> dict[str, Any]:
+    return {"optimizer": {"name": name, "learning_rate": rate, **others}}
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def test_runs_in_any_state_are_read_and_foreign_folders_left_out(tmp_path: Path) -> None:
+    leave(tmp_path / "a" / "10_x", [3.0] * 20)
+    leave(tmp_path / "a" / "2_x", [3.0] * 20, status=None)
+    (leave(tmp_path / "b", [3.0] * 20) / "steps.npy").unlink()
+    cut = leave(tmp_path / "c", [3.0] * 20) / "steps.npy"
+    cut.write_bytes(cut.read_bytes()[:300])
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "summary.json").write_text('{"status": "finished"}')
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e" / "summary.json").write_text("{")
+    (tmp_path / "f").mkdir()
+    found = find([tmp_path, tmp_path / "a"])
+    names = [str(run.directory.relative_to(tmp_path)) for run in found.runs]
+    assert names == ["a/2_x", "a/10_x", "b", "c"]
+    assert [run.status for run in found.runs] == ["running", *["finished"] * 3]
+    assert [len(run.steps) for run in found.runs] == [20, 20, 0, 0]
+    assert [len(run.epochs) for run in found.runs] == [3, 3, 3, 3]
+    assert len(found.left_out) == 2
+
+
+def test_a_pickle_in_the_place_of_a_curve_is_not_opened(tmp_path: Path) -> None:
+    directory = leave(tmp_path / "a", [3.0] * 20)
+    np.save(directory / "steps.npy", np.array([object()]), allow_pickle=True)
+    assert len(run_of(directory).steps) == 0
+
+
+@pytest.mark.parametrize("make", [False, True])
+def test_nothing_to_compare_is_an_error(make: bool, tmp_path: Path) -> None:
+    if make:
+        (tmp_path / "x").mkdir()
+    with pytest.raises(ConfigError, match="there is no"):
+        find([tmp_path / "x"])
+
+
+# --- grouping ---------------------------------------------------------------------------------
+
+
+def test_runs_are_grouped_by_what_tells_them_apart(tmp_path: Path) -> None:
+    """Not by the seed, and not by numbers that come with an option."""
+    for seed in (0, 1):
+        leave(tmp_path / f"s{seed}", [1.0] * 10, seed=seed, **optimizer("sgd", 0.1))
+        leave(tmp_path / f"a{seed}", [1.0] * 10, seed=seed, **optimizer("adam", 0.1, b1=0.9))
+        leave(tmp_path / f"b{seed}", [1.0] * 10, seed=seed, **optimizer("adam", 0.01, b1=0.9))
+    groups = grouped(find([tmp_path]).runs)
+    assert [group.label for group in groups] == ["adam, 0.01", "adam, 0.1", "sgd, 0.1"]
+    assert [len(group.runs) for group in groups] == [2, 2, 2]
+    assert list(groups[0].settings) == ["optimizer", "optimizer.learning_rate"]
+    by_name = grouped(find([tmp_path]).runs, ["optimizer"])
+    assert [(group.label, len(group.runs)) for group in by_name] == [("adam", 4), ("sgd", 2)]
+    with pytest.raises(ConfigError, match="did you mean optimizer"):
+        grouped(find([tmp_path]).runs, ["optimzer"])
+
+
+def test_batch_sizes_are_named_as_they_are_typed(tmp_path: Path) -> None:
+    for size in (64, 8):
+        leave(tmp_path / str(size), [1.0] * 10, batch_size={"name": "mini", "size": size})
+    leave(tmp_path / "full", [1.0] * 10, batch_size={"name": "full"})
+    groups = grouped(find([tmp_path]).runs)
+    assert [group.settings for group in groups] == [{"batch_size": x} for x in (8, 64, "full")]
+
+
+# --- curves and numbers -----------------------------------------------------------------------
+
+
+def test_the_four_axes(tmp_path: Path) -> None:
+    run = run_of(leave(tmp_path / "a", np.arange(30.0)))
+    at = {axis: curve(run, "train_loss", axis).x for axis in AXES}
+    np.testing.assert_allclose(at["iteration"], np.arange(30))
+    np.testing.assert_allclose(at["epoch"], np.arange(30) / PER_EPOCH)
+    np.testing.assert_allclose(at["examples"], np.arange(30) * EXAMPLES / PER_EPOCH)
+    np.testing.assert_allclose(at["seconds"], np.arange(1, 31))
+    np.testing.assert_allclose(curve(run, "validation_error", "epoch").x, [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_the_mean_over_seeds_has_students_interval(log: bool, tmp_path: Path) -> None:
+    """On a logarithmic axis that of the logarithms."""
+    losses = np.random.default_rng(0).lognormal(0.7, 0.3, (4, 30))
+    for seed, line in enumerate(losses):
+        leave(tmp_path / str(seed), line, seed=seed)
+    lines = [curve(run, "train_loss", "iteration") for run in find([tmp_path]).runs]
+    mean = band(lines, log)
+    assert mean is not None
+    values = np.log(losses) if log else losses
+    low, high = scipy.stats.t.interval(0.95, 3, values.mean(0), scipy.stats.sem(values))
+    expected = np.stack([low, values.mean(0), high])
+    found = np.stack([mean.low, mean.mean, mean.high])
+    np.testing.assert_allclose(found, np.exp(expected) if log else expected, rtol=5e-3)
+    if log:
+        np.testing.assert_allclose(mean.mean, scipy.stats.gmean(losses), rtol=1e-5)
+
+
+def test_the_band_of_two_seeds_is_their_range(tmp_path: Path) -> None:
+    """Student's interval would be 12.7 standard errors to each side."""
+    for seed, level in enumerate((1.0, 4.0)):
+        leave(tmp_path / str(seed), [level] * 30, seed=seed)
+    runs = find([tmp_path]).runs
+    mean = band([curve(run, "train_loss", "iteration") for run in runs], log=True)
+    assert mean is not None
+    np.testing.assert_allclose([mean.low[0], mean.mean[0], mean.high[0]], [1, 2, 4], rtol=1e-6)
+    (words,) = [
+        text.get_text() for text in curves_figure(grouped(runs), "train_loss", ["epoch"]).texts
+    ]
+    assert words.startswith("geometric mean of 2 seeds; band of 2 seeds: from one to the other")
+
+
+def test_values_that_are_not_positive_are_averaged_as_they_are(tmp_path: Path) -> None:
+    for seed, level in enumerate((-1.0, 0.0, 4.0)):
+        leave(tmp_path / str(seed), [level] * 30, seed=seed)
+    lines = [curve(run, "train_loss", "iteration") for run in find([tmp_path]).runs]
+    mean = band(lines, log=True)
+    assert mean is not None
+    np.testing.assert_allclose(mean.mean, 1.0)
+
+
+def test_a_diverged_run_is_marked_and_does_not_bend_the_mean(tmp_path: Path) -> None:
+    leave(tmp_path / "0", [2.0] * 30, seed=0)
+    wild = leave(tmp_path / "1", [2.0, 50.0, np.inf], seed=1, status="diverged", planned=30)
+    line = curve(run_of(wild), "train_loss", "iteration")
+    assert (line.diverged, line.y.tolist()) == (2.0, [2.0, 50.0])
+    mean = band([curve(run, "train_loss", "iteration") for run in find([tmp_path]).runs])
+    assert mean is not None
+    np.testing.assert_array_equal(mean.mean, np.full(30, 2.0))
+    assert read(run_of(wild), "train_loss").final == np.inf
+
+
+@pytest.mark.parametrize("points", [1, 30, 1000])
+def test_smoothing_is_the_mean_of_a_window(points: int) -> None:
+    y = np.random.default_rng(0).normal(size=points)
+    reach = int(points * 0.02) // 2
+    expected, drawn = [], []
+    for i in range(points):
+        expected.append(y[max(i - reach, 0) : i + reach + 1].mean())
+        drawn.append(y[max(i - reach, 0) : i + min(reach, i) + 1].mean())
+    np.testing.assert_allclose(smoothed(y), expected)
+    np.testing.assert_allclose(smoothed(y, narrow_start=True), drawn)
+
+
+def test_a_long_curve_keeps_its_ends_and_its_beginning() -> None:
+    """The first steps fill half of a logarithmic axis."""
+    x, y = thinned(np.arange(100_000), np.arange(100_000) * 2.0)
+    assert len(x) <= POINTS
+    assert (x[0], x[-1]) == (0, 99_999)
+    np.testing.assert_array_equal(x[:20], np.arange(20))
+    assert np.diff(x).max() <= 101
+    np.testing.assert_array_equal(y, 2.0 * x)
+
+
+def test_the_numbers_of_a_run(tmp_path: Path) -> None:
+    """A loss that falls from 3 to 0.1 in a straight line over three epochs."""
+    losses = np.linspace(3.0, 0.1, 30)
+    run = run_of(leave(tmp_path / "a", losses))
+    reading = read(run, "train_loss", target=0.95)
+    assert reading.final == pytest.approx(0.1)
+    assert reading.best == pytest.approx(0.1)
+    assert reading.area == pytest.approx(losses.mean(), rel=1e-3)
+    first = int(np.flatnonzero(losses <= 0.95)[0])
+    assert (reading.steps, reading.epochs) == (first, first / PER_EPOCH)
+    assert reading.seconds == pytest.approx(first + 1)
+    assert read(run, "validation_error", target=0.01).steps == 30
+    assert read(run, "train_loss", target=0.0).steps == np.inf
+
+
+def test_the_table_has_medians_and_counts_who_got_there(tmp_path: Path) -> None:
+    for seed, end in enumerate((0.1, 0.2, 0.9)):
+        leave(tmp_path / f"a{seed}", np.linspace(3, end, 30), seed=seed, **optimizer("adam", 0.1))
+    leave(tmp_path / "s", np.full(30, 2.0), **optimizer("sgd", 0.1))
+    best, worst = table(grouped(find([tmp_path]).runs), "train_loss", target=0.5)
+    assert best.group.label == "adam"
+    assert best.median.final == pytest.approx(0.2)
+    assert (best.reached, worst.reached) == (2, 0)
+    expected = scipy.stats.t.ppf(0.975, 2) * scipy.stats.sem([0.1, 0.2, 0.9])
+    assert best.half_width == pytest.approx(expected, rel=1e-3)
+    lines = cells([best, worst], "train_loss", 0.5)
+    assert lines[1][0] == "adam"
+    assert lines[2][-5:] == ["never", "never", "never", "0/1", "1 finished"]
+    assert list(csv.reader(io.StringIO(render(lines, "csv")))) == lines
+    assert render(lines, "markdown").splitlines()[2].startswith("| adam | 0.2 |")
+    latex = render(lines, "latex")
+    assert r"\toprule" in latex
+    assert r"$\pm$" in latex
+    assert len({len(line.split("  ")) for line in render(lines, "text").splitlines()}) >= 1
+
+
+def test_tuning_keeps_the_best_of_each(tmp_path: Path) -> None:
+    """By the median over seeds of the final value or, with a target, of the steps to it."""
+    ends = {
+        "adam": {0.1: (9.0, 0.1, 9.0), 0.01: (1.0, 1.0, 1.0)},
+        "sgd": {0.1: (2.0,), 1.0: (3.0,)},
+    }
+    for name, rates in ends.items():
+        for rate, finals in rates.items():
+            for seed, end in enumerate(finals):
+                losses = [5.0] * 10 + [end] * 20
+                leave(tmp_path / f"{name}{rate}{seed}", losses, seed=seed, **optimizer(name, rate))
+    # Reaches 2.5 at once, and does not stay there.
+    leave(tmp_path / "early", [2.5] * 9 + [4.0] * 21, **optimizer("sgd", 7.0))
+    groups = grouped(find([tmp_path]).runs)
+    rate = "optimizer.learning_rate"
+    best = tuned(groups, [rate], "train_loss")
+    assert {group.label for group in best} == {"adam, 0.01", "sgd, 0.1"}
+    first = tuned(groups, [rate], "train_loss", target=2.5)
+    assert {group.label for group in first} == {"adam, 0.01", "sgd, 7"}
+    with pytest.raises(ConfigError, match="did you mean optimizer"):
+        tuned(groups, ["optimizer.learning_rat"], "train_loss")
+    drawn = View("final", "train_loss", tune=("optimizer",)).draw(groups)
+    assert drawn.axes[0].get_xlabel() == rate
+    with pytest.raises(ConfigError, match="needs two numbers"):
+        View("heat_map").draw(groups)
+
+
+# --- figures ----------------------------------------------------------------------------------
+
+
+def test_a_panel_an_axis_and_a_line_a_group(tmp_path: Path) -> None:
+    for name in ("sgd", "adam"):
+        for seed in range(2):
+            leave(
+                tmp_path / f"{name}{seed}", np.linspace(3, 1, 200), seed=seed, **optimizer(name, 1)
+            )
+    leave(tmp_path / "w", [2.0, 9.0, np.inf], status="diverged", planned=200, **optimizer("rms", 1))
+    groups = grouped(find([tmp_path]).runs)
+    figure = curves_figure(groups, "train_loss", ("iteration", "epoch"))
+    labels = [panel.get_xlabel() for panel in figure.axes]
+    assert labels == ["iterations", "epochs"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.texts] == ["adam", "rms (diverged)", "sgd"]
+    assert legend.get_title().get_text() == "optimizer"
+    assert all(len(panel.collections) == 2 for panel in figure.axes), "a band for each mean"
+    both = generalization_figure(groups, "validation_error")
+    labels = [(panel.get_ylabel(), panel.get_xlabel()) for panel in both.axes]
+    assert labels == [("train error", "epochs"), ("validation error", "epochs")]
+
+
+def test_the_figure_suits_what_was_swept(tmp_path: Path) -> None:
+    for i, rate in enumerate((10, 1, 0.1, 0.01, 0.001, 0.0001, 0.00001)):
+        for j, decay in enumerate((0.1, 0.2, 0.3)):
+            both = {**optimizer("sgd", rate), "schedule": {"name": "exp", "rate": decay}}
+            leave(tmp_path / "two" / f"{i}{j}", [1.0 + i] * 20, **both)
+        leave(tmp_path / "one" / str(i), [1.0 + i] * 20, **optimizer("sgd", rate))
+    one = sweep_figure(grouped(find([tmp_path / "one"]).runs), "validation_error")
+    (panel,) = one.axes
+    assert (panel.get_xlabel(), panel.get_xscale()) == ("optimizer.learning_rate", "log")
+    few = sweep_figure(grouped(find([tmp_path / "one"]).runs)[:5], "validation_error")
+    assert [panel.get_xlabel() for panel in few.axes] == ["iterations", "epochs"]
+    two = sweep_figure(grouped(find([tmp_path / "two"]).runs), "validation_error")
+    assert two.axes[0].get_images()[0].get_array().shape == (3, 7)
+
+
+def test_a_notebook_needs_three_lines(tmp_path: Path) -> None:
+    for seed in range(2):
+        leave(tmp_path / str(seed), np.linspace(3, 1, 30), seed=seed, **optimizer("adam", 0.1))
+    runs = runner.load(tmp_path)
+    frame = runs.frame()
+    assert frame["seed"].tolist() == [0, 1]
+    assert frame["optimizer"].tolist() == ["adam"] * 2
+    assert frame["final.validation_error"].tolist() == pytest.approx([0.1, 0.1])
+    assert (len(runs), len(runs[:1]), runs[1].seed) == (2, 1, 1)
+    (row,) = runs.table("validation_error", target=0.2)
+    assert (row.reached, row.median.epochs) == (2, 2.0)
+    assert len(runs.figure(axes=["examples"]).axes) == 1
+    with pytest.raises(ConfigError, match="did you mean seconds"):
+        runs.figure(axes=["second"])
+
+
+# --- the command ------------------------------------------------------------------------------
+
+
+def test_the_command_leaves_a_figure_and_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for rate in (0.1, 0.01):
+        leave(tmp_path / f"{rate:g}", np.linspace(3, 1, 200), **optimizer("sgd", rate))
+    assert run_command_line([str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].split()[:2] == ["optimizer.learning_rate", "final"]
+    assert (tmp_path / "comparison.png").read_bytes()[:4] == b"\x89PNG"
+    assert "<svg" in (tmp_path / "comparison.svg").read_text()
+    assert run_command_line([str(tmp_path), "--table", "csv"]) == 0
+    assert capsys.readouterr().out.startswith("optimizer.learning_rate,final train loss")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--axis epch", "did you mean epoch?"),
+        ("--measure train_los", "did you mean train_loss?"),
+        ("--by optimizr", "did you mean optimizer?"),
+        ("--output nowhere/a.png", "cannot be written"),
+        ("--output a.xyz", "must be a file that ends in .png"),
+        ("--axis ,", "needs an axis at least"),
+        ("--target nan", "must be a finite number"),
+        ("--figure critical_batch_size --target 9", "differ in batch_size"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    words: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave(tmp_path / "a", [3.0] * 20, **optimizer("sgd", 0.1))
+    assert run_command_line([str(tmp_path), *words.split()]) in (1, 2)
+    lines = capsys.readouterr().err.splitlines()
+    (error,) = [line for line in lines if not line.startswith("Drawing: ")]  # on a slow machine
+    assert error.startswith("runner-compare: error: ")
+    assert said in error
+
+
+def test_a_hundred_seeds_are_one_line(tmp_path: Path) -> None:
+    template = leave(tmp_path / "r0", np.linspace(3, 1, 200), **optimizer("sgd", 0.1))
+    summary = json.loads((template / "summary.json").read_text())
+    for number in range(1, 100):
+        copy = tmp_path / f"r{number}"
+        copy.mkdir()
+        for name in ("steps.npy", "epochs.npy"):
+            (copy / name).hardlink_to(template / name)
+        summary["seed"] = summary["config"]["seed"] = number
+        (copy / "summary.json").write_text(json.dumps(summary))
+    found = find([tmp_path])
+    assert len(found.runs) == 100
+    (row,) = table(grouped(found.runs), "train_loss")
+    assert row.median.final == pytest.approx(np.linspace(3, 1, 200)[-3:].mean())
+
+
+def test_waiting_says_what_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with waiting("A moment"):
+        pass
+    assert capsys.readouterr().err == ""
+    with waiting("Long work", patience=0.01):
+        time.sleep(0.1)
+    assert capsys.readouterr().err.startswith("Long work: 0 s\n")

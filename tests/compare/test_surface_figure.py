@@ -1,0 +1,221 @@
+"""The figure of paths and its animation: runs made by the recorder with paths from NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from runner.compare.cli import run_command_line
+from runner.compare.figures.plane import levels, points_of, route, surface_of, window
+from runner.compare.figures.surface import Picture, suits
+from runner.compare.grouping import grouped
+from runner.compare.runs import Run, find
+from runner.compare.tuning import tuned
+from runner.compare.view import View
+from runner.data import Ravine, Saddle
+from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk
+from runner.errors import ConfigError
+from runner.record.recorder import Recorder
+
+STEPS = 12
+RATE = "optimizer.learning_rate"
+SLOPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "ravine": lambda p: np.array([p[0], 50 * p[1]]),
+    "saddle": lambda p: np.array([2 * p[0], -2 * p[1]]),
+}
+STARTS = {"ravine": (-4.0, 1.0), "saddle": (1.0, 0.001)}
+
+
+def descent(surface: str, rate: float, beta: float = 0.0, steps: int = STEPS) -> np.ndarray:
+    """Gradient descent with momentum: the points after 0, ..., `steps` updates."""
+    point, velocity, points = np.array(STARTS[surface]), np.zeros(2), []
+    for _ in range(steps + 1):
+        points.append(point)
+        velocity = beta * velocity + SLOPES[surface](point)
+        point = point - rate * velocity
+    return np.stack(points)
+
+
+def leave(directory: Path, surface: str, rate: float, beta: float = 0.0, **others: Any) -> Path:
+    """The record of a run that walked there."""
+    points = descent(surface, rate, beta)
+    x, y = STARTS[surface]
+    name = "momentum" if beta else "sgd"
+    recorder = Recorder(
+        directory,
+        config={
+            "data": {"name": surface, "x": x, "y": y, "steps_per_epoch": 100},
+            "optimizer": {"name": name, "learning_rate": rate},
+            **others,
+        },
+        seed=0,
+        train_examples=STEPS,
+        total_steps=STEPS,
+        total_epochs=1,
+        device="cpu",
+    )
+    steps, path = np.zeros(STEPS, STEP_DTYPE), np.zeros(STEPS + 1, PATH_DTYPE)
+    steps["step"], path["step"] = np.arange(STEPS), np.arange(STEPS + 1)
+    steps["train_loss"] = 1.0
+    path["x"], path["y"] = points.T
+    epochs = np.zeros(2, EPOCH_DTYPE)
+    epochs["step"], epochs["epoch"] = (0, STEPS), (0, 1)
+    epochs["validation_loss"] = [
+        {"ravine": Ravine, "saddle": Saddle}[surface].value(*points[at]) for at in (0, -1)
+    ]
+    recorder.write(Chunk(steps, epochs, 1.0, 2.0, 1.0, path=path))
+    recorder.close("finished")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two optimizers at three rates on two surfaces; 0.1 diverges on the ravine."""
+    folder = tmp_path_factory.mktemp("sweep")
+    for surface in SLOPES:
+        for rate in (0.01, 0.03, 0.1):
+            for beta in (0.0, 0.9):
+                leave(folder / f"{surface}{rate}{beta}", surface, rate, beta)
+    return folder
+
+
+def runs_in(folder: Path) -> list[Run]:
+    return find([folder]).runs
+
+
+def test_a_panel_a_surface_and_a_line_an_optimizer(sweep: Path) -> None:
+    view = View("surface", "validation_loss", tune=(RATE,))
+    groups = view.groups(runs_in(sweep))
+    panels = view.draw(groups).axes
+    assert [panel.get_title() for panel in panels] == ["ravine", "saddle"]
+    for panel in panels:
+        handles, labels = panel.get_legend_handles_labels()
+        assert [label.split(", ")[0] for label in labels] == ["momentum", "sgd"]
+        assert len({handle.get_color() for handle in handles}) == 2  # type: ignore[attr-defined]
+    lines = {line.get_label(): line for line in panels[0].get_lines()}
+    np.testing.assert_allclose(
+        np.stack(lines["sgd, 0.03"].get_data(), 1), descent("ravine", 0.03), atol=1e-5
+    )
+
+
+def test_no_rate_is_best_on_a_saddle_so_all_take_the_middle_one(sweep: Path) -> None:
+    groups = grouped(runs_in(sweep))
+    chosen = {
+        (group.settings["data"], group.settings["optimizer"]): group.settings[RATE]
+        for group in tuned(groups, [RATE], "validation_loss")
+    }
+    final = {rate: Ravine.value(*descent("ravine", rate)[-1]) for rate in (0.01, 0.03, 0.1)}
+    assert chosen["ravine", "sgd"] == min(final, key=lambda rate: final[rate])
+    assert chosen["saddle", "sgd"] == chosen["saddle", "momentum"] == 0.03
+    # A target says what is wanted, also there: further down than -1e-6 in the fewest steps.
+    to_target = tuned(groups, [RATE], "validation_loss", target=-1e-6)
+    assert {g.settings[RATE] for g in to_target if g.settings["data"] == "saddle"} != {0.03}
+
+
+def test_what_runs_away_is_cut_off_where_it_leaves() -> None:
+    wild, tame = descent("ravine", 0.1), descent("ravine", 0.03)
+    shown = window([Ravine()], [wild, tame])
+    assert (shown.high - shown.low).max() < 15
+    assert shown.holds(tame).all()
+    cut = route(wild, shown, diverged=False)
+    assert cut.left
+    assert len(cut.points) < len(wild)
+    edge = cut.points[-1]
+    assert np.isclose(edge, shown.low).any() or np.isclose(edge, shown.high).any()
+    # It lies on the segment that leaves, at the part of the step that it has taken.
+    last, part = divmod(cut.steps[-1], 1)
+    here, there = wild[int(last) : int(last) + 2]
+    np.testing.assert_allclose(edge, here + part * (there - here), atol=1e-9)
+    whole = route(tame, shown, diverged=False)
+    assert not whole.left
+    np.testing.assert_array_equal(whole.points, tame)
+
+
+def test_contours_lie_in_equal_ratios_above_the_minimum() -> None:
+    values = np.linspace(3.0, 1003.0, 10_001)
+    lines = levels(values, 3.0)
+    np.testing.assert_allclose(
+        np.diff(np.log(lines - 3.0)), np.log((lines[1] - 3) / (lines[0] - 3))
+    )
+    around = levels(np.linspace(-4.0, 4.0, 101), None)
+    np.testing.assert_allclose(np.diff(np.sign(around) * np.sqrt(np.abs(around))), 4 / 14)
+
+
+def test_the_animation_shows_one_step_after_the_other(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.compare.figures.animation.FRAMES", 6)
+    file = tmp_path / "paths.gif"
+    command = [str(sweep), "--figure", "surface", "--tune", RATE, "--output", str(file)]
+    assert run_command_line(command) == 0
+    with Image.open(file) as picture:
+        assert picture.n_frames == 7  # type: ignore[attr-defined]
+        pixels = []
+        for number in (0, 2, 6):
+            picture.seek(number)
+            pixels.append(np.asarray(picture.convert("RGB"), int))
+    assert np.abs(pixels[1] - pixels[0]).sum() < np.abs(pixels[2] - pixels[0]).sum()
+    assert file.stat().st_size < 500_000
+
+
+def test_a_group_of_runs_on_several_surfaces_is_drawn_on_each(sweep: Path) -> None:
+    groups = grouped(runs_in(sweep), ["optimizer"])
+    for panel in View("surface").draw(groups).axes:
+        assert panel.get_legend_handles_labels()[1] == ["momentum", "sgd"]
+        start = STARTS[panel.get_title()]
+        lines = [line for line in panel.get_lines() if line.get_linestyle() != "None"]
+        begun = [np.stack(line.get_data(), 1)[0] for line in lines]
+        np.testing.assert_allclose(begun, [start] * len(lines), rtol=1e-6)
+        assert len(lines) == 6
+
+
+def test_a_picture_after_some_steps_has_that_much_of_the_path(sweep: Path) -> None:
+    view = View("surface", "validation_loss", tune=(RATE,))
+    picture = Picture(view.groups(runs_in(sweep)), view.tune)
+    picture.show(4.25)
+    lines = {line.get_label(): line for line in picture.figure.axes[0].get_lines()}
+    walked = descent("ravine", 0.03)
+    expected = [*walked[:5], 0.75 * walked[4] + 0.25 * walked[5]]
+    np.testing.assert_allclose(np.stack(lines["sgd, 0.03"].get_data(), 1), expected, atol=1e-5)
+
+
+def test_runs_without_a_whole_path_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    whole, cut = leave(tmp_path / "a", "ravine", 0.01), leave(tmp_path / "b", "ravine", 0.02)
+    file = cut / "path.npy"
+    file.write_bytes(file.read_bytes()[:600])
+    groups = grouped(runs_in(tmp_path))
+    assert [len(group.runs[0].path) for group in groups] == [STEPS + 1, 0]
+    assert not suits(groups)
+    assert len(View("surface").draw(groups).axes) == 1
+    (whole / "path.npy").unlink()
+    assert run_command_line([str(tmp_path), "--figure", "surface"]) == 2
+    assert "none of these runs has a path.npy" in capsys.readouterr().err
+
+
+def test_the_figure_is_chosen_where_it_suits(sweep: Path, tmp_path: Path) -> None:
+    groups = grouped(runs_in(sweep))
+    assert View().moves(groups)
+    assert len(View().draw(groups).axes) == 2
+    other = leave(tmp_path / "digits", "ravine", 0.01, data={"name": "digits"})
+    (run,) = runs_in(other)
+    assert surface_of(run) is None
+    assert not View().moves(grouped([run]))
+    with pytest.raises(ConfigError, match="is on data=digits"):
+        View("surface").draw(grouped([run]))
+    assert run_command_line([str(sweep), "--output", str(tmp_path / "curves.gif")]) == 2
+
+
+@pytest.mark.parametrize(
+    "data", ["ravine", {"name": ["ravine"]}, {"name": "ravine", "x": "here"}, {"name": "nowhere"}]
+)
+def test_a_foreign_config_is_no_surface(data: Any, tmp_path: Path) -> None:
+    (run,) = runs_in(leave(tmp_path, "ravine", 0.01, data=data))
+    assert surface_of(run) is None
+    assert len(points_of(run)) == STEPS + 1

@@ -1,0 +1,128 @@
+"""From a composed config to an experiment: what is refused, and in which words."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import DEFAULTS, compose, read_option
+
+from runner.config.build import build
+from runner.errors import ConfigError
+from runner.experiment import table
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    whole: dict[str, Any] = {
+        group: {} if group in table.STACKED else read_option(group, name)
+        for group, name in DEFAULTS.items()
+    }
+    for key, value in changes.items():
+        if isinstance(value, dict):
+            whole[key] = {**whole[key], **value}
+        else:
+            whole[key] = value
+    return whole
+
+
+def refused(**changes: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        build(config(**changes))
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_composed_config_becomes_an_experiment() -> None:
+    experiment = build(config(seed=3, epochs=4, optimizer={"learning_rate": 1}))
+    assert experiment.seed == 3
+    assert experiment.optimizer.learning_rate == 1.0
+    assert isinstance(experiment.optimizer.learning_rate, float)
+    assert experiment.model.widths == (64,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"optimizer": {"learning_rte": 1}},
+            "optimizer.learning_rte is not a key of optimizer=sgd",
+        ),
+        ({"optimizer": {"learning_rte": 1}}, "did you mean learning_rate?"),
+        ({"optimizer": {"lrr": 1}}, "choose from learning_rate"),
+        ({"optimizer": {"b1": 0.9}}, "optimizer.b1 belongs to optimizer=adam, "),
+        ({"activation": {"slope": 1}}, "activation=relu has no keys of its own"),
+        ({"optimizer": {"name": "adm"}}, "'adm', which is no known optimizer; did you mean adam?"),
+        ({"optimizer": {"learning_rate": "a"}}, "optimizer.learning_rate=a must be a number"),
+        ({"optimizer": {"learning_rate": -1}}, "optimizer.learning_rate=-1 is out of range"),
+        ({"batch_size": {"size": 0}}, "it must be at least 1"),
+        ({"batch_size": {"size": 100000}}, "more than the 1,437 training examples"),
+        ({"model": {"widths": 3}}, "model.widths=3 must be a list, like [64,32]"),
+        ({"schedule": None}, "schedule must be one of its options"),
+        ({"optimiser": {"name": "adam"}}, "did you mean optimizer?"),
+        ({"epoch": 3}, "did you mean epochs?"),
+        ({"epochs": 0}, "epochs=0 is out of range"),
+        ({"seed": 2**31}, "seed=2147483648 is out of range"),
+        ({"plugins": "mine"}, "must be a list of module names"),
+        ({"plugins": ["no_such_module"]}, "cannot import 'no_such_module'"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(changes: dict, words: str) -> None:
+    if "optimiser" in changes:
+        whole = config()
+        whole.update(changes)
+        with pytest.raises(ConfigError, match="did you mean optimizer"):
+            build(whole)
+        return
+    assert words in refused(**changes)
+
+
+def test_the_place_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"\(in conf/optimizer/mine\.yaml\)"):
+        build(config(optimizer={"learning_rate": -1}), where=lambda key: "conf/optimizer/mine.yaml")
+
+
+def test_an_image_too_small_for_the_network_is_refused() -> None:
+    with pytest.raises(ConfigError, match="leave nothing of an image of 8 pixels"):
+        compose(model={"name": "cnn", "kernel_size": 5})
+
+
+def test_facts_count_steps() -> None:
+    assert compose({"epochs": 3}).facts().total_steps == 3 * 45
+    assert compose({"epochs": 3, "steps": 7}).facts().total_steps == 7
+    dropped = compose({"epochs": 3}, batch_size={"size": 32, "drop_remainder": True})
+    assert dropped.facts().total_steps == 3 * 44
+    assert compose({"epochs": 3}, batch_size="full").facts().total_steps == 3
+    assert compose({"epochs": 3}, batch_size="stochastic").facts().total_steps == 3 * 1437
+
+
+PLUGIN = """
+from runner.options.optimizer.base import Optimizer
+from runner.options.option import number, option
+from runner.lazy import optax
+from runner.experiment.table import register
+
+@option
+class SignDescent(Optimizer):
+    '''theta <- theta - learning_rate * sign(g).'''
+    learning_rate: float = number(0.01, minimum=0)
+    def build(self, learning_rate):
+        return optax.sign_sgd(learning_rate)
+
+register("optimizer", "sign", SignDescent)
+"""
+
+
+def test_a_plugin_brings_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_plugin.py").write_text(PLUGIN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(table.OPTIONS, "optimizer", dict(table.OPTIONS["optimizer"]))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    experiment = build(config(optimizer={"name": "sign"}, plugins=["my_plugin"]))
+    assert type(experiment.optimizer).__name__ == "SignDescent"
+    with pytest.raises(ValueError, match="already"):
+        table.register("optimizer", "adam", type(experiment.optimizer))
+    with pytest.raises(ValueError, match="no group"):
+        table.register("optimiser", "sign", type(experiment.optimizer))

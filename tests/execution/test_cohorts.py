@@ -1,0 +1,106 @@
+"""Which runs share a program, and which train side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import compose
+
+from runner.execution.cohorts import Cohort, Setting, choose, cohorts, halved, programs
+from runner.experiment.experiment import Experiment
+
+GROWING = {"name": "growing", "size": 400, "every": 1, "limit": 800}
+
+
+@pytest.mark.parametrize(
+    ("choices", "expected"),
+    [
+        ([{"optimizer": {"learning_rate": rate}} for rate in (0.1, 0.2, 0.3)], 1),
+        ([{"settings": {"seed": seed, "epochs": 2 + seed}} for seed in range(3)], 1),
+        ([{"optimizer": name} for name in ("momentum", "nesterov")], 2),
+        ([{"batch_size": {"size": size}} for size in (8, 8, 16)], 2),
+        ([{"gradient": {"name": "clip_norm", "threshold": x}} for x in (1.0, 2.0)] + [{}], 2),
+        # 400 and 800, and the same 800 alone.
+        ([{"batch_size": GROWING}], 2),
+        ([{"batch_size": GROWING}, {"batch_size": {"size": 800}}], 2),
+        # A surface has no part for batches: these two are the same.
+        ([{"data": "beale", "batch_size": size} for size in ("mini", "full")], 1),
+    ],
+)
+def test_runs_that_differ_only_in_numbers_share_a_program(choices: list, expected: int) -> None:
+    experiments = []
+    for choice in choices:
+        others: dict[str, Any] = dict(choice)
+        experiments.append(compose(others.pop("settings", None), **others))
+    assert programs(experiments) == expected
+
+
+def grid(rates: int, seeds: int = 1, **choices: Any) -> list[Experiment]:
+    return [
+        compose({"seed": seed}, optimizer={"learning_rate": 0.1 / (rate + 1)}, **choices)
+        for rate in range(rates)
+        for seed in range(seeds)
+    ]
+
+
+def shape(found: list[Cohort]) -> list[tuple[int, str, int, int]]:
+    return [(len(one.members), one.strategy, one.lanes, one.devices) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("runs", "setting", "expected"),
+    [
+        (8, Setting("map", 32, 2), [(8, "map", 8, 2)]),
+        (7, Setting("map", 32, 2), [(7, "map", 8, 2)]),
+        # Two equal halves rather than 32 and 8.
+        (40, Setting("map", 32, 2), [(20, "map", 20, 2), (20, "map", 20, 2)]),
+        (10, Setting("vmap", 4, 1), [(4, "vmap", 4, 1), (4, "vmap", 4, 1), (2, "vmap", 4, 1)]),
+        (3, Setting("map", 32, 8), [(3, "map", 3, 3)]),
+        (1, Setting("map", 32, 2), [(1, "alone", 1, 1)]),
+        (3, Setting("sequential", 1, 1), [(1, "alone", 1, 1)] * 3),
+        (3, Setting("vmap", 1, 4), [(1, "alone", 1, 1)] * 3),
+    ],
+)
+def test_cohorts_are_equal_and_fill_the_devices(
+    runs: int, setting: Setting, expected: list
+) -> None:
+    found = cohorts(grid(runs), setting)
+    assert shape(found) == expected
+    assert sorted(place for one in found for place in one.members) == list(range(runs))
+
+
+def test_only_what_is_in_step_trains_side_by_side() -> None:
+    """Other data, another length and other evaluations are cohorts of their own, equally wide."""
+    experiments = [
+        *grid(4),
+        *[compose({"epochs": 7, "seed": seed}) for seed in range(2)],
+        *[compose({"evaluate_every": 2, "seed": seed}) for seed in range(2)],
+        *[
+            compose({"seed": seed}, data={"name": "teacher", "teacher_seed": 1})
+            for seed in range(2)
+        ],
+        *[
+            compose({"seed": seed}, data={"name": "teacher", "teacher_seed": 2})
+            for seed in range(2)
+        ],
+    ]
+    found = cohorts(experiments, Setting("map", 32, 2))
+    assert [one.members for one in found] == [(0, 1, 2, 3), (4, 5), (6, 7), (8, 9), (10, 11)]
+    assert [one.lanes for one in found] == [4, 4, 4, 2, 2]
+
+
+def test_out_of_memory_halves_the_lanes_of_that_structure() -> None:
+    others = [compose({"seed": seed}, optimizer="adam") for seed in range(8)]
+    found = cohorts([*grid(8), *others], Setting("map", 8, 2))
+    found = halved(found, found[0].structure)
+    assert shape(found) == [(4, "map", 4, 2), (4, "map", 4, 2), (8, "map", 8, 2)]
+    found = halved(halved(found, found[0].structure), found[0].structure)
+    assert shape(found) == [(1, "alone", 1, 1)] * 8 + [(8, "map", 8, 2)]
+
+
+def test_the_users_wish_is_followed() -> None:
+    assert choose("auto", None, None) == Setting("map", 32, 2), "two devices on this CPU"
+    assert choose("auto", None, 1) == Setting("map", 16, 1)
+    assert choose("vmap", 5, 64) == Setting("vmap", 5, 2)
+    assert choose("sequential", 9, 9) == Setting("sequential", 1, 1)

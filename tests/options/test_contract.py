@@ -1,0 +1,222 @@
+"""What every option in the table owes: an option that gets a row is tested here by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import yaml
+from conftest import CONF, DEFAULTS, ROOT, compose, every_option, float_fields, read_option
+from hurry import advance_in_a_hurry, initialize, leaves_as_arrays
+from PIL import Image
+
+from runner.config.help import help_text
+from runner.config.overrides import GROUPS
+from runner.data import Dataset
+from runner.documentation.options_page import page
+from runner.documentation.schedules_picture import curves, fingerprint
+from runner.engine.compilation import RUNS_ONCE, CompilationCounter
+from runner.engine.placement import place
+from runner.engine.state import Arrays, Measured, Timeline
+from runner.engine.train import initial_state, take_steps
+from runner.experiment.experiment import Experiment
+from runner.experiment.table import OPTIONS, STACKED
+
+# Their steps amplify rounding: an orthogonalized, a searched or a sign step is no smooth function.
+UNSTEADY = {"lion", "sign_sgd", "rprop", "lbfgs", "newton", "newton_cg", "muon", "sophia"}
+
+WITH_FLOATS = [option for option in every_option() if float_fields(*option)]
+STEPS = 8  # of batch 9 on 36 examples: two epochs
+
+
+def train(experiment: Experiment, tiny: Dataset, steps: int = STEPS) -> Measured:
+    arrays = place(experiment, dataset(experiment, tiny))
+    leaves = leaves_as_arrays(experiment)
+    state = initialize(leaves, arrays)
+    return advance_in_a_hurry(leaves, arrays, state, 0, steps, timeline(steps))[1]
+
+
+@partial(jax.jit, compiler_options=RUNS_ONCE)
+def together_with(arrays: Arrays, lanes: Experiment) -> Measured:
+    """All lanes as one batched program."""
+
+    def lane(experiment: Experiment) -> Measured:
+        state = initial_state(experiment, arrays)
+        return take_steps(experiment, arrays, state, 0, STEPS, timeline(STEPS))[1]
+
+    return jax.vmap(lane)(lanes)
+
+
+def timeline(steps: int) -> Timeline:
+    return Timeline(0, 0, steps, steps / 4)
+
+
+def with_option(group: str, name: str, **numbers: Any) -> Experiment:
+    """A small experiment with this option chosen."""
+    # Four equal batches in a fixed order: one copy of the step to compile, and no permutation.
+    # The fewer arrays of parameters, the fewer loops; some need a hidden layer.
+    needs_layers = group in ("model", "activation", "initializer", "normalization")
+    choices: dict[str, Any] = {
+        "batch_size": {"size": 9},
+        "model": {"widths": [6]} if needs_layers or name in ("muon", "dropout") else "linear",
+        "sampling": {"name": "fixed", "shuffled": False},
+    }
+    if group == "model" and name == "cnn":
+        numbers = {"channels": [3, 4], "widths": [5], **numbers}
+    if group == "model" and name == "rnn":
+        numbers = {"units": 5, "recurrent": "identity", **numbers}
+    if group == "sampling" and name == "stream":
+        choices["data"] = "teacher"
+    if group == "batch_size" and name == "growing":
+        numbers = {"size": 4, **numbers}
+    if group == "momentum_schedule":
+        choices["optimizer"] = "momentum"
+    if group == "data" and OPTIONS[group][name].ignores:
+        choices = {"optimizer": {"learning_rate": 0.001}}
+    choices[group] = {"name": name, **numbers}
+    return compose(**choices)
+
+
+def dataset(experiment: Experiment, tiny: Dataset) -> Dataset:
+    """The tiny images, or the data of the option itself where it brings its own."""
+    if experiment.data.ignores or experiment.data.generates:
+        return experiment.data.load()
+    return tiny
+
+
+def nearby(group: str, name: str, field: str) -> float:
+    """Another value within the field's range."""
+    value = read_option(group, name)[field]
+    limits = OPTIONS[group][name].__dataclass_fields__[field].metadata["range"]
+    return next(
+        other for other in (value * 0.75, value * 1.25, 0.25) if other != value and other in limits
+    )
+
+
+@pytest.mark.parametrize(("group", "name"), every_option())
+def test_yaml_and_class_are_the_same_set_with_the_same_defaults(group: str, name: str) -> None:
+    written = read_option(group, name)
+    assert written.pop("name") == name
+    declared = OPTIONS[group][name]
+    defaults = {field.name: field.default for field in dataclasses.fields(declared)}
+    for key, value in written.items():
+        if isinstance(value, dict):  # an option inside: which one is the YAML file's affair
+            assert defaults.pop(key) is dataclasses.MISSING
+        else:
+            assert (tuple(value) if isinstance(value, list) else value) == defaults.pop(key)
+    assert not defaults
+
+
+@pytest.mark.parametrize(("group", "name"), every_option())
+def test_every_key_and_every_option_is_explained(group: str, name: str) -> None:
+    first, *rest = (CONF / group / f"{name}.yaml").read_text().splitlines()
+    if group in STACKED:
+        assert first == f"# @package {group}.{name}"
+        first, *rest = rest
+    assert re.fullmatch(r"# \S.{5,90}", first), "the one-line meaning that --help shows"
+    keys = [line for line in rest if re.match(r"\w", line) and not line.startswith("name:")]
+    keys = [line for line in keys if line != "defaults:"]
+    assert all("  # " in line for line in keys)
+    assert OPTIONS[group][name].__doc__, "the rule in symbols"
+
+
+def test_the_folders_hold_exactly_the_options_of_the_table() -> None:
+    for group, names in OPTIONS.items():
+        assert {file.stem for file in (CONF / group).glob("*.yaml")} == set(names)
+
+
+def test_the_documented_list_is_the_table() -> None:
+    sections = re.split(r"^## ", (ROOT / "docs" / "options.md").read_text(), flags=re.MULTILINE)
+    documented = {
+        section.partition("\n")[0]: set(re.findall(r"^### `\w+=(\w+)`", section, re.MULTILINE))
+        for section in sections[1:]
+    }
+    assert documented == {group: set(names) for group, names in OPTIONS.items()}
+
+
+def test_the_page_of_options_is_current() -> None:
+    assert (ROOT / "docs" / "options.md").read_text() == page(), "run `make docs`"
+
+
+def test_the_picture_of_the_schedules_is_current() -> None:
+    with Image.open(ROOT / "docs" / "schedules.png") as picture:
+        assert picture.text["Comment"] == fingerprint(curves()), "run `make docs`"
+
+
+def test_help_shows_every_option_under_its_group() -> None:
+    shown = help_text([CONF])
+    for group in GROUPS:
+        block = re.search(rf"^{group}=.*\n((?:  .*\n)+)", shown, re.MULTILINE)
+        assert block, group
+        listed = {line.split()[0] for line in block[1].splitlines()}
+        assert listed == {file.stem for file in (CONF / group).glob("*.yaml")}
+
+
+def test_the_groups_are_those_of_the_defaults_list() -> None:
+    defaults = yaml.safe_load((CONF / "config.yaml").read_text())["defaults"]
+    entries = [entry for entry in defaults if isinstance(entry, dict)]
+    chosen = {key: value for entry in entries for key, value in entry.items()}
+    own = {key: value for key, value in chosen.items() if not key.startswith("override")}
+    assert tuple(own) == GROUPS
+    assert {key: own[key] for key in OPTIONS} == DEFAULTS
+
+
+@pytest.mark.parametrize(("group", "name"), WITH_FLOATS)
+def test_floats_are_data(group: str, name: str, tiny: Dataset) -> None:
+    """A new value of any float compiles nothing, and lanes of a batch give what each gives alone.
+
+    Both for one option in one test, so that its programs are compiled once.
+    """
+    default = with_option(group, name)
+    fields = float_fields(group, name)
+    changed = [with_option(group, name, **{f: nearby(group, name, f)}) for f in fields]
+    first = train(default, tiny)
+    with CompilationCounter() as counter:
+        alone = [first, *(train(experiment, tiny) for experiment in changed)]
+    assert counter.programs == 0
+    arrays = place(default, dataset(default, tiny))
+    lanes = jax.tree.map(
+        lambda *leaves: jnp.stack(leaves), *map(leaves_as_arrays, [default, *changed])
+    )
+    together = together_with(arrays, lanes)
+    # Batched sums round differently, and ten steps amplify that; a search or a sign much more.
+    tolerance = 5e-2 if name in UNSTEADY else 5e-4
+    for index, expected in enumerate(alone):
+        got = jax.tree.map(lambda x: x[index], together)  # noqa: B023
+        assert int(got.evaluations) == int(expected.evaluations)
+        np.testing.assert_allclose(got.steps, expected.steps, rtol=tolerance, atol=tolerance / 20)
+        np.testing.assert_allclose(got.epochs, expected.epochs, rtol=tolerance, atol=tolerance / 20)
+
+
+def test_different_choices_have_different_structures() -> None:
+    """Programs are looked up by structure, so two options with equal fields must not be equal."""
+    chosen = [option for option in every_option() if option[1] != DEFAULTS[option[0]]]
+    trees = [jax.tree.structure(with_option(*option)) for option in chosen]
+    equal = [
+        (one, other)
+        for (one, first), (other, second) in itertools.combinations(
+            zip(chosen, trees, strict=True), 2
+        )
+        if first == second
+    ]
+    assert equal == []
+
+
+def test_a_new_seed_or_length_compiles_nothing(tiny: Dataset) -> None:
+    train(compose({"seed": 0, "epochs": 2}, batch_size={"size": 8}), tiny)
+    with CompilationCounter() as counter:
+        train(compose({"seed": 5, "epochs": 4}, batch_size={"size": 8}), tiny, steps=20)
+    assert counter.programs == 0
+
+
+def test_the_counter_counts(tiny: Dataset) -> None:
+    with CompilationCounter() as counter:
+        train(compose(model={"widths": [7, 3]}), tiny)
+    assert counter.programs >= 2
