@@ -7,7 +7,9 @@ traceback.
 
 from __future__ import annotations
 
+import difflib
 import logging
+from collections.abc import Iterable
 
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C ended, as shells have it."""
@@ -39,3 +41,12 @@ def log_failure(log: logging.Logger, error: Exception) -> None:
         log.error("%s", error)
     else:
         log.error("the run failed", exc_info=error)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint at the nearest known name, or the list of all of them where none is near."""
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; choose from {', '.join(names)}" if names else ""

@@ -1,5 +1,10 @@
 """The names of what is measured, the same in the engine, the curves, the tags and the docs."""
 
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
 STEP_MEASURES = (
     "train_loss",
     "train_error",
@@ -23,3 +28,12 @@ EPOCH_MEASURES = (
     "test_error",
 )
 """Of every evaluation: means over the epoch's steps, and over the held-out splits."""
+
+SEED = "seed"
+METRIC = "validation_error"
+"""What runs are sorted by: its least value over the epochs."""
+
+
+def ends(statuses: Iterable[str]) -> dict[str, int]:
+    """How many runs ended in which way, in the order in which the ways come first."""
+    return dict(Counter(statuses))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,23 +14,28 @@ from conftest import ROOT
 PACKAGE = ROOT / "runner"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# From the ground up; a module may import from its own floor and those below it.
-FLOORS = [
-    {"lazy", "errors", "measures", "config.locations", "config.keys"},
-    {"options.option", "options.layer", "options.clock"},
-    {"options", "data"},
-    {"experiment", "execution.results", "statistics", "execution"},
-    {"engine", "terminal", "record"},
-    {"config", "documentation"},
-    {"execution.cohorts", "execution.resume"},
-    {"execution.run"},
-    {"execution.sweep"},
-    {"compare"},
-    {"execution.figure"},
-    {"hydra_app"},
-    {"cli"},
-    {"__main__", ""},
-]
+# From the ground up. A room is a package, or a module that lies flat in `runner/`; it imports from
+# itself and from the rooms before it.
+ROOMS = (
+    "lazy",
+    "errors",
+    "measures",
+    "options",
+    "data",
+    "experiment",
+    "config",
+    "engine",
+    "record",
+    "statistics",
+    "terminal",
+    "compare",
+    "execution",
+    "hydra_app",
+    "cli",
+    "documentation",
+    "",
+    "__main__",
+)
 
 
 def module_of(file: Path) -> str:
@@ -37,23 +43,19 @@ def module_of(file: Path) -> str:
     return ".".join(part for part in parts if part != "__init__")
 
 
-def floor_of(module: str) -> int:
-    named = [
-        (len(name), floor)
-        for floor, names in enumerate(FLOORS)
-        for name in names
-        if module == name or (name and module.startswith(f"{name}."))
-    ]
-    assert named, f"{module} has no place in FLOORS"
-    return max(named)[1]
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
 
 
-def imports_of(file: Path) -> set[str]:
-    """Every absolute import of a file, wherever in it, but not those for type checkers alone."""
+def imports_of(file: Path, *, for_types: bool = False) -> set[str]:
+    """Every absolute import of a file, wherever in it.
+
+    Those under `if TYPE_CHECKING` are left out unless asked for.
+    """
     found: set[str] = set()
 
     def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test) and not for_types:
             return
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
@@ -67,16 +69,60 @@ def imports_of(file: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: module_of(file) or "runner")
-def test_imports_point_down(file: Path) -> None:
+def own_imports(file: Path, *, for_types: bool = False) -> set[str]:
+    """The modules of `runner` that a file imports."""
     modules = {module_of(other) for other in FILES}
-    own = floor_of(module_of(file))
-    for name in imports_of(file):
+    found = set()
+    for name in imports_of(file, for_types=for_types):
         if name.startswith("runner."):
             target = name.removeprefix("runner.")
             while target and target not in modules:
                 target = target.rpartition(".")[0]
-            assert floor_of(target) <= own, f"{module_of(file)} imports {name}"
+            found.add(target)
+    return found
+
+
+def test_every_room_has_its_place_in_the_order() -> None:
+    assert {room_of(module_of(file)) for file in FILES} == set(ROOMS)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: module_of(file) or "runner")
+def test_imports_point_down(file: Path) -> None:
+    own = ROOMS.index(room_of(module_of(file)))
+    for target in own_imports(file):
+        assert ROOMS.index(room_of(target)) <= own, f"{module_of(file)} imports {target}"
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """The sets of nodes that can be reached from each other, of two nodes or more."""
+
+    def reachable(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = list(graph.get(start, ()))
+        while waiting:
+            node = waiting.pop()
+            if node not in seen:
+                seen.add(node)
+                waiting.extend(graph.get(node, ()))
+        return seen
+
+    far = {node: reachable(node) for node in graph}
+    found = {
+        tuple(sorted(other for other in far[node] if node in far.get(other, ())))
+        for node in graph
+        if node in far[node]
+    }
+    return [list(circle) for circle in sorted(found)]
+
+
+def test_no_circle_of_imports_even_inside_a_room() -> None:
+    """Imports for type checkers count: what is described in a circle is hard to read, too."""
+    graph = {module_of(file): own_imports(file, for_types=True) for file in FILES}
+    assert circles(graph) == []
+
+
+def test_a_circle_is_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
 
 
 def users_of(package: str) -> set[str]:

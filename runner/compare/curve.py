@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.compare.runs import Run
-from runner.execution.results import interval_factor
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
+from runner.statistics.intervals import interval_factor
 
 AXES = ("iteration", "epoch", "examples", "seconds")
 MEASURES = tuple(dict.fromkeys((*STEP_MEASURES, *EPOCH_MEASURES)))

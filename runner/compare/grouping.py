@@ -11,9 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner.compare.runs import Run
-from runner.config.build import did_you_mean
 from runner.config.keys import typed
-from runner.errors import ConfigError
+from runner.errors import ConfigError, did_you_mean
 
 SEED = "seed"
 ABSENT = "-"

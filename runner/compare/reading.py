@@ -17,8 +17,8 @@ import numpy as np
 from runner.compare.curve import curve, position, rows_of, smoothed
 from runner.compare.grouping import Group
 from runner.compare.runs import Run
-from runner.execution.results import ends, half_width
-from runner.measures import STEP_MEASURES
+from runner.measures import STEP_MEASURES, ends
+from runner.statistics.intervals import half_width
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -11,11 +11,10 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from runner.compare.figures.plane import has_minimum
 from runner.compare.grouping import Group, shown
 from runner.compare.reading import Reading, read
-from runner.config.build import did_you_mean
-from runner.errors import ConfigError
+from runner.compare.surface_paths import has_minimum
+from runner.errors import ConfigError, did_you_mean
 
 
 def tuned(

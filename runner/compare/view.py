@@ -29,10 +29,9 @@ from runner.compare.reading import table
 from runner.compare.runs import Run
 from runner.compare.tuning import tuned
 from runner.compare.verdict import over_problems, over_seeds
-from runner.config.build import did_you_mean
 from runner.config.keys import typed
-from runner.errors import ConfigError
-from runner.execution.results import METRIC
+from runner.errors import ConfigError, did_you_mean
+from runner.measures import METRIC
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -171,7 +170,7 @@ def _final_median(group: Group | None, measure: str) -> float:
 
 def _auto(groups: Sequence[Group], view: View) -> Figure:
     if suits(groups, view.tune):
-        return surface_figure(groups, view)
+        return _surface(groups, view)
     return sweep_figure(groups, view.measure or METRIC)
 
 
@@ -192,6 +191,10 @@ def _final(groups: Sequence[Group], view: View) -> Figure:
 def _heat_map(groups: Sequence[Group], view: View) -> Figure:
     across, up, *_ = _numbers(groups, view, 2)
     return heat_map(groups, view.measure or METRIC, across, up)
+
+
+def _surface(groups: Sequence[Group], view: View) -> Figure:
+    return surface_figure(groups, view.tune)
 
 
 def _profile(groups: Sequence[Group], view: View) -> Figure:
@@ -224,7 +227,7 @@ FIGURES: Mapping[str, Callable[[Sequence[Group], View], Figure]] = {
     "generalization": _generalization,
     "final": _final,
     "heat_map": _heat_map,
-    "surface": surface_figure,
+    "surface": _surface,
     "profile": _profile,
     "critical_batch_size": _critical_batch_size,
 }

@@ -9,7 +9,6 @@ line that says which key, what was wrong with it and what would be right.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from runner.config.values import convert
-from runner.errors import ConfigError
+from runner.errors import ConfigError, did_you_mean
 from runner.experiment.experiment import Experiment
 from runner.experiment.table import OPTIONS, STACKED
 from runner.options.option import Option, holds_option
@@ -68,15 +67,6 @@ def load_plugins(modules: Any) -> None:
         except Exception as error:
             reason = " ".join(str(error).split())
             raise ConfigError(f"plugins: cannot import {name!r}: {reason}") from error
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint at the nearest known name, or the list of all of them where none is near."""
-    names = list(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {near[0]}?"
-    return f"; choose from {', '.join(names)}" if names else ""
 
 
 def _setting_names() -> list[str]:

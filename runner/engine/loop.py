@@ -26,8 +26,8 @@ from runner.engine.placement import place
 from runner.engine.state import Arrays, Measured, State, Timeline
 from runner.engine.train import STEPS_PER_CALL
 from runner.experiment.experiment import Experiment
+from runner.experiment.plan import Phase
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
-from runner.options.batch_size import Phase
 
 CHUNK_SECONDS = 0.5
 FIRST_CHUNK = 8

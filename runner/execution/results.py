@@ -10,41 +10,12 @@ import csv
 import json
 import math
 import statistics
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-SEED = "seed"
-METRIC = "validation_error"
-"""What runs are sorted by: its least value over the epochs."""
-
-# The 97.5 % quantiles of Student's t distribution, by degrees of freedom from 1.
-# fmt: off
-_T_QUANTILES = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
-    2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-)
-# fmt: on
-_NORMAL_QUANTILE = 1.960
-
-
-def t_quantile(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t distribution (of the normal one above 30 degrees)."""
-    return _T_QUANTILES[freedom - 1] if freedom <= len(_T_QUANTILES) else _NORMAL_QUANTILE
-
-
-def interval_factor(count: int) -> float:
-    """What times the standard deviation is half the width of a mean's interval: t / sqrt(n)."""
-    return t_quantile(count - 1) / math.sqrt(count)
-
-
-def half_width(values: Sequence[float]) -> float | None:
-    """Half the width of the 95 % confidence interval of a mean; None for fewer than two values."""
-    if len(values) < 2:
-        return None
-    return interval_factor(len(values)) * statistics.stdev(values)
+from runner.measures import METRIC, SEED, ends
+from runner.statistics.intervals import half_width
 
 
 class Run(NamedTuple):
@@ -106,11 +77,6 @@ def rows(runs: Sequence[Run]) -> list[Row]:
         others = tuple((key, value) for key, value in run.settings.items() if key != SEED)
         groups.setdefault(others, []).append(run)
     return sorted((Row(dict(key), group) for key, group in groups.items()), key=lambda r: r.mean)
-
-
-def ends(statuses: Iterable[str]) -> dict[str, int]:
-    """How many runs ended in which way, in the order in which the ways come first."""
-    return dict(Counter(statuses))
 
 
 def swept(runs: Sequence[Run]) -> list[str]:

@@ -10,8 +10,9 @@ import dataclasses
 from typing import Any
 
 from runner.data import Source
+from runner.experiment.plan import Phase, plan
 from runner.options.activation import Activation
-from runner.options.batch_size import BatchSize, Phase, Stochastic, plan
+from runner.options.batch_size import BatchSize, Stochastic
 from runner.options.gradient import Treatment
 from runner.options.initializer import Initializer
 from runner.options.layer import Layer

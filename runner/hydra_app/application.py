@@ -30,7 +30,7 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from runner.config.build import build, did_you_mean
+from runner.config.build import build
 from runner.config.locations import config_directory
 from runner.config.overrides import (
     GROUPS,
@@ -39,7 +39,7 @@ from runner.config.overrides import (
     numbered_options,
     readable_name,
 )
-from runner.errors import ConfigError, RecordError
+from runner.errors import ConfigError, RecordError, did_you_mean
 from runner.experiment.experiment import Experiment
 from runner.experiment.table import STACKED
 from runner.options.batch_size import Mini

@@ -21,10 +21,10 @@ from runner.config.values import settings as checked
 from runner.errors import ConfigError, RecordError, UserError
 from runner.execution.results import Run, swept, write_csv, write_summary
 from runner.execution.resume import Found
+from runner.execution.table import sweep_table
 from runner.hydra_app.composer import Composer
 from runner.hydra_app.job import HydraJob, Once
 from runner.hydra_app.settings import Settings
-from runner.terminal.live import sweep_table
 
 
 class SweepError(UserError):

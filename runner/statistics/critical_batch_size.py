@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.execution.results import t_quantile
+from runner.statistics.intervals import t_quantile
 
 FEWEST = 4
 """Sizes that a fit of two numbers needs at least, to say how well it fits."""

@@ -6,15 +6,13 @@ of a run can be piped without its progress.
 
 from __future__ import annotations
 
-import math
-import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.execution.results import SEED, Run, edges, ends, rows, swept
+from runner.terminal.words import duration, number, readable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -110,57 +108,8 @@ def closing_table(summary: Mapping[str, Any], directory: Path, logdir: Path) -> 
     console = Console(highlight=False)
     console.print(table)
     print(_outcome(summary))
-    print(f"Curves: {_readable(directory)}")
-    print(f"Look:   tensorboard --logdir {_readable(logdir)}")
-
-
-def sweep_table(
-    runs: Sequence[Run],
-    logdir: Path,
-    facts: Mapping[str, Any],
-    seconds: float,
-    picture: Path | None = None,
-) -> None:
-    """Print the results of a sweep, the best first, and how to look at the curves.
-
-    Args:
-        runs: the runs of the sweep.
-        logdir: the folder of the sweep.
-        facts: with how many `programs` and `compilations` they were computed.
-        seconds: how long that took.
-        picture: the figure of the sweep, if there is one.
-    """
-    from rich.console import Console
-    from rich.table import Table
-
-    table, keys = rows(runs), [key for key in swept(runs) if key != SEED]
-    percent = all(run.summary.get("error", RATE) == RATE for run in runs)
-    word = "error" if percent else "distance"
-    several = any(len(row.runs) > 1 for row in table)
-    shown = Table(*keys, f"best validation {word}", box=None)
-    shown.columns[-1].justify = "right"
-    if several:
-        shown.add_column("95 % interval", justify="right")
-        shown.add_column("runs", justify="right")
-    shown.add_column("")
-    for row in table:
-        mean = row.mean if math.isfinite(row.mean) else None
-        cells = [*(row.settings.get(key, "") for key in keys), number(mean, percent=percent)]
-        if several:
-            half = row.half_width
-            cells.append("" if half is None else f"+- {number(half, percent=percent)}")
-            cells.append(str(len(row.runs)))
-        shown.add_row(*cells, "" if row.outcome == "finished" else row.outcome)
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(shown)
-    for line in edges(table, keys):
-        print(f"Note:   {line}")
-    words = [", ".join(f"{count} {end}" for end, count in ends(run.status for run in runs).items())]
-    words += [f"{facts[word]} {word}" for word in ("programs", "compilations") if word in facts]
-    print(f"Runs:   {', '.join(words)}, {seconds:.1f} s")
-    if picture is not None:
-        print(f"Figure: {_readable(picture)}")
-    print(f"Curves: {_readable(logdir)}")
-    print(f"Look:   tensorboard --logdir {_readable(logdir)}")
+    print(f"Curves: {readable(directory)}")
+    print(f"Look:   tensorboard --logdir {readable(logdir)}")
 
 
 def _outcome(summary: Mapping[str, Any]) -> str:
@@ -174,24 +123,3 @@ def _outcome(summary: Mapping[str, Any]) -> str:
         f"{summary['seconds']:.2f} s ({speed:,.0f} steps/s; "
         f"compiling {summary['compile_seconds']:.2f} s)"
     )
-
-
-def _readable(path: Path) -> str:
-    """A path relative to where the user is, if it lies below, ready to be pasted into a shell."""
-    path = path.absolute()
-    below = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    return shlex.quote(str(below))
-
-
-def number(value: float | None, *, percent: bool) -> str:
-    """A measure as text: a rate in percent, `-` where there is none."""
-    if value is None or value != value:
-        return "-"
-    return f"{100 * value:.2f} %" if percent else f"{value:.4g}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as `1:02:03`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -14,7 +14,8 @@ import numpy as np
 
 from runner.engine.chunk import Chunk
 from runner.experiment.experiment import Experiment
-from runner.terminal.live import REFRESHES_PER_SECOND, SECONDS_BETWEEN_LINES, duration, number
+from runner.terminal.live import REFRESHES_PER_SECOND, SECONDS_BETWEEN_LINES
+from runner.terminal.words import duration, number
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from runner.compare.cli import run_command_line
-from runner.compare.figures.plane import levels, points_of, route, surface_of, window
 from runner.compare.figures.surface import Picture, suits
 from runner.compare.grouping import grouped
 from runner.compare.runs import Run, find
+from runner.compare.surface_paths import levels, points_of, route, surface_of, window
 from runner.compare.tuning import tuned
 from runner.compare.view import View
 from runner.data import Ravine, Saddle

@@ -11,7 +11,7 @@ import pytest
 import scipy.stats
 
 from runner.execution.results import Run, edges, rows, swept, write_csv
-from runner.terminal.live import sweep_table
+from runner.execution.table import sweep_table
 
 
 def run(error: float | None, status: str = "finished", **settings: Any) -> Run:

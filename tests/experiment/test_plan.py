@@ -19,7 +19,7 @@ from runner.engine.loop import Training
 from runner.errors import ConfigError
 from runner.execution.cohorts import Setting, cohorts, programs
 from runner.execution.run import run
-from runner.options.batch_size import plan
+from runner.experiment.plan import plan
 
 
 def sizes(choice: dict, examples: int, epochs: int, steps: int | None = None) -> list[tuple]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runner.compare.figures.curves import OKABE_ITO, STYLES
-from runner.compare.figures.plane import Route, grid, levels, points_of, route, surface_of, window
 from runner.compare.grouping import Group, settings_of, shown
 from runner.compare.runs import Run
+from runner.compare.surface_paths import Route, grid, levels, points_of, route, surface_of, window
 from runner.data.surface import Surface
 from runner.errors import ConfigError
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
-
-    from runner.compare.view import View
 
 MOST_LINES = len(OKABE_ITO)
 _SURFACE, _RATE = "data", "optimizer.learning_rate"
@@ -49,13 +47,13 @@ def suits(groups: Sequence[Group], tune: Sequence[str] = ()) -> bool:
     return 0 < len({_who(group, tune) for group in groups}) <= MOST_LINES
 
 
-def surface_figure(groups: Sequence[Group], view: View) -> Figure:
+def surface_figure(groups: Sequence[Group], tune: Sequence[str] = ()) -> Figure:
     """A panel for each surface, a line for each group.
 
     Raises:
         ConfigError: a run was on no surface, or none left a path.
     """
-    return Picture(groups, view.tune).figure
+    return Picture(groups, tune).figure
 
 
 _LEGEND: dict[str, Any] = {

@@ -1,0 +1,63 @@
+"""The table that closes a sweep on the terminal, the best first."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runner.execution.results import Run, edges, rows, swept
+from runner.measures import SEED, ends
+from runner.terminal.live import RATE
+from runner.terminal.words import number, readable
+
+
+def sweep_table(
+    runs: Sequence[Run],
+    logdir: Path,
+    facts: Mapping[str, Any],
+    seconds: float,
+    picture: Path | None = None,
+) -> None:
+    """Print the results of a sweep, the best first, and how to look at the curves.
+
+    Args:
+        runs: the runs of the sweep.
+        logdir: the folder of the sweep.
+        facts: with how many `programs` and `compilations` they were computed.
+        seconds: how long that took.
+        picture: the figure of the sweep, if there is one.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    table, keys = rows(runs), [key for key in swept(runs) if key != SEED]
+    percent = all(run.summary.get("error", RATE) == RATE for run in runs)
+    word = "error" if percent else "distance"
+    several = any(len(row.runs) > 1 for row in table)
+    shown = Table(*keys, f"best validation {word}", box=None)
+    shown.columns[-1].justify = "right"
+    if several:
+        shown.add_column("95 % interval", justify="right")
+        shown.add_column("runs", justify="right")
+    shown.add_column("")
+    for row in table:
+        mean = row.mean if math.isfinite(row.mean) else None
+        cells = [*(row.settings.get(key, "") for key in keys), number(mean, percent=percent)]
+        if several:
+            half = row.half_width
+            cells.append("" if half is None else f"+- {number(half, percent=percent)}")
+            cells.append(str(len(row.runs)))
+        shown.add_row(*cells, "" if row.outcome == "finished" else row.outcome)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(shown)
+    for line in edges(table, keys):
+        print(f"Note:   {line}")
+    words = [", ".join(f"{count} {end}" for end, count in ends(run.status for run in runs).items())]
+    words += [f"{facts[word]} {word}" for word in ("programs", "compilations") if word in facts]
+    print(f"Runs:   {', '.join(words)}, {seconds:.1f} s")
+    if picture is not None:
+        print(f"Figure: {readable(picture)}")
+    print(f"Curves: {readable(logdir)}")
+    print(f"Look:   tensorboard --logdir {readable(logdir)}")
