@@ -177,17 +177,20 @@ def _train(application: Application, arguments: Namespace) -> None:
 
 def _single_task(config: DictConfig) -> float:
     """Train a run that was started alone, and close with a table."""
+    from runner.record.summary import minimized
     from runner.terminal.live import closing_table
 
     summary, directory = _record(config)
     closing_table(summary, directory, directory)
-    return _objective(summary)
+    return minimized(summary)
 
 
 def _sweep_task(config: DictConfig) -> float:
     """Train one run of a sweep, for a launcher that is not ours; its log says why it failed."""
+    from runner.record.summary import minimized
+
     try:
-        return _objective(_record(config)[0])
+        return minimized(_record(config)[0])
     except Exception as error:
         log_failure(logging.getLogger(__name__), error)
         raise
@@ -206,12 +209,6 @@ def _record(config: DictConfig) -> tuple[dict[str, Any], Path]:
     from runner.execution.run import run  # imports JAX
 
     return run(experiment, directory, plain), directory
-
-
-def _objective(summary: dict[str, Any]) -> float:
-    """What sweepers that search (Optuna, Nevergrad, Ax) minimize: the best validation error."""
-    value = summary["best"]["validation_error"]
-    return float("inf") if value is None else float(value)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
-
 STEP_MEASURES = (
     "train_loss",
     "train_error",
@@ -29,11 +26,6 @@ EPOCH_MEASURES = (
 )
 """Of every evaluation: means over the epoch's steps, and over the held-out splits."""
 
-SEED = "seed"
 METRIC = "validation_error"
-"""What runs are sorted by: its least value over the epochs."""
-
-
-def ends(statuses: Iterable[str]) -> dict[str, int]:
-    """How many runs ended in which way, in the order in which the ways come first."""
-    return dict(Counter(statuses))
+"""What a run is judged by: its least value over the evaluations. Sweeps sort by it, and search for
+its minimum."""

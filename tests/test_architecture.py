@@ -20,6 +20,8 @@ ROOMS = (
     "lazy",
     "errors",
     "measures",
+    "status",
+    "files",
     "options",
     "data",
     "experiment",

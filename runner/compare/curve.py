@@ -12,6 +12,7 @@ import numpy.typing as npt
 from runner.compare.runs import Run
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
 from runner.statistics.intervals import interval_factor
+from runner.status import Status
 
 AXES = ("iteration", "epoch", "examples", "seconds")
 MEASURES = tuple(dict.fromkeys((*STEP_MEASURES, *EPOCH_MEASURES)))
@@ -49,7 +50,7 @@ def curve(run: Run, measure: str, axis: str) -> Curve:
     y = np.asarray(rows[measure], float)
     x = position(run, rows, axis)
     known = np.isfinite(y)
-    end = float(x[-1]) if run.status == "diverged" and len(x) else None
+    end = float(x[-1]) if run.status == Status.DIVERGED and len(x) else None
     return Curve(x[known], y[known], end)
 
 

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner.compare.runs import Run
-from runner.config.keys import typed
+from runner.config.keys import SEED, typed
 from runner.errors import ConfigError, did_you_mean
 
-SEED = "seed"
 ABSENT = "-"
 
 

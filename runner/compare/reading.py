@@ -17,8 +17,9 @@ import numpy as np
 from runner.compare.curve import curve, position, rows_of, smoothed
 from runner.compare.grouping import Group
 from runner.compare.runs import Run
-from runner.measures import STEP_MEASURES, ends
+from runner.measures import STEP_MEASURES
 from runner.statistics.intervals import half_width
+from runner.status import Status, count_statuses
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,7 +78,7 @@ def read(run: Run, measure: str, target: float | None = None) -> Reading:
     span = float(line.x[-1] - line.x[0])
     area = float(np.trapezoid(y, line.x)) / span if span else float(y[-1])
     reading = Reading(float(y[-1]), float(y.min()), area)
-    if run.status == "diverged":
+    if run.status == Status.DIVERGED:
         reading = reading._replace(final=math.inf, area=math.inf)
     return reading if target is None else reading._replace(**_to_target(run, measure, y, target))
 
@@ -111,7 +112,7 @@ def table(groups: Sequence[Group], measure: str, target: float | None = None) ->
         finals = tuple(one.final for one in readings)
         spread = half_width([final for final in finals if math.isfinite(final)])
         reached = sum(math.isfinite(one.steps) for one in readings)
-        counts = ends(run.status for run in group.runs)
+        counts = count_statuses(run.status for run in group.runs)
         outcome = ", ".join(f"{count} {way}" for way, count in counts.items())
         rows.append(Row(group, median, spread, reached, outcome, finals))
     return sorted(rows, key=lambda row: (math.isnan(row.median.final), row.median.final))

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from runner import files
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE
 from runner.errors import ConfigError
 from runner.record.curves import read_curve
-from runner.record.summary import FILE_NAME, read_summary
+from runner.record.summary import read_summary
 
 
 class Run:
@@ -56,17 +57,17 @@ class Run:
 
         Mapped anew each time and not kept, so that long runs, however many, need no memory.
         """
-        return _curve(self.directory / "steps.npy", STEP_DTYPE)
+        return _curve(self.directory / files.STEPS, STEP_DTYPE)
 
     @functools.cached_property
     def epochs(self) -> npt.NDArray:
         """A row an evaluation."""
-        return _curve(self.directory / "epochs.npy", EPOCH_DTYPE)
+        return _curve(self.directory / files.EPOCHS, EPOCH_DTYPE)
 
     @functools.cached_property
     def path(self) -> npt.NDArray:
         """The point (x, y) after each step; none where the parameters are no point of the plane."""
-        return _curve(self.directory / "path.npy", PATH_DTYPE)
+        return _curve(self.directory / files.PATH, PATH_DTYPE)
 
 
 def _curve(file: Path, expected: np.dtype) -> npt.NDArray:
@@ -97,7 +98,7 @@ def find(paths: Iterable[Path]) -> Found:
     for path in paths:
         if not path.is_dir():
             raise ConfigError(f"{path}: there is no such folder")
-        for file in sorted(path.rglob(FILE_NAME), key=_natural):
+        for file in sorted(path.rglob(files.SUMMARY), key=_natural):
             places.setdefault(file.parent)
     runs, left_out = [], []
     for directory in places:
@@ -105,10 +106,10 @@ def find(paths: Iterable[Path]) -> Found:
         if _is_ours(summary):
             runs.append(Run(directory, summary))
         else:
-            left_out.append(f"{directory}: {FILE_NAME} is not that of a run")
+            left_out.append(f"{directory}: {files.SUMMARY} is not that of a run")
     if not runs:
         where = ", ".join(map(str, paths))
-        raise ConfigError(f"{where}: there is no run in it (a run has a {FILE_NAME})")
+        raise ConfigError(f"{where}: there is no run in it (a run has a {files.SUMMARY})")
     return Found(runs, left_out)
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+SEED = "seed"
+"""The key of a run's seed: runs that differ in nothing else repeat one experiment."""
+
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings with dotted keys: `{"optimizer.name": "adam", ...}`."""

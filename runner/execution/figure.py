@@ -10,17 +10,13 @@ import matplotlib.backends.backend_agg
 import matplotlib.backends.backend_svg
 import matplotlib.figure  # noqa: F401 - what drawing is going to need, while programs compile
 
+from runner import files
 from runner.compare.figures.curves import save
 from runner.compare.runs import find
 from runner.compare.view import View
 from runner.errors import ConfigError
 from runner.record.dashboards import picture
 from runner.record.events import EventFile
-
-FILES = ("sweep.png", "sweep.svg")
-ANIMATION = "sweep.gif"
-ENDING = ".sweep"
-"""Of the name of the sweep's own event file, which tells it from those of runs."""
 
 
 def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
@@ -37,20 +33,20 @@ def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
         runs = find(directories).runs
     except ConfigError:
         return None
-    for name in (*FILES, ANIMATION):
+    for name in (*files.SWEEP_FIGURES, files.SWEEP_ANIMATION):
         (folder / name).unlink(missing_ok=True)  # an earlier one is not of these runs
     if len(runs) < 2:
         return None
     groups = view.groups(runs)
     figure = view.draw(groups)
-    for name in FILES:
+    for name in files.SWEEP_FIGURES:
         save(figure, folder / name)
         figure.set_layout_engine("none")  # as it has been laid out; to do it again takes as long
     if view.moves(groups):
-        view.animate(groups, folder / ANIMATION)
+        view.animate(groups, folder / files.SWEEP_ANIMATION)
     with contextlib.suppress(OSError):  # the figure itself is there
-        show(folder / FILES[0])
-    return folder / FILES[0]
+        show(folder / files.SWEEP_FIGURES[0])
+    return folder / files.SWEEP_FIGURES[0]
 
 
 def show(file: Path) -> None:
@@ -59,9 +55,9 @@ def show(file: Path) -> None:
     Raises:
         OSError: its event file cannot be written.
     """
-    for earlier in file.parent.glob(f"events.out.tfevents.*{ENDING}"):
+    for earlier in file.parent.glob(f"{files.EVENTS}*{files.SWEEP_EVENTS_ENDING}"):
         earlier.unlink()
-    events = EventFile(file.parent, ENDING)
+    events = EventFile(file.parent, files.SWEEP_EVENTS_ENDING)
     try:
         events.summaries(picture(file.stem, file.read_bytes()))
     finally:

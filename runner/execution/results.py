@@ -14,8 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runner.measures import METRIC, SEED, ends
+from runner.config.keys import SEED
+from runner.measures import METRIC
+from runner.record.summary import best_metric
 from runner.statistics.intervals import half_width
+from runner.status import Status, count_statuses
 
 
 class Run(NamedTuple):
@@ -32,13 +35,12 @@ class Run(NamedTuple):
     @property
     def status(self) -> str:
         """How it ended."""
-        return str(self.summary.get("status", "not run"))
+        return str(self.summary.get("status", Status.NOT_RUN))
 
     @property
     def metric(self) -> float | None:
         """The least validation error; None where there is none."""
-        value = self.summary.get("best", {}).get(METRIC)
-        return None if value is None else float(value)
+        return best_metric(self.summary)
 
 
 class Row(NamedTuple):
@@ -61,7 +63,7 @@ class Row(NamedTuple):
     @property
     def outcome(self) -> str:
         """How its runs ended: `finished`, or `3 finished, 1 diverged`."""
-        counts = ends(run.status for run in self.runs)
+        counts = count_statuses(run.status for run in self.runs)
         if len(counts) == 1:
             return next(iter(counts))
         return ", ".join(f"{count} {end}" for end, count in counts.items())
@@ -157,7 +159,7 @@ def write_summary(
     best = table[0] if table and math.isfinite(table[0].mean) else None
     summary = {
         "runs": len(runs),
-        "ends": ends(run.status for run in runs),
+        "ends": count_statuses(run.status for run in runs),
         **facts,
         "seconds": seconds,
         "best": best and {"settings": best.settings, METRIC: best.mean, "runs": len(best.runs)},

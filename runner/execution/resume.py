@@ -14,9 +14,9 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from runner.record.summary import FILE_NAME, finite, read_summary
-
-COMPLETE = ("finished", "diverged")
+from runner import files
+from runner.record.summary import finite, read_summary
+from runner.status import COMPLETE
 
 
 def fingerprint(config: Mapping[str, Any]) -> str:
@@ -40,7 +40,7 @@ class Found:
         self._halves: dict[str, list[Path]] = {}
         self._owners: dict[Path, str] = {}
         self._taken: set[Path] = set()
-        for file in sorted(directory.rglob(FILE_NAME)):
+        for file in sorted(directory.rglob(files.SUMMARY)):
             summary = read_summary(file.parent)
             config = summary.get("config")
             name = fingerprint(config) if isinstance(config, dict) else ""

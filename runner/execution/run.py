@@ -15,7 +15,9 @@ from runner.engine.compilation import use_persistent_cache
 from runner.engine.loop import Training
 from runner.errors import RecordError
 from runner.experiment.experiment import Experiment
+from runner.measures import METRIC
 from runner.record.recorder import Recorder
+from runner.status import Status
 from runner.terminal.live import Progress
 
 log = logging.getLogger(__name__)
@@ -98,7 +100,7 @@ class Recording:
 
     def finish(self, compile_seconds: float) -> dict[str, Any]:
         """Close the record of a run that has ended by itself, and return its summary."""
-        status = "finished" if self._recorder.diverged_at is None else "diverged"
+        status = Status.FINISHED if self._recorder.diverged_at is None else Status.DIVERGED
         summary = self._recorder.close(status, compile_seconds=compile_seconds)
         log.info("%s: %d steps in %.2f s", status, summary["steps"], summary["seconds"])
         return summary
@@ -108,7 +110,7 @@ class Recording:
         interrupted = isinstance(error, KeyboardInterrupt)
         with contextlib.suppress(RecordError):
             self._recorder.close(
-                "interrupted" if interrupted else "failed",
+                Status.INTERRUPTED if interrupted else Status.FAILED,
                 reason=None if interrupted else f"{type(error).__name__}: {error}",
                 compile_seconds=compile_seconds,
             )
@@ -118,6 +120,6 @@ def _report(progress: Progress, chunk: Chunk, metrics: dict[str, float]) -> None
     """Tell the terminal where the run is; `metrics` keeps what was last known."""
     metrics["loss"] = float(chunk.steps["train_loss"].mean())
     if len(chunk.epochs):
-        metrics["val error"] = float(chunk.epochs["validation_error"][-1])
+        metrics["val error"] = float(chunk.epochs[METRIC][-1])
     speed = len(chunk.steps) / max(chunk.ended - chunk.begun, 1e-9)
     progress.update(int(chunk.steps["step"][-1]) + 1, chunk.epochs_taken, metrics, speed)

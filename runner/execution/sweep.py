@@ -25,6 +25,7 @@ from runner.errors import log_failure
 from runner.execution.cohorts import Cohort, halved
 from runner.execution.run import Recording
 from runner.experiment.experiment import Experiment
+from runner.status import Status
 from runner.terminal.live_sweep import SweepProgress
 
 log = logging.getLogger(__name__)
@@ -195,9 +196,9 @@ class _Lane:
 
     def fail(self, error: BaseException) -> None:
         """The run cannot go on; say why in its own log."""
-        summary: dict[str, Any] = {"status": "failed"}
+        summary: dict[str, Any] = {"status": Status.FAILED}
         if isinstance(error, KeyboardInterrupt):
-            summary = {"status": "interrupted"}
+            summary = {"status": Status.INTERRUPTED}
         try:
             with self._job.at_work():
                 if self._recording is not None:
@@ -209,6 +210,6 @@ class _Lane:
             self._end(summary, error)
 
     def _end(self, summary: dict[str, Any], error: BaseException | None) -> None:
-        self.ended, self.failed = True, summary["status"] == "failed"
+        self.ended, self.failed = True, summary["status"] == Status.FAILED
         self._progress.end(self._job.title, summary["status"])
         self._job.end(summary, error)

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from runner.config.keys import SEED
 from runner.execution.results import Run, edges, rows, swept
-from runner.measures import SEED, ends
+from runner.status import Status, count_statuses
 from runner.terminal.live import RATE
 from runner.terminal.words import number, readable
 
@@ -50,11 +51,12 @@ def sweep_table(
             half = row.half_width
             cells.append("" if half is None else f"+- {number(half, percent=percent)}")
             cells.append(str(len(row.runs)))
-        shown.add_row(*cells, "" if row.outcome == "finished" else row.outcome)
+        shown.add_row(*cells, "" if row.outcome == Status.FINISHED else row.outcome)
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(shown)
     for line in edges(table, keys):
         print(f"Note:   {line}")
-    words = [", ".join(f"{count} {end}" for end, count in ends(run.status for run in runs).items())]
+    counts = count_statuses(run.status for run in runs)
+    words = [", ".join(f"{count} {status}" for status, count in counts.items())]
     words += [f"{facts[word]} {word}" for word in ("programs", "compilations") if word in facts]
     print(f"Runs:   {', '.join(words)}, {seconds:.1f} s")
     if picture is not None:

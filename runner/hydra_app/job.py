@@ -24,6 +24,7 @@ from runner.errors import RecordError
 from runner.execution.resume import Found
 from runner.hydra_app import dot_hydra
 from runner.hydra_app.composer import Composed
+from runner.record.summary import minimized
 
 
 class HydraJob:
@@ -144,9 +145,8 @@ class HydraJob:
         if error is not None:
             self.returned.status, self.returned.return_value = JobStatus.FAILED, error
             return
-        best = summary.get("best", {}).get("validation_error")
         self.returned.status = JobStatus.COMPLETED
-        self.returned.return_value = float("inf") if best is None else float(best)
+        self.returned.return_value = minimized(summary)
 
 
 class Once(logging.Filter):

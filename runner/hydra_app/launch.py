@@ -16,6 +16,7 @@ from hydra.core.utils import JobReturn, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from runner import files
 from runner.compare.view import View
 from runner.config.values import settings as checked
 from runner.errors import ConfigError, RecordError, UserError
@@ -25,6 +26,7 @@ from runner.execution.table import sweep_table
 from runner.hydra_app.composer import Composer
 from runner.hydra_app.job import HydraJob, Once
 from runner.hydra_app.settings import Settings
+from runner.status import Status
 
 
 class SweepError(UserError):
@@ -162,8 +164,8 @@ def _closing(jobs: Sequence[HydraJob], directory: Path, view: View) -> Iterator[
             done = [job.directory for job in jobs if job.directory and job.summary]
             sweep_table(runs, directory, facts, seconds, _draw(done, directory, view))
         with contextlib.suppress(OSError):
-            write_csv(directory / "sweep.csv", runs)
-            write_summary(directory / "sweep.json", runs, facts, seconds)
+            write_csv(directory / files.SWEEP_TABLE, runs)
+            write_summary(directory / files.SWEEP_SUMMARY, runs, facts, seconds)
 
 
 def _name_by_what_is_swept(jobs: Sequence[HydraJob], last_number: int) -> None:
@@ -205,7 +207,7 @@ def _remove_if_unused(directory: Path) -> None:
 
 
 def _raise_failures(jobs: Sequence[HydraJob]) -> None:
-    failed = [job for job in jobs if job.summary.get("status") == "failed"]
+    failed = [job for job in jobs if job.summary.get("status") == Status.FAILED]
     if not failed:
         return
     reason, others = failed[0].error, [job for job in jobs if not job.summary]

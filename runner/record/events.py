@@ -18,6 +18,7 @@ import numpy.typing as npt
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 
+from runner import files
 from runner.record.scalars import record, scalar_records
 
 _numbers = count()
@@ -33,7 +34,7 @@ class EventFile:
 
     def __init__(self, directory: Path, ending: str = "") -> None:
         now = time.time()
-        name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}.{os.getpid()}"
+        name = f"{files.EVENTS}{int(now):010d}.{socket.gethostname()}.{os.getpid()}"
         self._file = (directory / f"{name}.{next(_numbers)}{ending}").open("wb")
         self._write(Event(wall_time=now, file_version="brain.Event:2"))
 

@@ -18,20 +18,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from runner import files
 from runner.config.keys import hyperparameters
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk
 from runner.errors import RecordError
-from runner.measures import EPOCH_MEASURES, STEP_MEASURES
+from runner.measures import EPOCH_MEASURES, METRIC, STEP_MEASURES
 from runner.record.curves import CurveFile
 from runner.record.dashboards import layout, session_end, session_start
 from runner.record.events import EventFile
-from runner.record.summary import FILE_NAME as SUMMARY_FILE
 from runner.record.summary import final_and_best, timestamp, versions, write_summary
+from runner.status import Status
 
 POINTS_PER_TAG = 2000
-PATH_FILE = "path.npy"
 
-BEST_MEASURES = ("validation_error", "validation_loss")
+BEST_MEASURES = (METRIC, "validation_loss")
 """Their least values so far are curves too, for HPARAMS: it knows the last value of a curve only,
 and shows the first five by name."""
 
@@ -99,12 +99,12 @@ class Recorder:
             directory.mkdir(parents=True, exist_ok=True)
             _discard_earlier(directory)
             self._path: CurveFile | None = None
-            self._step_curve = CurveFile(directory / "steps.npy", STEP_DTYPE)
-            self._epoch_curve = CurveFile(directory / "epochs.npy", EPOCH_DTYPE)
+            self._step_curve = CurveFile(directory / files.STEPS, STEP_DTYPE)
+            self._epoch_curve = CurveFile(directory / files.EPOCHS, EPOCH_DTYPE)
             self._events = EventFile(directory)
             settings = hyperparameters(config, batch_size)
             self._events.summaries(session_start(directory.name, settings, time.time()), layout())
-            write_summary(directory, {"status": "running", **self._facts})
+            write_summary(directory, {"status": Status.RUNNING, **self._facts})
 
     def write(self, chunk: Chunk) -> None:
         """Record a chunk."""
@@ -131,7 +131,7 @@ class Recorder:
 
     def close(
         self,
-        status: str,
+        status: Status,
         *,
         reason: str | None = None,
         compile_seconds: float = 0.0,
@@ -158,7 +158,7 @@ class Recorder:
             **self._facts,
         }
         with self._writing():
-            self._events.summaries(session_end(status == "finished", time.time()))
+            self._events.summaries(session_end(status == Status.FINISHED, time.time()))
             for file in (self._events, self._step_curve, self._epoch_curve, self._path):
                 if file is not None:
                     file.close()
@@ -168,7 +168,7 @@ class Recorder:
     def _write_path(self, path: npt.NDArray | None) -> None:
         if path is None:
             return
-        self._path = self._path or CurveFile(self._directory / PATH_FILE, PATH_DTYPE)
+        self._path = self._path or CurveFile(self._directory / files.PATH, PATH_DTYPE)
         self._path.append(path)
 
     def _write_step_events(self, steps: npt.NDArray, times: npt.NDArray) -> None:
@@ -232,7 +232,7 @@ def _discard_earlier(directory: Path) -> None:
     That is its event files and its path. Its other files are about to be replaced. What no run has
     written stays.
     """
-    if (directory / SUMMARY_FILE).exists():
-        for file in directory.glob("events.out.tfevents.*"):
+    if (directory / files.SUMMARY).exists():
+        for file in directory.glob(f"{files.EVENTS}*"):
             file.unlink()
-        (directory / PATH_FILE).unlink(missing_ok=True)
+        (directory / files.PATH).unlink(missing_ok=True)

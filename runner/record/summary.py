@@ -20,24 +20,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runner.measures import EPOCH_MEASURES
+from runner import files
+from runner.measures import EPOCH_MEASURES, METRIC
 
-FILE_NAME = "summary.json"
 _PACKAGES = ("runner", "jax", "jaxlib", "optax", "numpy", "hydra-core", "tensorboard")
 
 
 def write_summary(directory: Path, summary: Mapping[str, Any]) -> None:
     """Replace the run's summary in one stroke."""
-    temporary = directory / f".{FILE_NAME}.{os.getpid()}"
+    temporary = directory / f".{files.SUMMARY}.{os.getpid()}"
     text = json.dumps(finite(summary), indent=2, allow_nan=False)
     temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(directory / FILE_NAME)
+    temporary.replace(directory / files.SUMMARY)
 
 
 def read_summary(directory: Path) -> dict[str, Any]:
     """The summary of a run; empty where there is none, or none that can be read."""
     try:
-        found = json.loads((directory / FILE_NAME).read_text(encoding="utf-8"))
+        found = json.loads((directory / files.SUMMARY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -54,12 +54,24 @@ def final_and_best(epochs: npt.NDArray) -> dict[str, dict[str, float | None]]:
         return {"final": nothing, "best": dict(nothing)}
     final = {name: epochs[name][-1].item() for name in ("epoch", "step", *EPOCH_MEASURES)}
     best: dict[str, float | None] = {name: _least(epochs[name]) for name in EPOCH_MEASURES}
-    chosen = epochs["validation_error"]
+    chosen = epochs[METRIC]
     if np.isfinite(chosen).any():
         row = epochs[np.nanargmin(np.where(np.isfinite(chosen), chosen, np.inf))]
         best["epoch"] = row["epoch"].item()
-        best["test_error_at_best_validation_error"] = row["test_error"].item()
+        best[f"test_error_at_best_{METRIC}"] = row["test_error"].item()
     return {"final": final, "best": best}
+
+
+def best_metric(summary: Mapping[str, Any]) -> float | None:
+    """The least value of `METRIC` in a run's summary; None where nothing was evaluated."""
+    value = (summary.get("best") or {}).get(METRIC)
+    return None if value is None else float(value)
+
+
+def minimized(summary: Mapping[str, Any]) -> float:
+    """What sweepers that search (Optuna, Nevergrad, Ax) minimize: the best `METRIC`, else inf."""
+    value = best_metric(summary)
+    return math.inf if value is None else value
 
 
 def _least(values: npt.NDArray) -> float | None:

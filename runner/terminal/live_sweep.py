@@ -14,6 +14,8 @@ import numpy as np
 
 from runner.engine.chunk import Chunk
 from runner.experiment.experiment import Experiment
+from runner.measures import METRIC
+from runner.status import Status
 from runner.terminal.live import REFRESHES_PER_SECOND, SECONDS_BETWEEN_LINES
 from runner.terminal.words import duration, number
 
@@ -94,7 +96,7 @@ class SweepProgress:
         """A run has done some steps."""
         done = (int(chunk.steps["step"][-1]) + 1) / experiment.phases()[-1].end_step
         self._running[title][0] = self._running[title][1] * done
-        errors = chunk.epochs["validation_error"]
+        errors = chunk.epochs[METRIC]
         if np.isfinite(errors).any():
             best = float(np.nanmin(np.where(np.isfinite(errors), errors, np.inf)))
             self._best = min(self._best, (best, title, experiment.data.error_is_a_rate))
@@ -119,7 +121,7 @@ class SweepProgress:
     def _counts(self) -> list[str]:
         ended = self._earlier + sum(self._ends.values())
         words = [f"{ended}/{self._runs} runs done", f"{len(self._running)} running"]
-        for status in ("diverged", "failed"):
+        for status in (Status.DIVERGED, Status.FAILED):
             if self._ends.get(status):
                 words.append(f"{self._ends[status]} {status}")
         return words

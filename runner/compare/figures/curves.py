@@ -19,6 +19,7 @@ from runner.compare.grouping import Group, is_number
 from runner.compare.reading import read
 from runner.compare.runs import Run
 from runner.measures import STEP_MEASURES
+from runner.status import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -172,7 +173,7 @@ def small_print(figure: Figure, text: str) -> None:
 def _explained(groups: Sequence[Group], measure: str, is_log: bool) -> str:
     """What the lines and bands of curves are."""
     ends = [[run.status for run in group.runs if _has(run, measure)] for group in groups]
-    counts = sorted({sum(end != "diverged" for end in own) for own in ends} - {0})
+    counts = sorted({sum(end != Status.DIVERGED for end in own) for own in ends} - {0})
     parts = []
     if counts and counts[-1] > 1:
         seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
@@ -182,7 +183,7 @@ def _explained(groups: Sequence[Group], measure: str, is_log: bool) -> str:
     if max(len(rows_of(run, measure)) for group in groups for run in group.runs) > RAW_POINTS:
         parts.append("smoothed over 2 % of the points")
         parts += ["faint: one run, raw"] if len(groups) <= FEW_LINES else []
-    if any("diverged" in own for own in ends):
+    if any(Status.DIVERGED in own for own in ends):
         parts.append("x: diverged")
     return "; ".join(parts)
 

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runner import files
 from runner.compare.figures.curves import OKABE_ITO, STYLES
 from runner.compare.grouping import Group, settings_of, shown
 from runner.compare.runs import Run
 from runner.compare.surface_paths import Route, grid, levels, points_of, route, surface_of, window
 from runner.data.surface import Surface
 from runner.errors import ConfigError
+from runner.status import Status
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -142,7 +144,7 @@ class Picture:
         for group in groups:
             style = self._colours[_who(group, self._tune)]
             for number, run in enumerate(group.runs):
-                way = route(points_of(run), place, run.status == "diverged")
+                way = route(points_of(run), place, run.status == Status.DIVERGED)
                 trace = _Trace(panel, way, self._every, style, escapes=not surfaces[0].minima)
                 self._traces.append(trace)
                 if number == 0:
@@ -235,7 +237,7 @@ def _panels(groups: Sequence[Group]) -> dict[str, list[Group]]:
         for name, runs in walked.items():
             panels.setdefault(name, []).append(Group(group.settings, runs))
     if not panels:
-        raise ConfigError("the figure surface needs paths; none of these runs has a path.npy")
+        raise ConfigError(f"the figure surface needs paths; none of these runs has a {files.PATH}")
     return panels
 
 

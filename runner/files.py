@@ -1,0 +1,30 @@
+"""The names of the files that runs and sweeps leave in their folders."""
+
+from __future__ import annotations
+
+SUMMARY = "summary.json"
+"""Of a run: how it ended, its final and best measures, its config. A folder with it is a run's."""
+
+STEPS = "steps.npy"
+"""Of a run: a row for each step (`runner.engine.chunk.STEP_DTYPE`)."""
+
+EPOCHS = "epochs.npy"
+"""Of a run: a row for each evaluation (`runner.engine.chunk.EPOCH_DTYPE`)."""
+
+PATH = "path.npy"
+"""Of a run in two dimensions: the point after each step (`runner.engine.chunk.PATH_DTYPE`)."""
+
+EVENTS = "events.out.tfevents."
+"""How the names of TensorBoard's event files begin."""
+
+SWEEP_EVENTS_ENDING = ".sweep"
+"""How the name of a sweep's own event file ends, which distinguishes it from those of runs."""
+
+SWEEP_TABLE = "sweep.csv"
+"""Of a sweep: a line for each run, with what was swept and how it ended."""
+
+SWEEP_SUMMARY = "sweep.json"
+"""Of a sweep: how many runs ended in which way, how they were computed, and the best settings."""
+
+SWEEP_FIGURES = ("sweep.png", "sweep.svg")
+SWEEP_ANIMATION = "sweep.gif"
