@@ -1,1 +1,1 @@
-"""From finished and running runs to an answer: read them, group them, draw and tabulate them."""
+"""Comparison of finished and running runs: find, group, summarize, draw, tabulate and test them."""

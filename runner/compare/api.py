@@ -1,19 +1,28 @@
 """Comparison from Python, for notebooks.
 
-For example `runs = runner.load("outputs/2026-01-31/12-00-00")`, then `runs.frame()`.
+For example:
+
+    runs = runner.load("outputs/2026-01-31/12-00-00")
+    runs.frame()
+    runs.figure("validation_loss", axes=["epoch"], tune="optimizer.learning_rate")
+
+The keyword arguments `view` are the fields of `runner.compare.view.View`, which are also the flags
+of `runner-compare`: `kind` (there `--figure`), `axes` (`--axis`), `by`, `tune`, `target`,
+`problem`. A list of one key may be the key alone.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
-from runner.compare.grouping import Group, grouped, settings_of
+from runner.compare.curve_summary import Row, table
+from runner.compare.grouping import Group, group_runs
 from runner.compare.profile import Profile
-from runner.compare.reading import Row, table
 from runner.compare.runs import Run, find
-from runner.compare.view import Kind, View
+from runner.compare.view import View
 
 if TYPE_CHECKING:
     import pandas
@@ -21,7 +30,11 @@ if TYPE_CHECKING:
 
 
 class Runs(Sequence[Run]):
-    """A sequence of `Run`, each with its `config`, `status`, `summary`, `steps` and `epochs`."""
+    """A sequence of `Run`, each with its `config`, `status`, `summary`, `steps` and `epochs`.
+
+    Args:
+        runs: the runs.
+    """
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self._runs = list(runs)
@@ -43,7 +56,12 @@ class Runs(Sequence[Run]):
         return f"<{len(self)} runs: {', '.join(group.label for group in self.groups()[:5])}>"
 
     def frame(self) -> pandas.DataFrame:
-        """A row a run: its settings, how it ended, final and best measures, its folder.
+        """Tabulate the runs.
+
+        Returns:
+            A row for each run: its settings with keys as typed, `status`, `run.diverged_at`,
+            `run.steps`, `run.epochs`, `run.seconds`, the measures `final.*` and `best.*`, and
+            `directory`.
 
         Raises:
             ImportError: pandas is not installed.
@@ -52,7 +70,7 @@ class Runs(Sequence[Run]):
 
         rows = []
         for run in self:
-            row = {**settings_of(run), "status": run.status}
+            row = {**run.settings, "status": run.status}
             for key in ("diverged_at", "steps", "epochs", "seconds"):
                 row[f"run.{key}"] = run.summary.get(key)
             for when in ("final", "best"):
@@ -62,103 +80,110 @@ class Runs(Sequence[Run]):
         return pandas.DataFrame(rows)
 
     def groups(self, *by: str) -> list[Group]:
-        """The runs grouped by what differs between them but the seed, or by the keys `by`.
+        """Group the runs over seeds.
+
+        Args:
+            *by: the keys that make a group; none: all in which the runs differ.
+
+        Returns:
+            The groups, sorted by their settings.
 
         Raises:
-            ConfigError: a key is none of the runs'.
+            ConfigError: a key is not one of these runs.
         """
-        return grouped(self._runs, by)
+        return group_runs(self._runs, by)
 
     def table(
-        self,
-        measure: str = "train_loss",
-        target: float | None = None,
-        by: Sequence[str] = (),
-        tune: Sequence[str] = (),
+        self, measure: str | None = None, target: float | None = None, **view: Any
     ) -> list[Row]:
-        """A row for each group, the best first: final, best, area, and how long to the target.
+        """Summarize each group: final, best, area under the curve, and the time to a target.
+
+        Args:
+            measure: the name of the measure; by default the validation error.
+            target: the value of the measure to which times are measured.
+            **view: `by` and `tune`.
+
+        Returns:
+            A row for each group, the best first.
 
         Raises:
             ConfigError: the measure or a key is not known.
         """
-        view = View(measure=measure, by=_listed(by), tune=_listed(tune), target=target)
-        view.check()
-        return table(view.groups(self._runs), measure, target)
+        chosen = _view(measure=measure, target=target, **view)
+        return table(chosen.groups(self._runs), chosen.measured, chosen.target)
 
-    def verdict(
-        self,
-        measure: str = "train_loss",
-        by: Sequence[str] = (),
-        tune: Sequence[str] = (),
-        problem: Sequence[str] = (),
-    ) -> str:
-        """Which group is best, and which differences are more than chance (see `compare.verdict`).
+    def verdict(self, measure: str | None = None, **view: Any) -> str:
+        """Say which group is best, and which differences are more than chance.
 
-        With `problem` by mean ranks over problems, else by tests over seeds.
+        With `problem` by mean ranks over problems, else by tests over seeds (see
+        `runner.compare.verdict`).
+
+        Args:
+            measure: the name of the measure; by default the validation error.
+            **view: `by`, `tune` and `problem`.
 
         Raises:
             ConfigError: the measure or a key is not known.
         """
-        view = View(measure=measure, by=_listed(by), tune=_listed(tune), problem=_listed(problem))
-        view.check()
-        return view.verdict(view.groups(self._runs))
+        chosen = _view(measure=measure, **view)
+        return chosen.verdict(chosen.groups(self._runs))
 
     def profile(
         self,
-        problem: Sequence[str] = (),
-        measure: str = "validation_error",
-        by: Sequence[str] = (),
-        tune: Sequence[str] = (),
-        target: float | None = None,
+        problem: str | Sequence[str] = (),
+        measure: str | None = None,
+        *,
         axis: str = "iteration",
+        **view: Any,
     ) -> Profile:
-        """Times to a target over problems, their ratios to the best, and scores (AlgoPerf).
+        """Compute performance profiles: times to a target over problems, ratios and scores.
 
-        What makes a problem is `data` and `model` unless other keys are named; without a `target`
-        each has one of its own (see `runner.compare.problems`).
+        Args:
+            problem: the keys that make a problem; empty: `data` and `model`.
+            measure: the name of the measure; by default the validation error.
+            axis: the times are in its unit: `iteration`, `epoch`, `examples` or `seconds`.
+            **view: `by`, `tune` and `target`; without a target each problem has its own (see
+                `runner.compare.problems`).
 
         Raises:
             ConfigError: a name is not known, there is one problem only, or nothing to compare.
         """
-        keys = _listed(problem)
-        view = View("profile", measure, (axis,), _listed(by), _listed(tune), target, keys)
-        view.check()
-        return view.profile(view.groups(self._runs))
+        chosen = _view(kind="profile", problem=problem, measure=measure, axes=axis, **view)
+        return chosen.profile(chosen.groups(self._runs))
 
-    def figure(
-        self,
-        measure: str | None = None,
-        axes: Sequence[str] = ("iteration", "epoch"),
-        by: Sequence[str] = (),
-        kind: Kind = "curves",
-        tune: Sequence[str] = (),
-        target: float | None = None,
-        problem: Sequence[str] = (),
-    ) -> Figure:
-        """Curves: a panel for each axis (iteration, epoch, examples, seconds), a line a group.
+    def figure(self, measure: str | None = None, **view: Any) -> Figure:
+        """Draw the runs.
 
-        Other kinds, `tune` and `problem` are those of `runner.compare.view`. Without a measure it
-        is the training loss for curves, else the validation error.
+        Args:
+            measure: the name of the measure; by default that of the kind (see
+                `runner.compare.view.KINDS`).
+            **view: all fields of `View`.
+
+        Returns:
+            A matplotlib figure, which can be edited.
 
         Raises:
-            ConfigError: the measure, an axis or a key is not known, or does not suit the kind.
+            ConfigError: the measure, an axis or a key is not known or does not suit the kind.
         """
-        view = View(
-            kind, measure, _listed(axes), _listed(by), _listed(tune), target, _listed(problem)
-        )
-        view.check()
-        return view.draw(view.groups(self._runs))
+        chosen = _view(measure=measure, **view)
+        return chosen.draw(chosen.groups(self._runs))
 
 
 def load(*folders: str | Path) -> Runs:
-    """The runs in some folders and everywhere below them, finished or not.
+    """Read the runs in some folders and everywhere below them, in any state.
 
     Raises:
-        ConfigError: a folder is not there, or there is no run in any of them.
+        ConfigError: a folder does not exist, or there is no run in any of them.
     """
     return Runs(find([Path(folder) for folder in folders]).runs)
 
 
-def _listed(keys: str | Sequence[str]) -> tuple[str, ...]:
-    """A single key may stand for a list of one."""
-    return (keys,) if isinstance(keys, str) else tuple(keys)
+def _view(**values: Any) -> View:
+    """A checked view; where it has a list, a single word is a list of one."""
+    lists = {field.name for field in dataclasses.fields(View) if isinstance(field.default, tuple)}
+    for name in lists & set(values):
+        value = values[name]
+        values[name] = (value,) if isinstance(value, str) else tuple(value)
+    view = View(**values)
+    view.check()
+    return view

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from runner.compare.view import Kind, View
+from runner.compare.tables import FORMATS
+from runner.compare.view import KINDS, View
 from runner.errors import INTERRUPTED, ConfigError, RecordError, UserError
 
 if TYPE_CHECKING:
     from runner.compare.grouping import Group
-    from runner.compare.tables import Format
 
 DESCRIPTION = """\
 Compare finished or running runs: draw their curves, and tabulate how they ended.
@@ -33,7 +34,6 @@ Runs that differ in nothing but their seed are one line: their mean with its 95 
 runs: from one to the other). Below the table it says which differences are more than chance.
 """
 
-
 ENDINGS = (".png", ".svg", ".pdf", ".gif")
 
 
@@ -43,7 +43,14 @@ def main() -> NoReturn:
 
 
 def run_command_line(argv: Sequence[str]) -> int:
-    """Do what the command line asks; print a user's error as one line."""
+    """Do what the command line asks; print a user's error as one line.
+
+    Args:
+        argv: the words after the command.
+
+    Returns:
+        The exit code.
+    """
     try:
         compare(_parser().parse_args(argv))
     except UserError as error:
@@ -56,50 +63,20 @@ def run_command_line(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, KINDS))
+    kinds = [
+        f"  {name:<{width}}  {kind.about} (--measure: {kind.measure})"
+        for name, kind in KINDS.items()
+    ]
     parser = argparse.ArgumentParser(
         "runner-compare",
         description=DESCRIPTION,
+        epilog="\n".join(["kinds of figures, with what they show by default:", *kinds]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="FOLDER", help="runs and sweeps")
-    parser.add_argument(
-        "--by",
-        default="",
-        metavar="KEY,...",
-        help="what makes a group, as it is typed: optimizer,batch_size (default: what differs)",
-    )
-    parser.add_argument(
-        "--tune",
-        default="",
-        metavar="KEY,...",
-        help="of the values of these keep the best for each combination of the rest",
-    )
-    parser.add_argument(
-        "--problem",
-        default="",
-        metavar="KEY,...",
-        help="what makes a problem; the rest is compared by its ranks over problems, or by "
-        "performance profiles (of --figure profile; default there: data,model)",
-    )
-    parser.add_argument("--measure", help="(default: train_loss; of profiles validation_error)")
-    parser.add_argument(
-        "--figure",
-        default="curves",
-        choices=get_args(Kind),
-        help="(default: curves)",
-    )
-    parser.add_argument(
-        "--axis",
-        default="iteration,epoch",
-        metavar="AXIS,...",
-        help="a panel for each of iteration, epoch, examples, seconds (default: iteration,epoch)",
-    )
-    parser.add_argument(
-        "--target",
-        type=float,
-        help="tell how long the measure took to get there (default in a profile: for each problem "
-        "nearly the best that is reached within 75%% of the epochs)",
-    )
+    for field in dataclasses.fields(View):
+        _add_flag(parser, field)
     parser.add_argument(
         "--output",
         type=Path,
@@ -107,21 +84,46 @@ def _parser() -> argparse.ArgumentParser:
         help="the figure: .png, .svg or .pdf, of paths on a surface also .gif (default: "
         "comparison.png, .svg in the first folder)",
     )
-    parser.add_argument(
-        "--table",
-        choices=("text", "markdown", "csv", "latex"),
-        help="print only the table, in this form",
-    )
+    parser.add_argument("--table", choices=FORMATS, help="print only the table, in this form")
     return parser
 
 
+def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field) -> None:
+    """The flag of a field of `View`; the words of a list are separated by commas."""
+    words = field.metadata["help"].replace("%", "%%")
+    kind: Any = float if field.type == "float | None" else str
+    default = field.default
+    if isinstance(default, tuple):
+        kind, default = _words, ",".join(default)
+    parser.add_argument(
+        f"--{field.metadata['flag'] or field.name}",
+        dest=field.name,
+        type=kind,
+        default=field.default,
+        metavar=field.metadata["metavar"],
+        help=f"{words} (default: {default})" if default else words,
+    )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in text.split(",") if word)
+
+
 def compare(arguments: argparse.Namespace) -> None:
-    """Read, draw, tabulate."""
-    from runner.compare.figures.curves import MOST_LINES, save
+    """Read the runs, print the table and draw the figure.
+
+    Args:
+        arguments: what the command line says.
+
+    Raises:
+        UserError: there are no runs, or what is asked for cannot be shown or written.
+    """
     from runner.compare.runs import find
     from runner.terminal.waiting import waiting
 
-    view = _view(arguments)
+    view = View(
+        **{field.name: getattr(arguments, field.name) for field in dataclasses.fields(View)}
+    )
     view.check()
     if arguments.output:
         _check_output(arguments.output)
@@ -131,32 +133,41 @@ def compare(arguments: argparse.Namespace) -> None:
         print(f"left out: {reason}", file=sys.stderr)
     with waiting(f"Reading {len(found.runs)} runs"):
         groups = view.groups(found.runs)
-        text, best = _tabulated(groups, view, arguments.table or "text")
+        text = _tabulated(groups, view, arguments.table or "text")
     print(text, end="")
     if arguments.table:
         return
-    drawn = groups
-    if view.kind == "curves" and len(groups) > MOST_LINES:
-        kept = {id(group) for group in best[:MOST_LINES]}
-        drawn = [group for group in groups if id(group) in kept]
+    drawn = view.drawn(groups)
+    if len(drawn) < len(groups):
         print(f"Drawn:  the best {len(drawn)} of {len(groups)} groups; --by chooses")
-    default = [arguments.paths[0] / f"comparison.{kind}" for kind in ("png", "svg")]
+    default = [arguments.paths[0] / f"comparison.{ending}" for ending in ("png", "svg")]
     with waiting("Drawing"):
-        figure = view.draw(drawn)
-        for file in [arguments.output] if arguments.output else default:
-            try:
-                if file.suffix == ".gif":
-                    view.animate(drawn, file)
-                else:
-                    save(figure, file)
-            except (OSError, ValueError) as error:
-                raise RecordError(f"{file}: cannot be written: {error}") from error
-            figure.set_layout_engine("none")  # as it has been laid out
-            print(f"Figure: {file}")
+        _draw(groups, view, [arguments.output] if arguments.output else default)
+
+
+def _draw(groups: Sequence[Group], view: View, files: Sequence[Path]) -> None:
+    """Write the figure in several formats.
+
+    Raises:
+        RecordError: a file cannot be written.
+    """
+    from runner.compare.figures.style import save
+
+    figure = view.draw(groups)
+    for file in files:
+        try:
+            if file.suffix == ".gif":
+                view.animate(groups, file)
+            else:
+                save(figure, file)
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{file}: cannot be written: {error}") from error
+        figure.set_layout_engine("none")  # the layout of the first file; another takes as long
+        print(f"Figure: {file}")
 
 
 def _check_output(file: Path) -> None:
-    """Before anything is read: whether a figure can have this name.
+    """Check, before anything is read, that a figure can have this name.
 
     Raises:
         ConfigError: it cannot.
@@ -170,39 +181,18 @@ def _check_output(file: Path) -> None:
         raise ConfigError(f"--output {file}: cannot be written: there is no folder {file.parent}")
 
 
-def _view(arguments: argparse.Namespace) -> View:
-    usual = "validation_error" if arguments.figure == "profile" else "train_loss"
-    return View(
-        kind=arguments.figure,
-        measure=arguments.measure or usual,
-        axes=_words(arguments.axis),
-        by=_words(arguments.by),
-        tune=_words(arguments.tune),
-        target=arguments.target,
-        problem=_words(arguments.problem),
-    )
+def _tabulated(groups: Sequence[Group], view: View, form: str) -> str:
+    """The table and, where people read it, the verdict."""
+    from runner.compare.curve_summary import table
+    from runner.compare.tables import group_cells, profile_cells, render
 
-
-def _tabulated(groups: Sequence[Group], view: View, kind: Format) -> tuple[str, list[Group]]:
-    """The table, with what can be said of it where it is read by people; the best groups first."""
-    from runner.compare import profile
-    from runner.compare.reading import table
-    from runner.compare.tables import cells, render
-
-    best: list[Group] = []
-    if view.kind == "profile":
-        lines = profile.cells(view.profile(groups))
+    if KINDS[view.kind].by_problem:
+        lines = profile_cells(view.profile(groups))
     else:
-        assert view.measure
-        rows = table(groups, view.measure, view.target)
-        lines, best = cells(rows, view.measure, view.target), [row.group for row in rows]
-    text = render(lines, kind)
-    words = view.verdict(groups) if kind in ("text", "markdown") else ""
+        lines = group_cells(table(groups, view.measured, view.target), view.measured, view.target)
+    text = render(lines, form)
+    words = view.verdict(groups) if form in ("text", "markdown") else ""
     if words:
-        words = textwrap.fill(words, 100, break_on_hyphens=False) if kind == "text" else words
+        words = textwrap.fill(words, 100, break_on_hyphens=False) if form == "text" else words
         text += f"\n{words}\n"
-    return text, best
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word for word in text.split(",") if word)
+    return text

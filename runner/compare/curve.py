@@ -17,11 +17,14 @@ from runner.status import Status
 AXES = ("iteration", "epoch", "examples", "seconds")
 MEASURES = tuple(dict.fromkeys((*STEP_MEASURES, *EPOCH_MEASURES)))
 POINTS = 2000
-"""How many points of a curve are drawn at most."""
+"""A drawn curve has at most this many points."""
 
 
 class Curve(NamedTuple):
-    """One run's measure against an axis; `diverged` is where it ended if it did not go on."""
+    """A measure of one run against an axis.
+
+    `x` and `y` are arrays [n]; `diverged` is the place on the axis where the run diverged, if so.
+    """
 
     x: npt.NDArray
     y: npt.NDArray
@@ -29,10 +32,10 @@ class Curve(NamedTuple):
 
 
 class Band(NamedTuple):
-    """The mean of several curves, and between what it lies (None for one run).
+    """The mean of several curves and its band, arrays [n]; no band (None) for one run.
 
-    From three runs on `low` and `high` are the ends of its 95 % interval; of two, for which that
-    interval would be 12.7 times as wide as they lie apart, they are the two themselves.
+    For three or more runs `low` and `high` are the ends of the 95 % interval of the mean; for two,
+    whose interval would be 12.7 times as wide as their distance, they are the two runs themselves.
     """
 
     x: npt.NDArray
@@ -42,9 +45,13 @@ class Band(NamedTuple):
 
 
 def curve(run: Run, measure: str, axis: str) -> Curve:
-    """A measure of a run against `iteration`, `epoch`, `examples` or `seconds`.
+    """Read a measure of a run against an axis.
 
-    Measures of every step are taken from the steps, others from the evaluations.
+    Args:
+        run: the run.
+        measure: one of `MEASURES`; those of every step are read from the steps, the others from the
+            evaluations. Values that are not finite are left out.
+        axis: one of `AXES`.
     """
     rows = rows_of(run, measure)
     y = np.asarray(rows[measure], float)
@@ -55,12 +62,18 @@ def curve(run: Run, measure: str, axis: str) -> Curve:
 
 
 def rows_of(run: Run, measure: str) -> npt.NDArray:
-    """The steps or the evaluations, whichever a measure is taken from."""
+    """The rows that hold a measure: the steps or the evaluations."""
     return run.steps if measure in STEP_MEASURES else run.epochs
 
 
 def position(run: Run, rows: npt.NDArray, axis: str) -> npt.NDArray:
-    """Where rows stand on an axis: after how many iterations, epochs, examples or seconds."""
+    """The place of rows on an axis: after how many iterations, epochs, examples or seconds.
+
+    Args:
+        run: the run.
+        rows: some of its steps or evaluations [n].
+        axis: one of `AXES`.
+    """
     if axis == "seconds":
         return np.asarray(rows["seconds"], float)
     iteration = np.asarray(rows["step"], float)
@@ -71,7 +84,7 @@ def position(run: Run, rows: npt.NDArray, axis: str) -> npt.NDArray:
 
 
 def _epochs_at(run: Run, iteration: npt.NDArray) -> npt.NDArray:
-    """The epochs, with their fractions, that had passed before each of some steps."""
+    """The number of epochs, with their fractions, before each of some steps."""
     marks, epochs = run.epochs["step"], run.epochs["epoch"]
     total_steps, total_epochs = run.summary["total_steps"], run.summary["total_epochs"]
     steps = np.append(marks[marks < total_steps], total_steps)
@@ -83,10 +96,13 @@ def _epochs_at(run: Run, iteration: npt.NDArray) -> npt.NDArray:
 
 
 def smoothed(y: npt.NDArray, part: float = 0.02, *, narrow_start: bool = False) -> npt.NDArray:
-    """The mean over a window of `part` of the points around each, cut off at the ends.
+    """Smooth a curve by the mean over a window around each point, cut off at the ends.
 
-    With `narrow_start`, for drawing, a window reaches no farther ahead than back, so that a curve
-    begins where the run began. (A number must not hang on the chance of a single step.)
+    Args:
+        y: the values [n].
+        part: the width of the window, as a part of all points.
+        narrow_start: let the window reach no farther ahead than back, so that a drawn curve begins
+            where the run began. (Not for numbers, which must not depend on a single step.)
     """
     reach = int(len(y) * part) // 2
     if reach == 0:
@@ -99,7 +115,7 @@ def smoothed(y: npt.NDArray, part: float = 0.02, *, narrow_start: bool = False) 
 
 
 def thinned(x: npt.NDArray, y: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:
-    """At most `POINTS` of the points, the first and the last among them.
+    """Select at most `POINTS` of the points, with the first and the last.
 
     Half of them are evenly spaced and half by ratio, for linear and for logarithmic axes.
     """
@@ -112,20 +128,28 @@ def thinned(x: npt.NDArray, y: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:
 
 
 def band(curves: Sequence[Curve], log: bool = False, part: float = 0.02) -> Band | None:
-    """The mean of smoothed curves, as far as all of them go that have not diverged, thinned.
+    """Average smoothed curves, up to the end of the shortest that did not diverge, thinned.
 
-    The interval is Student's: m +- t s / sqrt(n), at each point by itself. For a logarithmic axis
+    The interval is Student's, m +- t s / sqrt(n), at each point separately. For a logarithmic axis
     both are of the logarithms, exp(m +- t s / sqrt(n)): the geometric mean, and an interval that
     stays above 0. Values of which not all are positive are averaged as they are.
+
+    Args:
+        curves: the curves; those that diverged are left out.
+        log: whether the axis is logarithmic.
+        part: the width of the window that smooths, as a part of all points.
+
+    Returns:
+        The band; None if all curves diverged or are empty.
     """
-    alive = [one for one in curves if one.diverged is None and len(one.x)]
+    alive = [line for line in curves if line.diverged is None and len(line.x)]
     if not alive:
         return None
-    longest = max(alive, key=lambda one: len(one.x))
-    end = min(float(one.x[-1]) for one in alive)
+    longest = max(alive, key=lambda line: len(line.x))
+    end = min(float(line.x[-1]) for line in alive)
     x, _ = thinned(longest.x[longest.x <= end], longest.y[longest.x <= end])
-    lines = [smoothed(one.y, part, narrow_start=True) for one in alive]
-    values = np.stack([np.interp(x, one.x, y) for one, y in zip(alive, lines, strict=True)])
+    lines = [(line.x, smoothed(line.y, part, narrow_start=True)) for line in alive]
+    values = np.stack([np.interp(x, *line) for line in lines])
     log = log and bool((values > 0).all())
     if log:
         values = np.log(values)

@@ -1,135 +1,166 @@
-"""Which runs belong together: those that differ in nothing but their seed, or as the user says.
+"""Which runs are repetitions of one experiment: those that differ in nothing but their seed.
 
-A key is one as typed on the command line: `optimizer`, `optimizer.learning_rate`, `batch_size` (64
-or full). Keys that say nothing new, because their values follow from others (`optimizer.b1` from
-`optimizer=adam`), name no group.
+A key is written as on the command line: `optimizer`, `optimizer.learning_rate`, `batch_size` (64 or
+full). Keys whose values follow from those of others (`optimizer.b1` from `optimizer=adam`) do not
+name a group.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner.compare.runs import Run
-from runner.config.keys import SEED, typed
+from runner.config.keys import SEED
 from runner.errors import ConfigError, did_you_mean
+from runner.status import count_statuses
 
 ABSENT = "-"
+"""The value of a key that a run does not have."""
 
 
 class Group(NamedTuple):
-    """Runs with the same settings; `settings` are those that tell the groups apart."""
+    """Runs with the same settings.
+
+    `settings` are the values, by key, in which the groups of a comparison differ.
+    """
 
     settings: dict[str, Any]
     runs: list[Run]
 
     @property
     def label(self) -> str:
-        """`adam, 0.01`: the settings without their keys."""
-        return ", ".join(shown(value) for value in self.settings.values()) or "all runs"
+        """All settings without their keys: `adam, 0.01`; `all runs` if there are none."""
+        return self.label_of(self.settings) or "all runs"
+
+    def label_of(self, keys: Iterable[str]) -> str:
+        """The values of some settings, as typed: `adam, 0.01`."""
+        return ", ".join(format_setting(self.settings[key]) for key in keys)
+
+    def label_without(self, keys: Collection[str]) -> str:
+        """The values of all settings but some: what a line of a figure is called."""
+        return self.label_of(key for key in self.settings if key not in keys)
+
+    @property
+    def outcome(self) -> str:
+        """How its runs ended: `3 finished, 1 diverged`."""
+        counts = count_statuses(run.status for run in self.runs)
+        return ", ".join(f"{count} {status}" for status, count in counts.items())
 
 
-def settings_of(run: Run) -> dict[str, Any]:
-    """The config with keys as they are typed."""
-    return typed(run.config)
-
-
-def grouped(
+def group_runs(
     runs: Sequence[Run],
     by: Sequence[str] = (),
-    first: Sequence[str] = (),
-    further: Sequence[str] = (),
+    problem: Sequence[str] = (),
+    tune: Sequence[str] = (),
 ) -> list[Group]:
-    """Runs grouped by what differs between them, or by the keys `by`; seeds stay together.
+    """Group runs by the settings in which they differ, or by chosen keys; seeds stay together.
 
     Args:
         runs: the runs.
-        by: what makes a group.
-        first: keys that tell groups apart before others do, with all that is below them.
-        further: keys that tell groups apart besides `by`.
+        by: the keys that make a group; empty: all in which the runs differ, but the seed and those
+            that follow from others.
+        problem: keys that make a problem, each with all keys below it; they come first among the
+            settings and are always part of them.
+        tune: keys that are part of the settings besides `by`.
+
+    Returns:
+        The groups, sorted by their settings: numbers by size, then words.
 
     Raises:
-        ConfigError: a key is none of the runs'.
+        ConfigError: a key is not one of these runs.
     """
-    configs = [settings_of(run) for run in runs]
-    check_keys(configs, (*by, *further), first)
-    keys = differing(configs, first)
+    configs = [run.settings for run in runs]
+    check_keys(configs, (*by, *tune), problem)
+    keys = differing_keys(configs, problem)
     if by:
-        above = [key for key in keys if belongs(key, first)]
-        keys = list(dict.fromkeys([*above, *by, *further]))
+        above = [key for key in keys if is_below(key, problem)]
+        keys = list(dict.fromkeys([*above, *by, *tune]))
     groups: dict[tuple[str, ...], Group] = {}
     for run, config in zip(runs, configs, strict=True):
         settings = {key: config.get(key, ABSENT) for key in keys}
-        name = tuple(map(shown, settings.values()))
+        name = tuple(map(format_setting, settings.values()))
         groups.setdefault(name, Group(settings, [])).runs.append(run)
     return sorted(groups.values(), key=_order)
 
 
 def check_keys(
-    configs: Iterable[Mapping[str, Any]], keys: Iterable[str], above: Iterable[str] = ()
+    configs: Sequence[Mapping[str, Any]], keys: Iterable[str], problem: Iterable[str] = ()
 ) -> None:
-    """Check that some keys are those of configs, and that others are or stand above some.
+    """Check that keys exist in some configs.
+
+    Args:
+        configs: flat configs with keys as typed.
+        keys: each must be a key of at least one config.
+        problem: each must be a key of at least one config, or stand above one (`optimizer.base`).
 
     Raises:
-        ConfigError: one is not.
+        ConfigError: one does not; with the nearest key or, if none is near, the keys that differ.
     """
     known = {key for config in configs for key in config}
     parents = {".".join(key.split(".")[:depth]) for key in known for depth in (1, 2)}
     wrong = [key for key in keys if key not in known]
-    wrong += [key for key in above if key not in known | parents]
-    if wrong:
-        nearest = did_you_mean(wrong[0], sorted(known))
-        raise ConfigError(f"{wrong[0]} is not a key of these runs{nearest}")
+    wrong += [key for key in problem if key not in known | parents]
+    if not wrong:
+        return
+    names = sorted(known)
+    if not difflib.get_close_matches(wrong[0], names, n=1):
+        # All keys would be a line of a thousand letters.
+        names = differing_keys(configs) or [name for name in names if "." not in name]
+    raise ConfigError(f"{wrong[0]} is not a key of these runs{did_you_mean(wrong[0], names)}")
 
 
-def differing(configs: Sequence[Mapping[str, Any]], first: Sequence[str] = ()) -> list[str]:
-    """The keys whose values tell the configs apart, without those that follow from others.
+def differing_keys(configs: Sequence[Mapping[str, Any]], problem: Sequence[str] = ()) -> list[str]:
+    """Find the keys in which configs differ, without the seed and those that follow from others.
 
-    Of keys that follow from each other those stay that belong to `first`.
+    Args:
+        configs: flat configs with keys as typed.
+        problem: of keys that follow from each other, those below one of these are kept.
     """
     names = dict.fromkeys(key for config in configs for key in config)
     varying = [
         key
         for key in names
-        if key != SEED and len({shown(config.get(key, ABSENT)) for config in configs}) > 1
+        if key != SEED and len({format_setting(config.get(key, ABSENT)) for config in configs}) > 1
     ]
     kept: list[str] = []
     # Names of options before their numbers: the numbers that come with an option follow from it.
-    for key in sorted(varying, key=lambda key: (not belongs(key, first), key.count("."))):
+    for key in sorted(varying, key=lambda key: (not is_below(key, problem), key.count("."))):
         seen: dict[tuple[str, ...], str] = {}
         for config in configs:
-            context = tuple(shown(config.get(other, ABSENT)) for other in kept)
-            value = shown(config.get(key, ABSENT))
+            context = tuple(format_setting(config.get(other, ABSENT)) for other in kept)
+            value = format_setting(config.get(key, ABSENT))
             if seen.setdefault(context, value) != value:
                 kept.append(key)
                 break
     return kept
 
 
-def belongs(key: str, to: Iterable[str]) -> bool:
-    """Whether a key is one of some keys, or below one of them."""
-    return any(key == name or key.startswith(f"{name}.") for name in to)
+def is_below(key: str, keys: Iterable[str]) -> bool:
+    """Whether a key is one of some keys or below one of them: `model.widths` is below `model`."""
+    return any(key == name or key.startswith(f"{name}.") for name in keys)
 
 
 def is_number(value: Any) -> bool:
-    """Whether a setting can stand on an axis."""
+    """Whether a setting has a place on a numeric axis."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _order(group: Group) -> tuple:
-    """Numbers by size, then words; what comes first in the settings counts most."""
-    return tuple(
-        (0, float(value), "") if is_number(value) else (1, 0.0, shown(value))
-        for value in group.settings.values()
-    )
-
-
-def shown(value: Any) -> str:
-    """A setting as it is typed."""
+def format_setting(value: Any) -> str:
+    """A value as it is typed: `true`, `[64,32]`, `0.001`, `null`."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return "[" + ",".join(map(shown, value)) + "]"
+        return "[" + ",".join(map(format_setting, value)) + "]"
     if isinstance(value, float):
         return f"{value:g}"
     return "null" if value is None else str(value)
+
+
+def _order(group: Group) -> tuple:
+    """Numbers by size, then words; the first setting counts most."""
+    return tuple(
+        (0, float(value), "") if is_number(value) else (1, 0.0, format_setting(value))
+        for value in group.settings.values()
+    )

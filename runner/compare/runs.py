@@ -1,12 +1,13 @@
-"""Runs as they lie on the disk, whatever state they are in.
+"""Runs as they are on disk, in any state, and runs of a sweep that have no record.
 
 Reading changes nothing, executes nothing and trusts nothing: a run may still be written, have been
-killed, or be no run at all. What cannot be read is left out and said.
+killed, or be no run at all. What cannot be read is left out and reported.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,83 +17,112 @@ import numpy as np
 import numpy.typing as npt
 
 from runner import files
+from runner.config.keys import SEED, typed
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE
 from runner.errors import ConfigError
 from runner.record.curves import read_curve
-from runner.record.summary import read_summary
+from runner.record.summary import best_metric, read_summary
+from runner.status import Status
 
 
 class Run:
-    """One run: its summary, and its curves when they are asked for.
+    """One run: its config, its summary, and its curves, which are read when they are asked for.
 
     Args:
-        directory: where it was recorded.
-        summary: what its `summary.json` says.
+        directory: the folder of its record; None if it has none.
+        summary: the content of its `summary.json`; empty if it has none.
+        config: the resolved config; by default the one in the summary.
+        overrides: the overrides that a sweep gave it, as typed; empty if not known.
     """
 
-    def __init__(self, directory: Path, summary: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        directory: Path | None,
+        summary: Mapping[str, Any],
+        config: Mapping[str, Any] | None = None,
+        overrides: Mapping[str, str] | None = None,
+    ) -> None:
         self.directory = directory
         self.summary = summary
-        self.readings: dict[Any, Any] = {}
-        """What was read off its curves before, which is of one moment as they are."""
+        self.config: Mapping[str, Any] = summary.get("config", {}) if config is None else config
+        self.overrides: Mapping[str, str] = overrides or {}
+        self.cache: dict[Any, Any] = {}
+        """Results computed from the curves (see `runner.compare.curve_summary`)."""
 
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """The resolved config."""
-        return self.summary["config"]
+    @functools.cached_property
+    def settings(self) -> dict[str, Any]:
+        """The config as a flat dictionary, with keys as they are typed: `optimizer.b1`."""
+        return typed(self.config)
 
     @property
     def status(self) -> str:
-        """`running`, `finished`, `diverged`, `interrupted` or `failed`."""
-        return str(self.summary["status"])
+        """One of `runner.status.Status`; `not run` if there is no record."""
+        return str(self.summary.get("status", Status.NOT_RUN))
 
     @property
     def seed(self) -> int:
-        """The seed of all its random numbers."""
-        return int(self.summary["seed"])
+        """The seed of all random numbers of the run."""
+        return int(self.summary.get(SEED, self.config.get(SEED, 0)))
+
+    @property
+    def metric(self) -> float | None:
+        """The least `METRIC` (the validation error) over the evaluations; None if there is none."""
+        return best_metric(self.summary)
 
     @property
     def steps(self) -> npt.NDArray:
-        """A row a step (see `runner.engine.chunk`); none if there is no curve.
+        """A row for each step, of dtype `runner.engine.chunk.STEP_DTYPE`; empty without a curve.
 
-        Mapped anew each time and not kept, so that long runs, however many, need no memory.
+        The file is mapped at each access and not kept, so that any number of long runs fits in
+        memory.
         """
-        return _curve(self.directory / files.STEPS, STEP_DTYPE)
+        return self._curve(files.STEPS, STEP_DTYPE)
 
     @functools.cached_property
     def epochs(self) -> npt.NDArray:
-        """A row an evaluation."""
-        return _curve(self.directory / files.EPOCHS, EPOCH_DTYPE)
+        """A row for each evaluation, of dtype `EPOCH_DTYPE`."""
+        return self._curve(files.EPOCHS, EPOCH_DTYPE)
 
     @functools.cached_property
     def path(self) -> npt.NDArray:
-        """The point (x, y) after each step; none where the parameters are no point of the plane."""
-        return _curve(self.directory / files.PATH, PATH_DTYPE)
+        """The point (x, y) after each step, of dtype `PATH_DTYPE`; empty if there is no path."""
+        return self._curve(files.PATH, PATH_DTYPE)
 
-
-def _curve(file: Path, expected: np.dtype) -> npt.NDArray:
-    """A curve, if it is one and has the columns that it should have."""
-    try:
-        # A plain array on the same memory: every slice of a `memmap` costs ten times as much.
-        rows = np.asarray(read_curve(file))
-    except (OSError, ValueError, EOFError):
-        return np.zeros(0, expected)
-    names = rows.dtype.names or ()
-    return rows if set(expected.names or ()) <= set(names) else np.zeros(0, expected)
+    def _curve(self, name: str, expected: np.dtype) -> npt.NDArray:
+        """The rows of a curve file; empty unless it has the expected columns."""
+        missing = np.zeros(0, expected)
+        if self.directory is None:
+            return missing
+        try:
+            # A plain array on the same memory: every slice of a `memmap` costs ten times as much.
+            rows = np.asarray(read_curve(self.directory / name))
+        except (OSError, ValueError, EOFError):
+            return missing
+        names = rows.dtype.names or ()
+        return rows if set(expected.names or ()) <= set(names) else missing
 
 
 class Found(NamedTuple):
-    """The runs below some folders, and what was left out: the folder, and why."""
+    """The runs below some folders, and for each folder that was left out a line with the reason."""
 
     runs: list[Run]
     left_out: list[str]
 
 
 def find(paths: Iterable[Path]) -> Found:
-    """The runs in some folders and everywhere below them, in the order of their names.
+    """Find the runs in some folders and everywhere below them.
+
+    A copy of a run (the same config, started at the same millisecond) is left out: it is not
+    another repetition, and intervals over seeds must not count it as one.
+
+    Args:
+        paths: the folders.
+
+    Returns:
+        The runs, sorted by the names of their folders with numbers by size (`2_a` before `10_a`).
 
     Raises:
-        ConfigError: a folder is not there, or there is no run in any of them.
+        ConfigError: a folder does not exist, or there is no run in any of them.
     """
     places: dict[Path, None] = {}
     for path in paths:
@@ -100,23 +130,33 @@ def find(paths: Iterable[Path]) -> Found:
             raise ConfigError(f"{path}: there is no such folder")
         for file in sorted(path.rglob(files.SUMMARY), key=_natural):
             places.setdefault(file.parent)
-    runs, left_out = [], []
+    runs: dict[Any, Run] = {}
+    left_out = []
     for directory in places:
         summary = read_summary(directory)
-        if _is_ours(summary):
-            runs.append(Run(directory, summary))
-        else:
+        if not _is_run(summary):
             left_out.append(f"{directory}: {files.SUMMARY} is not that of a run")
+            continue
+        run = Run(directory, summary)
+        original = runs.setdefault(_identity(run), run)
+        if original is not run:
+            left_out.append(f"{directory}: a copy of {original.directory}")
     if not runs:
         where = ", ".join(map(str, paths))
         raise ConfigError(f"{where}: there is no run in it (a run has a {files.SUMMARY})")
-    return Found(runs, left_out)
+    return Found(list(runs.values()), left_out)
+
+
+def _identity(run: Run) -> Any:
+    """What a run and its copies have in common, and no two other runs."""
+    started = run.summary.get("started")
+    return (started, json.dumps(run.config, sort_keys=True)) if started else run.directory
 
 
 _NUMBERS = ("total_steps", "total_epochs", "train_examples", "steps", "epochs", "seconds")
 
 
-def _is_ours(summary: Mapping[str, Any]) -> bool:
+def _is_run(summary: Mapping[str, Any]) -> bool:
     return (
         isinstance(summary.get("config"), dict)
         and isinstance(summary.get("status"), str)
@@ -126,6 +166,6 @@ def _is_ours(summary: Mapping[str, Any]) -> bool:
 
 
 def _natural(file: Path) -> list[tuple[int, int | str]]:
-    """Sorts `2_a` before `10_a`."""
+    """A sort key that puts `2_a` before `10_a`."""
     pieces = re.split(r"(\d+)", str(file))
     return [(0, int(piece)) if piece.isdigit() else (1, piece) for piece in pieces]

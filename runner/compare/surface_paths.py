@@ -1,8 +1,8 @@
-"""Runs on surfaces in the plane: which surface, which way over it, and which part of it to show."""
+"""Runs on surfaces in the plane: the surface, the path over it, and the part of both to show."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -15,32 +15,36 @@ from runner.errors import ConfigError
 from runner.experiment.table import OPTIONS
 
 _LEAST_SIDE = 0.5
-"""How much of the plane is shown around what must be seen, as a part of its extent."""
+"""The least height and width of the window around the landmarks, relative to their extent."""
 
 _MOST = 1.8
-"""How far out paths are followed: in half extents of what must be seen."""
+"""How far from their middle paths are followed, in half extents of the landmarks."""
 
-_AROUND = 1.25
-"""Half the side of the square around a saddle point, in distances of the start."""
+_SADDLE_WINDOW = 1.25
+"""Half the side of the window around a saddle point, in distances of the start from it."""
 
 _MARGIN = 0.08
 
 
 class Window(NamedTuple):
-    """A rectangle of the plane."""
+    """A rectangle of the plane, from the corner `low` to the corner `high`, each [2]."""
 
     low: npt.NDArray
     high: npt.NDArray
 
     def holds(self, points: npt.NDArray) -> npt.NDArray:
-        """Which of the points lie in it."""
+        """Which of some points [n, 2] lie in it, as a boolean array [n]."""
         return np.all((points >= self.low) & (points <= self.high), axis=-1)
 
 
-class Route(NamedTuple):
-    """The part of a path that can be seen; `steps` may end before a whole step: at the edge.
+class VisiblePath(NamedTuple):
+    """The part of a path that lies in a window.
 
-    `left`: it left the window for good, or became infinite.
+    Attributes:
+        steps: the number of each point [n]; the last one has a fraction if the path ends at the
+            edge.
+        points: the points [n, 2].
+        left: whether the path left the window for good, or became infinite.
     """
 
     steps: npt.NDArray
@@ -49,7 +53,7 @@ class Route(NamedTuple):
 
 
 def surface_of(run: Run) -> Surface | None:
-    """The surface that a run walked on, with its start; None if it was on none that is known."""
+    """The surface on which a run walked, with its start; None if there is no known one."""
     data = run.config.get("data")
     if not isinstance(data, Mapping):
         return None
@@ -63,29 +67,33 @@ def surface_of(run: Run) -> Surface | None:
 
 
 def has_minimum(run: Run) -> bool:
-    """Whether it makes sense to ask how far down a run came: not on a surface without a bottom."""
+    """Whether less is better: not on a surface that falls without end."""
     surface = surface_of(run)
     return surface is None or bool(surface.minima)
 
 
-def points_of(run: Run) -> npt.NDArray:
+def finite_points(run: Run) -> npt.NDArray:
     """The path as an array [steps + 1, 2], up to the first point that is not finite."""
     points = np.stack([run.path["x"], run.path["y"]], axis=1).astype(float)
     wrong = np.flatnonzero(~np.isfinite(points).all(axis=1))
     return points[: wrong[0]] if len(wrong) else points
 
 
-def window(surfaces: Iterable[Surface], paths: Iterable[npt.NDArray]) -> Window:
-    """What to show: starts and minima, and of the paths what is not too far out.
+def choose_window(surfaces: Iterable[Surface], paths: Iterable[npt.NDArray]) -> Window:
+    """Choose what to show: the starts, the minima, and the paths where they are not too far out.
 
-    Of a surface without a minimum: a square around the saddle point, somewhat beyond the start.
+    For a surface without a minimum: a square around the saddle point, somewhat beyond the start.
+
+    Args:
+        surfaces: one surface, with one or several starts.
+        paths: arrays [n, 2].
     """
     landmarks: list[tuple[float, float]] = []
     for surface in surfaces:
         if surface.minima:
             landmarks += [(surface.x, surface.y), *surface.minima]
         else:
-            side = _AROUND * (max(abs(surface.x), abs(surface.y)) or 1.0)
+            side = _SADDLE_WINDOW * (max(abs(surface.x), abs(surface.y)) or 1.0)
             landmarks += [(-side, -side), (side, side)]
             paths = ()
     low, high = np.min(landmarks, axis=0), np.max(landmarks, axis=0)
@@ -100,31 +108,37 @@ def window(surfaces: Iterable[Surface], paths: Iterable[npt.NDArray]) -> Window:
     return Window(low - margin, high + margin)
 
 
-def route(points: npt.NDArray, shown: Window, diverged: bool) -> Route:
-    """A path up to where it leaves the window for good, there cut off at the edge."""
-    inside = np.flatnonzero(shown.holds(points))
+def visible_path(points: npt.NDArray, window: Window, diverged: bool) -> VisiblePath:
+    """Cut a path off where it leaves a window for good, at the edge.
+
+    Args:
+        points: the path [n, 2].
+        window: the window.
+        diverged: whether the path became infinite after these points.
+    """
+    inside = np.flatnonzero(window.holds(points))
     if not len(inside):
-        return Route(np.zeros(0), points[:0], diverged)
+        return VisiblePath(np.zeros(0), points[:0], diverged)
     last = int(inside[-1])
     if last == len(points) - 1:
-        return Route(np.arange(len(points)), points, diverged)
+        return VisiblePath(np.arange(len(points)), points, diverged)
     here, there = points[last], points[last + 1]
-    edge = np.where(there > here, shown.high, shown.low)
+    edge = np.where(there > here, window.high, window.low)
     with np.errstate(divide="ignore", invalid="ignore"):
         parts = np.where(there != here, (edge - here) / (there - here), np.inf)
     part = min(1.0, float(parts.min()))
     seen = np.vstack([points[: last + 1], here + part * (there - here)])
-    return Route(np.append(np.arange(last + 1), last + part), seen, True)
+    return VisiblePath(np.append(np.arange(last + 1), last + part), seen, True)
 
 
-def levels(values: npt.NDArray, least: float | None, count: int = 14) -> npt.NDArray:
-    """Values for contour lines: in equal ratios above the least value.
+def contour_levels(values: npt.NDArray, least: float | None, count: int = 14) -> npt.NDArray:
+    """Choose the values of contour lines: in equal ratios above the least value.
 
-    Where there is none: the squares of equal steps, on both sides of 0, so that the lines are
+    Without a least value: the squares of equal steps, on both sides of 0, so that the lines are
     evenly spaced around a saddle point.
 
     Args:
-        values: of the surface over the window.
+        values: the surface over the window.
         least: its least value; None if it has none.
         count: about how many lines.
     """
@@ -137,7 +151,18 @@ def levels(values: npt.NDArray, least: float | None, count: int = 14) -> npt.NDA
     return least + np.geomspace(lowest, most, count)
 
 
-def grid(surface: Surface, shown: Window, count: int = 260) -> Sequence[npt.NDArray]:
-    """x, y and f over a window, each an array [count, count]."""
-    x, y = np.meshgrid(*np.linspace(shown.low, shown.high, count).T)
+def evaluate_on_grid(
+    surface: Surface, window: Window, count: int = 260
+) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray]:
+    """Evaluate a surface over a window.
+
+    Args:
+        surface: the surface f.
+        window: the window.
+        count: the number of points to a side.
+
+    Returns:
+        x, y and f(x, y), each an array [count, count].
+    """
+    x, y = np.meshgrid(*np.linspace(window.low, window.high, count).T)
     return x, y, np.asarray(surface.value(x, y), float)

@@ -6,15 +6,22 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from typing import Literal
 
-from runner.compare.reading import Row
+from runner.compare.curve_summary import Row
+from runner.compare.grouping import format_setting
+from runner.compare.profile import Profile
 
-Format = Literal["text", "markdown", "csv", "latex"]
+FORMATS = ("text", "markdown", "csv", "latex")
 
 
-def cells(rows: Sequence[Row], measure: str, target: float | None) -> list[list[str]]:
-    """The header, and a line for each row."""
+def group_cells(rows: Sequence[Row], measure: str, target: float | None) -> list[list[str]]:
+    """The header and a line for each group.
+
+    Args:
+        rows: the groups in numbers.
+        measure: the name of the measure that they summarize.
+        target: with one there are columns for the time to it.
+    """
     keys = list(rows[0].group.settings) if rows else []
     several = any(len(row.group.runs) > 1 for row in rows)
     name = measure.replace("_", " ")
@@ -25,27 +32,59 @@ def cells(rows: Sequence[Row], measure: str, target: float | None) -> list[list[
     lines = [[*header, "runs"]]
     for row in rows:
         median = row.median
-        line = [str(value) for value in row.group.settings.values()] + [number(median.final)]
+        values = map(format_setting, row.group.settings.values())
+        line = [*values, format_number(median.final)]
         if several:
             line.append("" if row.half_width is None else f"+- {row.half_width:.2g}")
-        line += [number(median.best), number(median.area)]
+        line += [format_number(median.best), format_number(median.area)]
         if target is not None:
-            line += [number(value) for value in (median.steps, median.epochs, median.seconds)]
+            times = (median.steps, median.epochs, median.seconds)
+            line += [format_number(value) for value in times]
             line += [f"{row.reached}/{len(row.group.runs)}"] if several else []
-        lines.append([*line, row.outcome])
+        lines.append([*line, row.group.outcome])
     return lines
 
 
-def render(lines: Sequence[Sequence[str]], kind: Format) -> str:
-    """The lines as text with aligned columns, Markdown, CSV or LaTeX (with `booktabs`)."""
-    if kind == "csv":
+def profile_cells(profile: Profile) -> list[list[str]]:
+    """The header, a line for each competitor (score, part solved, time by problem), the targets."""
+    by_problem = [f"{profile.unit}: {problem.name}" for problem in profile.problems]
+    lines = [["compared", "score", "solved", *by_problem]]
+    for name, score in profile.scores.items():
+        row = profile.names.index(name)
+        times, ratios = profile.times[row], profile.ratios[row]
+        spent = [
+            "not run" if math.isnan(time) else _time_and_ratio(time, ratio)
+            for time, ratio in zip(times, ratios, strict=True)
+        ]
+        solved = f"{sum(map(math.isfinite, times))}/{len(times)}"
+        lines.append([name, f"{score:.2f}", solved, *spent])
+    targets = [
+        f"<= {format_number(problem.target)}" + " (met at step 0)" * at_start
+        for problem, at_start in zip(profile.problems, profile.met_at_start, strict=True)
+    ]
+    return [*lines, [f"target ({profile.measure.replace('_', ' ')})", "", "", *targets]]
+
+
+def _time_and_ratio(time: float, ratio: float) -> str:
+    return format_number(time) + (f" (x{ratio:.3g})" if math.isfinite(ratio) and ratio > 1 else "")
+
+
+def render(lines: Sequence[Sequence[str]], form: str) -> str:
+    """Render a table.
+
+    Args:
+        lines: the cells of each line, the header first.
+        form: one of `FORMATS`: text with aligned columns, Markdown, CSV, or LaTeX (with
+            `booktabs`).
+    """
+    if form == "csv":
         file = io.StringIO()
         csv.writer(file, lineterminator="\n").writerows(lines)
         return file.getvalue()
-    if kind == "markdown":
+    if form == "markdown":
         head, *body = [f"| {' | '.join(line)} |" for line in lines]
         return "\n".join([head, "|" + "---|" * len(lines[0]), *body]) + "\n"
-    if kind == "latex":
+    if form == "latex":
         head, *body = [" & ".join(map(_escaped, line)) + r" \\" for line in lines]
         columns = "l" * len(lines[0])
         begin, end = rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"
@@ -65,8 +104,8 @@ def _escaped(text: str) -> str:
     return text.replace("+-", r"$\pm$")
 
 
-def number(value: float) -> str:
-    """A number as a table shows it: four digits, `never` if infinite, `-` if not known."""
+def format_number(value: float) -> str:
+    """A number in a table: four digits, `never` if infinite, `-` if not known."""
     if math.isnan(value):
         return "-"
     return "never" if math.isinf(value) else f"{value:.4g}"

@@ -1,8 +1,7 @@
-"""Tuning: of the values of some keys keep the best for each combination of the rest.
+"""Tuning: of the values of some keys keep the best for each combination of the other settings.
 
-Options compared at one common learning rate are compared at a rate that suits one of them; compared
-each at its own best rate they are compared at what they can do (Schmidt et al. 2021, Choi et al.
-2019).
+Options compared at one common learning rate are compared at a rate that suits one of them; each at
+its own best rate, they are compared by what they can do (Schmidt et al. 2021, Choi et al. 2019).
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from runner.compare.grouping import Group, shown
-from runner.compare.reading import Reading, read
+from runner.compare.curve_summary import CurveSummary, summarize
+from runner.compare.grouping import Group, format_setting
 from runner.compare.surface_paths import has_minimum
 from runner.errors import ConfigError, did_you_mean
 
@@ -20,46 +19,54 @@ from runner.errors import ConfigError, did_you_mean
 def tuned(
     groups: Sequence[Group], keys: Sequence[str], measure: str, target: float | None = None
 ) -> list[Group]:
-    """The best group for each combination of the settings other than `keys`.
+    """Keep the best group for each combination of the settings other than `keys`.
 
-    Best is the least median over seeds of the final measure or, where there is a target, of the
-    steps until it is reached (a run that never gets there needs infinitely many); what is equal in
-    that is told apart by the mean over the epochs. The chosen values stay among the settings.
+    Best is the least median over seeds of the final measure or, with a target, of the steps until
+    it is reached (infinite for a run that never reaches it); ties are broken by the mean of the
+    measure over the epochs. The chosen values stay among the settings.
 
-    On a function without a minimum (`data=saddle`) less is not better, only farther away: unless
-    there is a target, the middle one of the values is taken there, the same for all.
+    On a function without a minimum (`data=saddle`) less is not better, only farther away: without
+    a target the middle value is taken there, the same for all.
+
+    Args:
+        groups: the groups.
+        keys: the keys that are tuned.
+        measure: the name of the measure that is minimized.
+        target: the value of the measure to reach in the fewest steps.
 
     Raises:
-        ConfigError: a key does not tell the groups apart.
+        ConfigError: the groups do not differ in a key.
     """
     for key in keys:
         if key not in groups[0].settings:
             known = sorted(groups[0].settings)
             raise ConfigError(f"{key} does not differ between the runs{did_you_mean(key, known)}")
     values = {
-        key: list(dict.fromkeys(shown(group.settings[key]) for group in groups)) for key in keys
+        key: list(dict.fromkeys(format_setting(group.settings[key]) for group in groups))
+        for key in keys
     }
-    best: dict[tuple[str, ...], tuple[tuple[float, float], Group]] = {}
+    best: dict[str, tuple[tuple[float, float], Group]] = {}
     for group in groups:
-        rest = tuple(shown(value) for key, value in group.settings.items() if key not in keys)
+        name = group.label_without(keys)
         if target is None and not all(map(has_minimum, group.runs)):
-            score = _from_the_middle(group, values), 0.0
+            score = _distance_from_middle(group, values), 0.0
         else:
-            score = _score([read(run, measure, target) for run in group.runs], target is not None)
-        if rest not in best or score < best[rest][0]:
-            best[rest] = (score, group)
+            summaries = [summarize(run, measure, target) for run in group.runs]
+            score = _score(summaries, by_steps=target is not None)
+        if name not in best or score < best[name][0]:
+            best[name] = (score, group)
     return [group for _, group in best.values()]
 
 
-def _score(readings: Sequence[Reading], by_steps: bool) -> tuple[float, float]:
+def _score(summaries: Sequence[CurveSummary], *, by_steps: bool) -> tuple[float, float]:
     """Less is better; a number that is not known is worst."""
-    firsts = [reading.steps if by_steps else reading.final for reading in readings]
-    return _median(firsts), _median([reading.area for reading in readings])
+    firsts = [summary.steps if by_steps else summary.final for summary in summaries]
+    return _median(firsts), _median([summary.area for summary in summaries])
 
 
-def _from_the_middle(group: Group, values: Mapping[str, Sequence[str]]) -> float:
-    """How many places its values of some keys are away from the middle ones."""
-    places = [known.index(shown(group.settings[key])) for key, known in values.items()]
+def _distance_from_middle(group: Group, values: Mapping[str, Sequence[str]]) -> float:
+    """How many places a group's values of some keys are away from the middle of all values."""
+    places = [known.index(format_setting(group.settings[key])) for key, known in values.items()]
     middles = [(len(known) - 1) // 2 for known in values.values()]
     return sum(abs(place - middle) for place, middle in zip(places, middles, strict=True))
 

@@ -1,8 +1,8 @@
 """What can be said of a comparison, in words: who is best, better than whom, and how surely.
 
 Over seeds the best group is tested against each other one; over problems mean ranks are compared
-(Demsar 2006). Where there are too few seeds or problems for any result at 5 %, that is what is
-said, and how many it takes.
+(Demsar 2006). Where there are too few seeds or problems for any result at 5 %, the verdict says so,
+and how many it takes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from runner.compare.reading import Row
+from runner.compare.curve_summary import Row, table
+from runner.compare.problems import Problem, competitors
 from runner.statistics.ranks import (
     LEVEL,
     MOST_RANKED,
@@ -27,16 +28,24 @@ from runner.statistics.ranks import (
 )
 
 NAMED = 4
-"""So many groups are named in a sentence; the others are counted."""
+"""A sentence names this many groups and counts the others."""
 
 
 def over_seeds(rows: Sequence[Row], measure: str, tuned: bool = False) -> str:
-    """Whether the first of some rows, the best first, is better than the others.
+    """Say whether the best group is better than the others.
 
-    The Wilcoxon signed-rank test of runs paired by their seed, where all groups have the same seeds
-    and enough of them for it to be able to tell; else the Mann-Whitney test, which needs fewer, and
-    is on the safe side if seeds are shared. Holm's correction counts all pairs of groups, since
-    every one of them could have been the best.
+    The Wilcoxon signed-rank test of runs paired by their seed, if all groups have the same seeds
+    and enough of them for a result at 5 %; else the Mann-Whitney test, which needs fewer, and is
+    conservative if seeds are shared. Holm's correction counts all pairs of groups, since any of
+    them could have been the best.
+
+    Args:
+        rows: the groups in numbers, the best first.
+        measure: the name of the measure.
+        tuned: whether settings were tuned on the same seeds, which the verdict then says.
+
+    Returns:
+        Some sentences; empty for fewer than two groups with values.
     """
     known = [row for row in rows if not any(map(math.isnan, row.finals))]
     if len(known) < 2:
@@ -47,8 +56,8 @@ def over_seeds(rows: Sequence[Row], measure: str, tuned: bool = False) -> str:
         return "Some groups hold several runs with one seed, so no difference is tested."
     family = math.comb(len(known), 2)
     count = len(seeds[0])
-    together = len({frozenset(own) for own in seeds}) == 1
-    if together and least_signed_rank(count) * family <= LEVEL:
+    same_seeds = len({frozenset(own) for own in seeds}) == 1
+    if same_seeds and least_signed_rank(count) * family <= LEVEL:
         finals = [_by_seed(row) for row in known]
         values = [signed_rank(_differences(finals[0], other)) for other in finals[1:]]
         test = "Wilcoxon's signed-rank test, paired by seed"
@@ -58,11 +67,10 @@ def over_seeds(rows: Sequence[Row], measure: str, tuned: bool = False) -> str:
     else:
         return _too_few_seeds([len(own) for own in seeds], family)
     name = measure.replace("_", " ")
-    text = f"Best median final {name}: {_named(best)}. "
-    adjusted = holm(values, family)
-    text += _told_apart([_named(row) for row in others], adjusted)
+    text = f"Best median final {name}: {_name(best)}. "
+    text += _pairwise([_name(row) for row in others], holm(values, family))
     corrected = f", Holm's correction for {family} pairs" if family > 1 else ""
-    text += f" ({test}, {_some_seeds(seeds)} each{corrected}.)"
+    text += f" ({test}, {_seed_counts(seeds)} each{corrected}.)"
     if tuned:
         text += (
             " Tuned and tested on the same seeds, which flatters those with more to choose from."
@@ -70,15 +78,37 @@ def over_seeds(rows: Sequence[Row], measure: str, tuned: bool = False) -> str:
     return text
 
 
+def final_over_problems(problems: Sequence[Problem], measure: str) -> str:
+    """Say which competitor has the least final values over problems.
+
+    Args:
+        problems: the problems, with the group of each competitor.
+        measure: the name of the measure; the median over seeds of its final value is ranked.
+    """
+    finals = {
+        name: [
+            table([problem.groups[name]], measure)[0].median.final
+            if name in problem.groups
+            else math.inf
+            for problem in problems
+        ]
+        for name in competitors(problems)
+    }
+    return over_problems(finals, f"the median final {measure.replace('_', ' ')}")
+
+
 def over_problems(values: Mapping[str, Sequence[float]], what: str) -> str:
-    """Mean ranks over problems (1 is best) of what is compared, and which of them differ.
+    """Say the mean ranks of competitors over problems (1 is best), and which of them differ.
 
     The Friedman test and, only where it finds a difference, Nemenyi's critical difference between
     mean ranks.
 
     Args:
-        values: for each compared one its value on each problem; less is better.
-        what: the values' name.
+        values: for each competitor its value on each problem; less is better.
+        what: the name of the values.
+
+    Returns:
+        Some sentences; empty for fewer than two competitors or problems.
     """
     count, problems = len(values), len(next(iter(values.values()), ()))
     if count < 2 or problems < 2:
@@ -89,15 +119,15 @@ def over_problems(values: Mapping[str, Sequence[float]], what: str) -> str:
     text = f"Mean rank of {what} over {problems} problems: {_first(listed, 2 * NAMED)}. "
     if count > MOST_RANKED:
         return text + f"They are too many to be tested: at most {MOST_RANKED} are."
-    if not _can_tell(count, problems):
-        needed = next(n for n in range(problems, 1000) if _can_tell(count, n))
+    if not _can_differ(count, problems):
+        needed = next(n for n in range(problems, 1000) if _can_differ(count, n))
         return text + (
             f"{problems} problems cannot show a difference between {count} at 5 %: "
             f"use at least {needed}."
         )
     p = friedman(ranks)
     if p > LEVEL:
-        return text + f"Not told apart at 5 % (Friedman test, p = {p:.2g})."
+        return text + f"No significant difference at 5 % (Friedman test, p = {p:.2g})."
     limit = critical_difference(count, problems)
     best, *others = means
     far = [name for name in others if means[name] - means[best] >= limit]
@@ -107,8 +137,8 @@ def over_problems(values: Mapping[str, Sequence[float]], what: str) -> str:
     return text
 
 
-def _can_tell(compared: int, problems: int) -> bool:
-    """Whether so many problems could show a difference at all, were all ranks the same."""
+def _can_differ(compared: int, problems: int) -> bool:
+    """Whether this many problems could show a difference at all, with equal ranks on all."""
     same = math.factorial(compared) ** (problems - 1)
     return 1 / same <= LEVEL and critical_difference(compared, problems) <= compared - 1
 
@@ -121,14 +151,14 @@ def _too_few_seeds(counts: Sequence[int], family: int) -> str:
     return f"{few} {seeds} cannot show a difference{between} at 5 %: use at least {needed}."
 
 
-def _some_seeds(seeds: Sequence[Sequence[int]]) -> str:
+def _seed_counts(seeds: Sequence[Sequence[int]]) -> str:
     counts = {len(own) for own in seeds}
     least, most = min(counts), max(counts)
     return f"{least} seeds" if least == most else f"{least} to {most} seeds"
 
 
-def _named(row: Row) -> str:
-    """Without commas, since it stands between them."""
+def _name(row: Row) -> str:
+    """The label without commas, since commas separate the names in a sentence."""
     return row.group.label.replace(", ", " ")
 
 
@@ -139,28 +169,28 @@ def _by_seed(row: Row) -> list[float]:
 
 
 def _differences(first: Sequence[float], second: Sequence[float]) -> list[float]:
-    """Two that both diverged do not differ."""
+    """The differences of paired values; two infinite ones (both diverged) differ by 0."""
     return [0.0 if a == b else b - a for a, b in zip(first, second, strict=True)]
 
 
-def _told_apart(names: Sequence[str], values: Sequence[float]) -> str:
-    """Its verdict on the others, from corrected p-values."""
-    surely = [f"{x} (p = {p:.2g})" for x, p in zip(names, values, strict=True) if p <= LEVEL]
-    hardly = [f"{x} (p = {p:.2g})" for x, p in zip(names, values, strict=True) if p > LEVEL]
-    return f"At 5 % it is {_joined(surely, hardly)}."
+def _pairwise(names: Sequence[str], values: Sequence[float]) -> str:
+    """The verdict on the others, from corrected p-values."""
+    worse = [f"{x} (p = {p:.2g})" for x, p in zip(names, values, strict=True) if p <= LEVEL]
+    similar = [f"{x} (p = {p:.2g})" for x, p in zip(names, values, strict=True) if p > LEVEL]
+    return f"At 5 % it is {_joined(worse, similar)}."
 
 
-def _joined(surely: Sequence[str], hardly: Sequence[str]) -> str:
+def _joined(worse: Sequence[str], similar: Sequence[str]) -> str:
     parts = []
-    if surely:
-        parts.append(f"better than {_first(surely)}")
-    if hardly:
-        parts.append(f"not told apart from {_first(hardly)}")
+    if worse:
+        parts.append(f"better than {_first(worse)}")
+    if similar:
+        parts.append(f"not significantly different from {_first(similar)}")
     return "; ".join(parts)
 
 
 def _first(names: Sequence[str], count: int = NAMED) -> str:
-    """The first names, and how many more there are."""
-    shown = list(names[:count]) if len(names) > count + 1 else list(names)
-    rest = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {rest} others" if rest else "")
+    """The first names, and how many others there are."""
+    named = list(names[:count]) if len(names) > count + 1 else list(names)
+    rest = len(names) - len(named)
+    return ", ".join(named) + (f" and {rest} others" if rest else "")

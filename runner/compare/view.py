@@ -1,34 +1,33 @@
-"""What to draw of some runs: which figure, of which measure, against what, tuned over what.
+"""What to show of some runs: which figure, of which measure, against what, tuned over what.
 
-The figures are a table by name. `auto` takes the one that suits what differs between the runs.
+The fields of `View` are the keys `figure.*` of a sweep, the flags of `runner-compare` and the
+arguments of the Python API. The kinds of figures are one table, `KINDS`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.compare.curve import AXES, MEASURES
+from runner.compare.curve_summary import table
 from runner.compare.figures.animation import save_animation
-from runner.compare.figures.critical_batch_size import scaling_figure
-from runner.compare.figures.curves import (
-    curves_figure,
-    final_figure,
-    generalization_figure,
-    heat_map,
-    sweep_figure,
-)
-from runner.compare.figures.surface import suits, surface_figure
-from runner.compare.grouping import Group, check_keys, grouped, is_number
-from runner.compare.problems import PROBLEM, compared, problems
-from runner.compare.profile import Profile, profile, profile_figure
-from runner.compare.reading import table
+from runner.compare.figures.critical_batch_size import critical_batch_size_figure
+from runner.compare.figures.curves import MOST_LINES, curves_figure, generalization_figure
+from runner.compare.figures.final import final_figure
+from runner.compare.figures.heat_map import heat_map
+from runner.compare.figures.profile import profile_figure
+from runner.compare.figures.suited import numeric_keys, suited_kind
+from runner.compare.figures.surface import SurfaceFigure
+from runner.compare.grouping import Group, check_keys, group_runs
+from runner.compare.problems import PROBLEM, problems
+from runner.compare.profile import Profile, profile
 from runner.compare.runs import Run
 from runner.compare.tuning import tuned
-from runner.compare.verdict import over_problems, over_seeds
+from runner.compare.verdict import final_over_problems, over_problems, over_seeds
 from runner.config.keys import typed
 from runner.errors import ConfigError, did_you_mean
 from runner.measures import METRIC
@@ -37,115 +36,154 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-Kind = Literal[
-    "auto",
-    "curves",
-    "generalization",
-    "final",
-    "heat_map",
-    "surface",
-    "profile",
-    "critical_batch_size",
-]
+def _field(default: Any, words: str, *, flag: str = "", metavar: str = "") -> Any:
+    """A field of `View`.
+
+    Args:
+        default: its default, the same everywhere.
+        words: its meaning, for `runner-compare --help`.
+        flag: the name of the flag, if it is not that of the field.
+        metavar: what stands for a value in the help.
+    """
+    metadata = {"help": words, "flag": flag, "metavar": metavar}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """See `conf/hydra/sweeper/runner.yaml`."""
+    """What is drawn, tabulated and tested of some runs; each field says its meaning."""
 
-    kind: Kind = "auto"
-    measure: str | None = None
-    axes: tuple[str, ...] = ("iteration", "epoch")
-    by: tuple[str, ...] = ()
-    tune: tuple[str, ...] = ()
-    target: float | None = None
-    problem: tuple[str, ...] = ()
+    kind: str = _field("auto", "what is drawn, see below", flag="figure", metavar="KIND")
+    measure: str | None = _field(
+        None, "what is drawn, tabulated, tuned and tested", metavar="MEASURE"
+    )
+    axes: tuple[str, ...] = _field(
+        ("iteration", "epoch"),
+        f"of curves and profiles: a panel for each of {', '.join(AXES)}",
+        flag="axis",
+        metavar="AXIS,...",
+    )
+    by: tuple[str, ...] = _field(
+        (),
+        "what makes a group, as it is typed: optimizer,batch_size (default: what differs)",
+        metavar="KEY,...",
+    )
+    tune: tuple[str, ...] = _field(
+        (),
+        "of the values of these keep the best for each combination of the rest",
+        metavar="KEY,...",
+    )
+    target: float | None = _field(
+        None,
+        "tell how long the measure took to get there (default in a profile: for each problem "
+        "nearly the best that is reached within 75 % of the epochs)",
+        metavar="NUMBER",
+    )
+    problem: tuple[str, ...] = _field(
+        (),
+        "what makes a problem; the rest is compared by its ranks over problems or, with --figure "
+        "profile, by performance profiles (default there: data,model)",
+        metavar="KEY,...",
+    )
+
+    @property
+    def measured(self) -> str:
+        """The measure, or the default of the kind."""
+        return self.measure or KINDS[self.kind].measure
 
     def check(self) -> None:
-        """Check the names of the measure and of the axes, and that there is a target if needed.
+        """Check the names of the kind, the measure and the axes, and the target.
 
         Raises:
-            ConfigError: one is not known, or is missing.
+            ConfigError: a name is not known, or the target is missing or not finite.
         """
-        if self.measure is not None and self.measure not in MEASURES:
-            nearest = did_you_mean(self.measure, MEASURES)
-            raise ConfigError(f"the measure {self.measure} is not known{nearest}")
-        if self.kind not in FIGURES:
-            nearest = did_you_mean(self.kind, FIGURES)
-            raise ConfigError(f"the figure {self.kind} is not known{nearest}")
+        _check_name("figure", self.kind, KINDS)
+        if self.measure is not None:
+            _check_name("measure", self.measure, MEASURES)
         if not self.axes:
             raise ConfigError(f"a figure needs an axis at least: {', '.join(AXES)}")
+        for axis in self.axes:
+            _check_name("axis", axis, AXES)
         if self.target is not None and not math.isfinite(self.target):
             raise ConfigError(f"the target {self.target} must be a finite number")
-        for axis in self.axes:
-            if axis not in AXES:
-                raise ConfigError(f"the axis {axis} is not known{did_you_mean(axis, AXES)}")
-        if self.kind in NEED_TARGET and self.target is None:
+        if KINDS[self.kind].needs_target and self.target is None:
             raise ConfigError(f"the figure {self.kind} needs a target (figure.target=, --target)")
 
     def check_keys(self, configs: Iterable[Mapping[str, Any]]) -> None:
-        """Check the keys, before there are runs.
+        """Check the keys against the configs of runs, before there are runs.
 
         Raises:
-            ConfigError: one is in none of the configs.
+            ConfigError: a key is in none of the configs.
         """
-        check_keys(map(typed, configs), (*self.by, *self.tune), self.problem)
+        check_keys([typed(config) for config in configs], (*self.by, *self.tune), self.problem)
 
     def groups(self, runs: Sequence[Run]) -> list[Group]:
-        """The runs grouped, and of the groups the tuned ones (a profile tunes by itself).
+        """Group runs and, unless the kind tunes for each problem separately, keep the tuned groups.
 
         Raises:
-            ConfigError: a key of `by`, `tune` or `problem` is none that differs.
+            ConfigError: `by`, `tune` or `problem` has a key in which the runs do not differ.
         """
-        usual = (key for key in PROBLEM if any(key in run.config for run in runs))
-        first = self.problem or (tuple(usual) if self.kind == "profile" else ())
-        found = grouped(runs, self.by, first, self.tune)
-        if self.tune and self.kind != "profile":
-            found = tuned(found, self.tune, self.measure or METRIC, self.target)
+        by_problem = KINDS[self.kind].by_problem
+        usual = [key for key in PROBLEM if any(key in run.config for run in runs)]
+        found = group_runs(runs, self.by, self.problem or (usual if by_problem else ()), self.tune)
+        if self.tune and not by_problem:
+            found = tuned(found, self.tune, self.measured, self.target)
         return found
 
     def profile(self, groups: Sequence[Group], axis: str | None = None) -> Profile:
-        """The performance profile of some groups, in the unit of an axis (the first one's).
+        """Compute the performance profile of some groups.
+
+        Args:
+            groups: the groups.
+            axis: the times are in its unit; by default the first of `axes`.
 
         Raises:
             ConfigError: the groups are of one problem only, or there is nothing to compare.
         """
-        measure = self.measure or METRIC
-        found = problems(groups, measure, self.problem, self.tune, self.target)
-        return profile(found, measure, axis or self.axes[0])
+        found = problems(groups, self.measured, self.problem, self.tune, self.target)
+        return profile(found, self.measured, axis or self.axes[0])
 
     def verdict(self, groups: Sequence[Group]) -> str:
-        """What can be said of the groups, and how surely: over problems if there are, else seeds.
+        """Say which group is best, and how surely: over problems if there are any, else over seeds.
 
         Raises:
             ConfigError: see `profile`.
         """
-        if self.kind == "profile":
-            one = self.profile(groups)
-            return over_problems(one.ranked, f"the {one.unit} to the target")
-        measure = self.measure or METRIC
-        if not self.problem and "data" in groups[0].settings:
+        if KINDS[self.kind].by_problem:
+            found = self.profile(groups)
+            return over_problems(found.ranked, f"the {found.unit} to the target")
+        if self.problem:
+            divided = problems(groups, self.measured, self.problem, self.tune, self.target)
+            return final_over_problems(divided, self.measured)
+        if "data" in groups[0].settings:
             return "Values on different data do not compare; --problem data ranks over them."
-        if not self.problem:
-            return over_seeds(table(groups, measure), measure, bool(self.tune))
-        found = problems(groups, measure, self.problem, self.tune, self.target)
-        finals = {
-            name: [_final_median(problem.groups.get(name), measure) for problem in found]
-            for name in compared(found)
-        }
-        return over_problems(finals, f"the median final {measure.replace('_', ' ')}")
+        return over_seeds(table(groups, self.measured), self.measured, bool(self.tune))
+
+    def suited(self, groups: Sequence[Group]) -> View:
+        """The same view with the kind that suits the groups, if its own is `auto`."""
+        if self.kind != "auto":
+            return self
+        return dataclasses.replace(self, kind=suited_kind(groups, self.tune))
+
+    def drawn(self, groups: Sequence[Group]) -> list[Group]:
+        """The groups that the figure shows: of curves only the best, if there are many."""
+        view = self.suited(groups)
+        if view.kind != "curves" or len(groups) <= MOST_LINES:
+            return list(groups)
+        best = {id(row.group) for row in table(groups, view.measured)[:MOST_LINES]}
+        return [group for group in groups if id(group) in best]
 
     def draw(self, groups: Sequence[Group]) -> Figure:
-        """The figure of some groups.
+        """Draw the figure of some groups.
 
         Raises:
             ConfigError: this kind of figure cannot be drawn of them.
         """
-        return FIGURES[self.kind](groups, self)
+        return KINDS[self.kind].draw(groups, self)
 
     def moves(self, groups: Sequence[Group]) -> bool:
-        """Whether the figure of some groups can be drawn as an animation, too."""
-        return self.kind == "surface" or (self.kind == "auto" and suits(groups, self.tune))
+        """Whether the figure of some groups can also be an animation."""
+        return KINDS[self.suited(groups).kind].moves
 
     def animate(self, groups: Sequence[Group], file: Path) -> None:
         """Write the figure of some groups as an animation, a GIF.
@@ -155,46 +193,55 @@ class View:
             OSError: the file cannot be written.
         """
         if not self.moves(groups):
-            raise ConfigError(f"{file}: only the figure surface can be animated, not {self.kind}")
+            moving = " or ".join(name for name, kind in KINDS.items() if kind.moves)
+            raise ConfigError(f"{file}: only the figure {moving} can be animated, not {self.kind}")
         save_animation(groups, self.tune, file)
 
 
-NEED_TARGET = ("critical_batch_size",)
-"""The kinds that show how long it takes to reach a target."""
+def _check_name(what: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise ConfigError(f"the {what} {name} is not known{did_you_mean(name, known)}")
 
 
-def _final_median(group: Group | None, measure: str) -> float:
-    """Infinite where there was no run."""
-    return math.inf if group is None else table([group], measure)[0].median.final
+def _axes_of_numbers(groups: Sequence[Group], view: View, count: int) -> list[str]:
+    """The first numbers, to be the axes of a figure.
+
+    Raises:
+        ConfigError: there are too few.
+    """
+    keys = numeric_keys(groups, view.tune)
+    if len(keys) < count:
+        raise ConfigError(
+            f"the figure {view.kind} needs {'a number' if count == 1 else 'two numbers'} that "
+            f"differ between the runs; there {'is one' if len(keys) == 1 else 'is none'}"
+        )
+    return keys[:count]
 
 
 def _auto(groups: Sequence[Group], view: View) -> Figure:
-    if suits(groups, view.tune):
-        return _surface(groups, view)
-    return sweep_figure(groups, view.measure or METRIC)
+    return view.suited(groups).draw(groups)
 
 
 def _curves(groups: Sequence[Group], view: View) -> Figure:
-    return curves_figure(groups, view.measure or "train_loss", view.axes)
+    return curves_figure(view.drawn(groups), view.measured, view.axes)
 
 
 def _generalization(groups: Sequence[Group], view: View) -> Figure:
-    return generalization_figure(groups, view.measure or "validation_loss")
+    return generalization_figure(groups, view.measured)
 
 
 def _final(groups: Sequence[Group], view: View) -> Figure:
-    """Against the first number that is not tuned."""
-    (key, *_) = _numbers(groups, view, 1)
-    return final_figure(groups, view.measure or METRIC, key)
+    (key,) = _axes_of_numbers(groups, view, 1)
+    return final_figure(groups, view.measured, key, view.tune)
 
 
 def _heat_map(groups: Sequence[Group], view: View) -> Figure:
-    across, up, *_ = _numbers(groups, view, 2)
-    return heat_map(groups, view.measure or METRIC, across, up)
+    across, up = _axes_of_numbers(groups, view, 2)
+    return heat_map(groups, view.measured, across, up)
 
 
 def _surface(groups: Sequence[Group], view: View) -> Figure:
-    return surface_figure(groups, view.tune)
+    return SurfaceFigure(groups, view.tune).figure
 
 
 def _profile(groups: Sequence[Group], view: View) -> Figure:
@@ -203,31 +250,38 @@ def _profile(groups: Sequence[Group], view: View) -> Figure:
 
 def _critical_batch_size(groups: Sequence[Group], view: View) -> Figure:
     assert view.target is not None  # see `check`
-    return scaling_figure(groups, view.measure or METRIC, view.target, view.tune)
+    return critical_batch_size_figure(groups, view.measured, view.target, view.tune)
 
 
-def _numbers(groups: Sequence[Group], view: View, count: int) -> list[str]:
-    """The keys that are numbers in all groups."""
-    keys = [
-        key
-        for key in groups[0].settings
-        if key not in view.tune and all(is_number(group.settings[key]) for group in groups)
-    ]
-    if len(keys) < count:
-        raise ConfigError(
-            f"the figure {view.kind} needs {'a number' if count == 1 else 'two numbers'} that "
-            f"differ between the runs; there {'is one' if len(keys) == 1 else 'is none'}"
-        )
-    return keys
+class Kind(NamedTuple):
+    """A kind of figure.
+
+    Attributes:
+        about: what it shows, for the help.
+        draw: draws it.
+        measure: what it shows where no measure is chosen.
+        needs_target: whether it shows how long it takes to reach a target.
+        moves: whether it can also be an animation.
+        by_problem: whether it compares on several problems, and tunes for each separately.
+    """
+
+    about: str
+    draw: Callable[[Sequence[Group], View], Figure]
+    measure: str = METRIC
+    needs_target: bool = False
+    moves: bool = False
+    by_problem: bool = False
 
 
-FIGURES: Mapping[str, Callable[[Sequence[Group], View], Figure]] = {
-    "auto": _auto,
-    "curves": _curves,
-    "generalization": _generalization,
-    "final": _final,
-    "heat_map": _heat_map,
-    "surface": _surface,
-    "profile": _profile,
-    "critical_batch_size": _critical_batch_size,
+KINDS: Mapping[str, Kind] = {
+    "auto": Kind("the kind that suits what differs; curves show train_loss", _auto),
+    "curves": Kind("a measure against the axes", _curves, "train_loss"),
+    "generalization": Kind("training beside validation", _generalization, "validation_loss"),
+    "final": Kind("final values against a number", _final),
+    "heat_map": Kind("final values for two numbers", _heat_map),
+    "surface": Kind("paths over the contours of a surface", _surface, moves=True),
+    "profile": Kind("times to a target over problems", _profile, by_problem=True),
+    "critical_batch_size": Kind(
+        "steps to a target against the batch size", _critical_batch_size, needs_target=True
+    ),
 }

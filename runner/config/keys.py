@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 SEED = "seed"
-"""The key of a run's seed: runs that differ in nothing else repeat one experiment."""
+"""The key of the seed: runs that differ in nothing else are repetitions of one experiment."""
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings with dotted keys: `{"optimizer.name": "adam", ...}`."""
+    """Flatten nested settings to dotted keys: `{"optimizer.name": "adam", ...}`."""
     settings: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, Mapping):
@@ -21,7 +21,7 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def typed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with keys as they are typed: `{"optimizer": "adam", "batch_size": 64, ...}`."""
+    """Flatten settings to keys as typed: `{"optimizer": "adam", "batch_size": 64, ...}`."""
     settings: dict[str, Any] = {}
     for key, value in flat(config).items():
         *path, last = key.split(".")
@@ -36,11 +36,16 @@ def typed(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def hyperparameters(config: Mapping[str, Any], batch_size: int | None = None) -> dict[str, Any]:
-    """What the HPARAMS tab calls the settings: as typed, but the batch size as a number.
+    """Flatten settings for TensorBoard's HPARAMS tab: as typed, but the batch size as a number.
 
-    Its views leave out a run that has no value on one of their axes, and a word among numbers makes
-    words of all of them. So `batch_size=full` is a number too; the option is `batch_size.name`, and
-    what not every option has (dropping a remainder, micro-batches) is there for all.
+    The views of that tab leave out a run without a value on one of their axes, and a word among
+    numbers turns all of them into words. So `batch_size=full` is a number too; the option is
+    `batch_size.name`, and keys that only some options have (dropping a remainder, micro-batches)
+    are present for all.
+
+    Args:
+        config: the nested settings.
+        batch_size: the number of examples in the first batch; None leaves the keys as typed.
     """
     option = config.get("batch_size")
     if batch_size is None or not isinstance(option, Mapping):

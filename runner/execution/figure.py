@@ -8,10 +8,10 @@ from pathlib import Path
 
 import matplotlib.backends.backend_agg
 import matplotlib.backends.backend_svg
-import matplotlib.figure  # noqa: F401 - what drawing is going to need, while programs compile
+import matplotlib.figure  # noqa: F401 - imported while programs compile, for drawing later
 
 from runner import files
-from runner.compare.figures.curves import save
+from runner.compare.figures.style import save
 from runner.compare.runs import find
 from runner.compare.view import View
 from runner.errors import ConfigError
@@ -20,13 +20,18 @@ from runner.record.events import EventFile
 
 
 def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
-    """Draw the runs in some directories into a folder.
+    """Draw the figure of a sweep.
+
+    Args:
+        directories: where its runs were recorded.
+        folder: where the figure goes, in the formats of `runner.files`.
+        view: what is drawn.
 
     Returns:
-        The picture; None where there is nothing to compare.
+        The figure as a file; None if there are not two runs to compare.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: a file cannot be written.
         ConfigError: this kind of figure cannot be drawn of these runs.
     """
     try:
@@ -41,16 +46,16 @@ def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
     figure = view.draw(groups)
     for name in files.SWEEP_FIGURES:
         save(figure, folder / name)
-        figure.set_layout_engine("none")  # as it has been laid out; to do it again takes as long
+        figure.set_layout_engine("none")  # the layout of the first file; another takes as long
     if view.moves(groups):
         view.animate(groups, folder / files.SWEEP_ANIMATION)
-    with contextlib.suppress(OSError):  # the figure itself is there
+    with contextlib.suppress(OSError):  # the files of the figure exist
         show(folder / files.SWEEP_FIGURES[0])
     return folder / files.SWEEP_FIGURES[0]
 
 
 def show(file: Path) -> None:
-    """Put a picture under TensorBoard's IMAGES, in the place of an earlier one in its folder.
+    """Put a picture under TensorBoard's IMAGES, instead of an earlier one of its folder.
 
     Raises:
         OSError: its event file cannot be written.

@@ -14,7 +14,6 @@ _T_QUANTILES = (
     2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
 )
 # fmt: on
-# fmt: on
 _NORMAL_QUANTILE = 1.960
 
 
@@ -24,7 +23,7 @@ def t_quantile(freedom: int) -> float:
 
 
 def interval_factor(count: int) -> float:
-    """What times the standard deviation is half the width of a mean's interval: t / sqrt(n)."""
+    """The factor t / sqrt(n): times the standard deviation, half the width of a mean's interval."""
     return t_quantile(count - 1) / math.sqrt(count)
 
 

@@ -1,8 +1,8 @@
-"""How surprising a difference would be if there were none: rank tests, over seeds and problems.
+"""Rank tests of differences, over seeds and over problems.
 
-All of them look at ranks only, so that they ask for no normal distribution, and a diverged run,
-which counts as infinitely bad, takes part like any other. p-values are two-sided, and exact where
-that can be counted: with few seeds nothing else would be honest.
+They use ranks only: they assume no normal distribution, and a diverged run, whose value is
+infinite, takes part like any other. p-values are two-sided, and exact where the outcomes can be
+counted: with few seeds an approximation would be wrong.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 LEVEL = 0.05
 _COUNTED = 60
-"""Up to this many values all outcomes are counted; above, the normal approximation is as good."""
+"""Up to this many values all outcomes are counted; for more the normal approximation is as good."""
 _PERMUTATIONS = 20_000
 
-# The 95 % quantiles of the studentized range for infinite freedom, over the root of 2, for 2 to 20.
+# The 95 % quantiles of the studentized range for infinite freedom, divided by sqrt(2), for 2 to 20.
 # fmt: off
 _NEMENYI = (
     1.960, 2.344, 2.569, 2.728, 2.850, 2.948, 3.031, 3.102, 3.164, 3.219,
@@ -30,7 +30,7 @@ MOST_RANKED = len(_NEMENYI) + 1
 
 
 def midranks(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """The rank of each value along the last axis, 1 for the least; equal ones share the mean."""
+    """Compute the rank of each value along the last axis: 1 for the least, the mean for ties."""
     found = np.asarray(values, float)
     below = (found[..., None, :] < found[..., :, None]).sum(-1)
     equal = (found[..., None, :] == found[..., :, None]).sum(-1)
@@ -38,7 +38,7 @@ def midranks(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def rank_sum(first: Sequence[float], second: Sequence[float]) -> float:
-    """The p-value of two samples being of one distribution: the Mann-Whitney test.
+    """Compute the p-value of two samples having one distribution: the Mann-Whitney test.
 
     The statistic is the sum of the ranks of the first among all. Every choice of n of the
     n + m values is equally likely to be the first. Mann & Whitney 1947; ties have their mean rank.
@@ -59,7 +59,7 @@ def rank_sum(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def signed_rank(differences: Sequence[float]) -> float:
-    """The p-value of paired differences lying evenly around 0: the signed-rank test.
+    """Compute the p-value of paired differences being symmetric around 0: the signed-rank test.
 
     The statistic is the sum of the ranks of the positive ones. Every choice of signs is equally
     likely. Wilcoxon 1945; differences of 0 are left out, ties have their mean rank.
@@ -80,20 +80,24 @@ def signed_rank(differences: Sequence[float]) -> float:
 
 
 def least_rank_sum(first: int, second: int) -> float:
-    """The least p that `rank_sum` can give for so many values: 2 / C(n + m, n)."""
+    """The least p-value of `rank_sum` for n and m values: 2 / C(n + m, n)."""
     return min(1.0, 2 / math.comb(first + second, first))
 
 
 def least_signed_rank(pairs: int) -> float:
-    """The least p that `signed_rank` can give for so many pairs: 2 / 2^n."""
+    """The least p-value of `signed_rank` for n pairs: 2 / 2^n."""
     return min(1.0, 2 / 2**pairs)
 
 
 def holm(values: Sequence[float], family: int) -> list[float]:
-    """p-values corrected for there being `family` comparisons, of which these are some.
+    """Correct p-values for the number of comparisons (Holm 1979).
 
-    The i-th least p counts (family - i + 1) times, and no less than the one before. Holm 1979. The
-    comparisons that are left out could only make the factors smaller.
+    The i-th least p-value is multiplied by (family - i + 1), and is no less than the one before.
+    Comparisons that are left out could only make the factors smaller.
+
+    Args:
+        values: p-values of some comparisons.
+        family: the number of all comparisons.
     """
     adjusted = [1.0] * len(values)
     worst = 0.0
@@ -104,10 +108,13 @@ def holm(values: Sequence[float], family: int) -> list[float]:
 
 
 def friedman(ranks: npt.NDArray[np.float64]) -> float:
-    """The p-value of ranks (problems x compared) being in no order: the Friedman test.
+    """Compute the p-value of there being no order among competitors: the Friedman test.
 
-    By the sum of the squares of the rank sums, among all orders within each problem or, where there
-    are too many, 20,000 drawn ones. Friedman 1937, as a permutation test.
+    A permutation test (Friedman 1937): the statistic is the sum of the squares of the rank sums,
+    compared among all orders within each problem or, if they are too many, 20,000 random ones.
+
+    Args:
+        ranks: an array [problems, competitors].
     """
     problems, compared = ranks.shape
     observed = (ranks.sum(0) ** 2).sum() - 1e-9
@@ -125,9 +132,13 @@ def friedman(ranks: npt.NDArray[np.float64]) -> float:
 
 
 def critical_difference(compared: int, problems: int) -> float:
-    """How far mean ranks must lie apart at 5 %: q sqrt(k (k + 1) / (6 N)), for k from 2 to 20.
+    """The least significant difference of mean ranks at 5 %: q sqrt(k (k + 1) / (6 N)).
 
     Nemenyi 1963, after Demsar 2006, section 3.2.2.
+
+    Args:
+        compared: the number k of competitors, from 2 to 20.
+        problems: the number N of problems.
     """
     return _NEMENYI[compared - 2] * math.sqrt(compared * (compared + 1) / (6 * problems))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,11 @@ import scipy.stats
 import runner
 from runner.compare.cli import run_command_line
 from runner.compare.curve import AXES, POINTS, band, curve, smoothed, thinned
-from runner.compare.figures.curves import curves_figure, generalization_figure, sweep_figure
-from runner.compare.grouping import grouped
-from runner.compare.reading import read, table
+from runner.compare.curve_summary import summarize, table
+from runner.compare.figures.curves import curves_figure, generalization_figure
+from runner.compare.grouping import group_runs
 from runner.compare.runs import Run, find
-from runner.compare.tables import cells, render
+from runner.compare.tables import group_cells, render
 from runner.compare.tuning import tuned
 from runner.compare.view import View
 from runner.engine.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
@@ -112,6 +113,25 @@ def test_nothing_to_compare_is_an_error(make: bool, tmp_path: Path) -> None:
         find([tmp_path / "x"])
 
 
+def test_a_copy_of_a_run_is_not_another_repetition(tmp_path: Path) -> None:
+    """An interval over seeds must not count it; another run of the same config is kept."""
+    for seed, level in enumerate((1.0, 2.0)):
+        leave(tmp_path / f"s{seed}", [level] * 20, seed=seed)
+    shutil.copytree(tmp_path / "s0", tmp_path / "t0")
+    time.sleep(0.002)
+    leave(tmp_path / "u0", [1.0] * 20, seed=0)
+    found = find([tmp_path])
+    assert [run.directory.name for run in found.runs if run.directory] == ["s0", "s1", "u0"]
+    assert found.left_out == [f"{tmp_path / 't0'}: a copy of {tmp_path / 's0'}"]
+
+
+def test_a_run_without_a_record_has_a_config_and_no_curves() -> None:
+    run = Run(None, {}, {"seed": 3, "optimizer": {"name": "adam"}})
+    assert (run.status, run.seed, run.metric) == ("not run", 3, None)
+    assert run.settings == {"seed": 3, "optimizer": "adam"}
+    assert (len(run.steps), len(run.epochs), len(run.path)) == (0, 0, 0)
+
+
 # --- grouping ---------------------------------------------------------------------------------
 
 
@@ -121,21 +141,24 @@ def test_runs_are_grouped_by_what_tells_them_apart(tmp_path: Path) -> None:
         leave(tmp_path / f"s{seed}", [1.0] * 10, seed=seed, **optimizer("sgd", 0.1))
         leave(tmp_path / f"a{seed}", [1.0] * 10, seed=seed, **optimizer("adam", 0.1, b1=0.9))
         leave(tmp_path / f"b{seed}", [1.0] * 10, seed=seed, **optimizer("adam", 0.01, b1=0.9))
-    groups = grouped(find([tmp_path]).runs)
+    groups = group_runs(find([tmp_path]).runs)
     assert [group.label for group in groups] == ["adam, 0.01", "adam, 0.1", "sgd, 0.1"]
     assert [len(group.runs) for group in groups] == [2, 2, 2]
     assert list(groups[0].settings) == ["optimizer", "optimizer.learning_rate"]
-    by_name = grouped(find([tmp_path]).runs, ["optimizer"])
+    by_name = group_runs(find([tmp_path]).runs, ["optimizer"])
     assert [(group.label, len(group.runs)) for group in by_name] == [("adam", 4), ("sgd", 2)]
     with pytest.raises(ConfigError, match="did you mean optimizer"):
-        grouped(find([tmp_path]).runs, ["optimzer"])
+        group_runs(find([tmp_path]).runs, ["optimzer"])
+    with pytest.raises(ConfigError) as error:
+        group_runs(find([tmp_path]).runs, ["xyz"])
+    assert str(error.value).endswith("choose from optimizer, optimizer.learning_rate")
 
 
 def test_batch_sizes_are_named_as_they_are_typed(tmp_path: Path) -> None:
     for size in (64, 8):
         leave(tmp_path / str(size), [1.0] * 10, batch_size={"name": "mini", "size": size})
     leave(tmp_path / "full", [1.0] * 10, batch_size={"name": "full"})
-    groups = grouped(find([tmp_path]).runs)
+    groups = group_runs(find([tmp_path]).runs)
     assert [group.settings for group in groups] == [{"batch_size": x} for x in (8, 64, "full")]
 
 
@@ -179,7 +202,7 @@ def test_the_band_of_two_seeds_is_their_range(tmp_path: Path) -> None:
     assert mean is not None
     np.testing.assert_allclose([mean.low[0], mean.mean[0], mean.high[0]], [1, 2, 4], rtol=1e-6)
     (words,) = [
-        text.get_text() for text in curves_figure(grouped(runs), "train_loss", ["epoch"]).texts
+        text.get_text() for text in curves_figure(group_runs(runs), "train_loss", ["epoch"]).texts
     ]
     assert words.startswith("geometric mean of 2 seeds; band of 2 seeds: from one to the other")
 
@@ -201,7 +224,7 @@ def test_a_diverged_run_is_marked_and_does_not_bend_the_mean(tmp_path: Path) -> 
     mean = band([curve(run, "train_loss", "iteration") for run in find([tmp_path]).runs])
     assert mean is not None
     np.testing.assert_array_equal(mean.mean, np.full(30, 2.0))
-    assert read(run_of(wild), "train_loss").final == np.inf
+    assert summarize(run_of(wild), "train_loss").final == np.inf
 
 
 @pytest.mark.parametrize("points", [1, 30, 1000])
@@ -230,28 +253,28 @@ def test_the_numbers_of_a_run(tmp_path: Path) -> None:
     """A loss that falls from 3 to 0.1 in a straight line over three epochs."""
     losses = np.linspace(3.0, 0.1, 30)
     run = run_of(leave(tmp_path / "a", losses))
-    reading = read(run, "train_loss", target=0.95)
-    assert reading.final == pytest.approx(0.1)
-    assert reading.best == pytest.approx(0.1)
-    assert reading.area == pytest.approx(losses.mean(), rel=1e-3)
+    summary = summarize(run, "train_loss", target=0.95)
+    assert summary.final == pytest.approx(0.1)
+    assert summary.best == pytest.approx(0.1)
+    assert summary.area == pytest.approx(losses.mean(), rel=1e-3)
     first = int(np.flatnonzero(losses <= 0.95)[0])
-    assert (reading.steps, reading.epochs) == (first, first / PER_EPOCH)
-    assert reading.seconds == pytest.approx(first + 1)
-    assert read(run, "validation_error", target=0.01).steps == 30
-    assert read(run, "train_loss", target=0.0).steps == np.inf
+    assert (summary.steps, summary.epochs) == (first, first / PER_EPOCH)
+    assert summary.seconds == pytest.approx(first + 1)
+    assert summarize(run, "validation_error", target=0.01).steps == 30
+    assert summarize(run, "train_loss", target=0.0).steps == np.inf
 
 
 def test_the_table_has_medians_and_counts_who_got_there(tmp_path: Path) -> None:
     for seed, end in enumerate((0.1, 0.2, 0.9)):
         leave(tmp_path / f"a{seed}", np.linspace(3, end, 30), seed=seed, **optimizer("adam", 0.1))
     leave(tmp_path / "s", np.full(30, 2.0), **optimizer("sgd", 0.1))
-    best, worst = table(grouped(find([tmp_path]).runs), "train_loss", target=0.5)
+    best, worst = table(group_runs(find([tmp_path]).runs), "train_loss", target=0.5)
     assert best.group.label == "adam"
     assert best.median.final == pytest.approx(0.2)
     assert (best.reached, worst.reached) == (2, 0)
     expected = scipy.stats.t.ppf(0.975, 2) * scipy.stats.sem([0.1, 0.2, 0.9])
     assert best.half_width == pytest.approx(expected, rel=1e-3)
-    lines = cells([best, worst], "train_loss", 0.5)
+    lines = group_cells([best, worst], "train_loss", 0.5)
     assert lines[1][0] == "adam"
     assert lines[2][-5:] == ["never", "never", "never", "0/1", "1 finished"]
     assert list(csv.reader(io.StringIO(render(lines, "csv")))) == lines
@@ -275,7 +298,7 @@ def test_tuning_keeps_the_best_of_each(tmp_path: Path) -> None:
                 leave(tmp_path / f"{name}{rate}{seed}", losses, seed=seed, **optimizer(name, rate))
     # Reaches 2.5 at once, and does not stay there.
     leave(tmp_path / "early", [2.5] * 9 + [4.0] * 21, **optimizer("sgd", 7.0))
-    groups = grouped(find([tmp_path]).runs)
+    groups = group_runs(find([tmp_path]).runs)
     rate = "optimizer.learning_rate"
     best = tuned(groups, [rate], "train_loss")
     assert {group.label for group in best} == {"adam, 0.01", "sgd, 0.1"}
@@ -289,6 +312,36 @@ def test_tuning_keeps_the_best_of_each(tmp_path: Path) -> None:
         View("heat_map").draw(groups)
 
 
+def test_the_values_of_settings_are_written_as_typed(tmp_path: Path) -> None:
+    """In a table and in a figure; a tuned setting does not make a line."""
+    for size in (8, 64):
+        for on in (True, False):
+            # Of each size another rate is best.
+            for rate, end in ((0.1, size / 64), (0.01, 0.5)):
+                settings = {"nesterov": on, "rate": rate}
+                name = {"batch_size": {"name": "mini", "size": size}}
+                leave(tmp_path / f"{size}{on}{rate}", [end] * 20, extra=settings, **name)
+    view = View("final", "train_loss", tune=("extra.rate",))
+    groups = view.groups(find([tmp_path]).runs)
+    figure = view.draw(groups)
+    assert [text.get_text() for text in figure.legends[0].texts] == ["false", "true"]
+    assert figure.legends[0].get_title().get_text() == "extra.nesterov"
+    lines = group_cells(table(groups, "train_loss"), "train_loss", None)
+    assert {line[lines[0].index("extra.nesterov")] for line in lines[1:]} == {"false", "true"}
+
+
+def test_of_many_curves_the_best_are_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(15):
+        leave(tmp_path / f"{number:02}", [20.0 - number] * 20, **optimizer(f"o{number:02}", 1))
+    groups = group_runs(find([tmp_path]).runs)
+    (legend,) = View("curves").draw(groups).legends
+    assert [text.get_text() for text in legend.texts] == [f"o{n:02}" for n in range(3, 15)]
+    assert run_command_line([str(tmp_path), "--output", str(tmp_path / "a.png")]) == 0
+    assert "Drawn:  the best 12 of 15 groups" in capsys.readouterr().out
+
+
 # --- figures ----------------------------------------------------------------------------------
 
 
@@ -299,7 +352,7 @@ def test_a_panel_an_axis_and_a_line_a_group(tmp_path: Path) -> None:
                 tmp_path / f"{name}{seed}", np.linspace(3, 1, 200), seed=seed, **optimizer(name, 1)
             )
     leave(tmp_path / "w", [2.0, 9.0, np.inf], status="diverged", planned=200, **optimizer("rms", 1))
-    groups = grouped(find([tmp_path]).runs)
+    groups = group_runs(find([tmp_path]).runs)
     figure = curves_figure(groups, "train_loss", ("iteration", "epoch"))
     labels = [panel.get_xlabel() for panel in figure.axes]
     assert labels == ["iterations", "epochs"]
@@ -318,12 +371,12 @@ def test_the_figure_suits_what_was_swept(tmp_path: Path) -> None:
             both = {**optimizer("sgd", rate), "schedule": {"name": "exp", "rate": decay}}
             leave(tmp_path / "two" / f"{i}{j}", [1.0 + i] * 20, **both)
         leave(tmp_path / "one" / str(i), [1.0 + i] * 20, **optimizer("sgd", rate))
-    one = sweep_figure(grouped(find([tmp_path / "one"]).runs), "validation_error")
+    one = View().draw(group_runs(find([tmp_path / "one"]).runs))
     (panel,) = one.axes
     assert (panel.get_xlabel(), panel.get_xscale()) == ("optimizer.learning_rate", "log")
-    few = sweep_figure(grouped(find([tmp_path / "one"]).runs)[:5], "validation_error")
+    few = View().draw(group_runs(find([tmp_path / "one"]).runs)[:5])
     assert [panel.get_xlabel() for panel in few.axes] == ["iterations", "epochs"]
-    two = sweep_figure(grouped(find([tmp_path / "two"]).runs), "validation_error")
+    two = View().draw(group_runs(find([tmp_path / "two"]).runs))
     assert two.axes[0].get_images()[0].get_array().shape == (3, 7)
 
 
@@ -357,7 +410,7 @@ def test_the_command_leaves_a_figure_and_a_table(
     assert (tmp_path / "comparison.png").read_bytes()[:4] == b"\x89PNG"
     assert "<svg" in (tmp_path / "comparison.svg").read_text()
     assert run_command_line([str(tmp_path), "--table", "csv"]) == 0
-    assert capsys.readouterr().out.startswith("optimizer.learning_rate,final train loss")
+    assert capsys.readouterr().out.startswith("optimizer.learning_rate,final validation error")
 
 
 @pytest.mark.parametrize(
@@ -396,7 +449,7 @@ def test_a_hundred_seeds_are_one_line(tmp_path: Path) -> None:
         (copy / "summary.json").write_text(json.dumps(summary))
     found = find([tmp_path])
     assert len(found.runs) == 100
-    (row,) = table(grouped(found.runs), "train_loss")
+    (row,) = table(group_runs(found.runs), "train_loss")
     assert row.median.final == pytest.approx(np.linspace(3, 1, 200)[-3:].mean())
 
 

@@ -12,7 +12,8 @@ from test_compare import leave, optimizer
 
 import runner
 from runner.compare.cli import run_command_line
-from runner.compare.profile import R_MAX, cells
+from runner.compare.profile import R_MAX
+from runner.compare.tables import profile_cells
 from runner.compare.view import View
 from runner.errors import ConfigError
 
@@ -114,10 +115,24 @@ def test_what_nobody_reaches_and_what_was_not_run(tmp_path: Path) -> None:
     found = runner.load(tmp_path).profile(measure="train_loss", target=0.5)
     np.testing.assert_array_equal(found.ratios, [[math.inf, math.nan], [1.0, math.inf]])
     assert found.scores == {"sgd": 0.5, "adam": 0.0}
-    assert cells(found)[1:3] == [
+    assert profile_cells(found)[1:3] == [
         ["sgd", "0.50", "1/2", "0", "never"],
         ["adam", "0.00", "1/2", "10", "not run"],
     ]
+
+
+def test_a_target_that_is_met_before_training_is_pointed_out(tmp_path: Path) -> None:
+    """All who are there at once have the best ratio, so that the problem measures no speed."""
+    for problem, at in (("digits", 0), ("mnist", 10)):
+        for name in ("adam", "sgd"):
+            leave(tmp_path / f"{problem}{name}", fall(at), **optimizer(name, 1), **data(problem))
+    runs = runner.load(tmp_path)
+    found = runs.profile(measure="train_loss", target=0.5)
+    assert found.scores == {"adam": 1.0, "sgd": 1.0}
+    assert profile_cells(found)[-1][3:] == ["<= 0.5 (met at step 0)", "<= 0.5"]
+    figure = runs.figure("train_loss", kind="profile", target=0.5)
+    (note,) = [text.get_text() for text in figure.texts]
+    assert note.endswith("target met at step 0 on 1")
 
 
 def test_the_figure_says_the_scores(study: Path) -> None:
@@ -143,7 +158,9 @@ def test_the_command_prints_scores_and_ranks(
     assert "Mean rank of the steps to the target over 4 problems: adam 1.38" in out
     over = ["--problem", "data", "--tune", RATE, "--table", "markdown"]
     assert run_command_line([str(study), *over]) == 0
-    assert "Mean rank of the median final train loss over 4 problems" in capsys.readouterr().out
+    assert (
+        "Mean rank of the median final validation error over 4 problems" in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(

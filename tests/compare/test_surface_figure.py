@@ -11,10 +11,16 @@ import pytest
 from PIL import Image
 
 from runner.compare.cli import run_command_line
-from runner.compare.figures.surface import Picture, suits
-from runner.compare.grouping import grouped
+from runner.compare.figures.surface import SurfaceFigure, suits
+from runner.compare.grouping import group_runs
 from runner.compare.runs import Run, find
-from runner.compare.surface_paths import levels, points_of, route, surface_of, window
+from runner.compare.surface_paths import (
+    choose_window,
+    contour_levels,
+    finite_points,
+    surface_of,
+    visible_path,
+)
 from runner.compare.tuning import tuned
 from runner.compare.view import View
 from runner.data import Ravine, Saddle
@@ -104,7 +110,7 @@ def test_a_panel_a_surface_and_a_line_an_optimizer(sweep: Path) -> None:
 
 
 def test_no_rate_is_best_on_a_saddle_so_all_take_the_middle_one(sweep: Path) -> None:
-    groups = grouped(runs_in(sweep))
+    groups = group_runs(runs_in(sweep))
     chosen = {
         (group.settings["data"], group.settings["optimizer"]): group.settings[RATE]
         for group in tuned(groups, [RATE], "validation_loss")
@@ -119,10 +125,10 @@ def test_no_rate_is_best_on_a_saddle_so_all_take_the_middle_one(sweep: Path) -> 
 
 def test_what_runs_away_is_cut_off_where_it_leaves() -> None:
     wild, tame = descent("ravine", 0.1), descent("ravine", 0.03)
-    shown = window([Ravine()], [wild, tame])
+    shown = choose_window([Ravine()], [wild, tame])
     assert (shown.high - shown.low).max() < 15
     assert shown.holds(tame).all()
-    cut = route(wild, shown, diverged=False)
+    cut = visible_path(wild, shown, diverged=False)
     assert cut.left
     assert len(cut.points) < len(wild)
     edge = cut.points[-1]
@@ -131,18 +137,18 @@ def test_what_runs_away_is_cut_off_where_it_leaves() -> None:
     last, part = divmod(cut.steps[-1], 1)
     here, there = wild[int(last) : int(last) + 2]
     np.testing.assert_allclose(edge, here + part * (there - here), atol=1e-9)
-    whole = route(tame, shown, diverged=False)
+    whole = visible_path(tame, shown, diverged=False)
     assert not whole.left
     np.testing.assert_array_equal(whole.points, tame)
 
 
 def test_contours_lie_in_equal_ratios_above_the_minimum() -> None:
     values = np.linspace(3.0, 1003.0, 10_001)
-    lines = levels(values, 3.0)
+    lines = contour_levels(values, 3.0)
     np.testing.assert_allclose(
         np.diff(np.log(lines - 3.0)), np.log((lines[1] - 3) / (lines[0] - 3))
     )
-    around = levels(np.linspace(-4.0, 4.0, 101), None)
+    around = contour_levels(np.linspace(-4.0, 4.0, 101), None)
     np.testing.assert_allclose(np.diff(np.sign(around) * np.sqrt(np.abs(around))), 4 / 14)
 
 
@@ -164,7 +170,7 @@ def test_the_animation_shows_one_step_after_the_other(
 
 
 def test_a_group_of_runs_on_several_surfaces_is_drawn_on_each(sweep: Path) -> None:
-    groups = grouped(runs_in(sweep), ["optimizer"])
+    groups = group_runs(runs_in(sweep), ["optimizer"])
     for panel in View("surface").draw(groups).axes:
         assert panel.get_legend_handles_labels()[1] == ["momentum", "sgd"]
         start = STARTS[panel.get_title()]
@@ -176,7 +182,7 @@ def test_a_group_of_runs_on_several_surfaces_is_drawn_on_each(sweep: Path) -> No
 
 def test_a_picture_after_some_steps_has_that_much_of_the_path(sweep: Path) -> None:
     view = View("surface", "validation_loss", tune=(RATE,))
-    picture = Picture(view.groups(runs_in(sweep)), view.tune)
+    picture = SurfaceFigure(view.groups(runs_in(sweep)), view.tune)
     picture.show(4.25)
     lines = {line.get_label(): line for line in picture.figure.axes[0].get_lines()}
     walked = descent("ravine", 0.03)
@@ -190,26 +196,33 @@ def test_runs_without_a_whole_path_are_left_out(
     whole, cut = leave(tmp_path / "a", "ravine", 0.01), leave(tmp_path / "b", "ravine", 0.02)
     file = cut / "path.npy"
     file.write_bytes(file.read_bytes()[:600])
-    groups = grouped(runs_in(tmp_path))
+    groups = group_runs(runs_in(tmp_path))
     assert [len(group.runs[0].path) for group in groups] == [STEPS + 1, 0]
     assert not suits(groups)
-    assert len(View("surface").draw(groups).axes) == 1
+    figure = View("surface").draw(groups)
+    assert len(figure.axes) == 1
+    assert "not shown: 1 without path.npy" in figure.texts[0].get_text()
     (whole / "path.npy").unlink()
     assert run_command_line([str(tmp_path), "--figure", "surface"]) == 2
     assert "none of these runs has a path.npy" in capsys.readouterr().err
 
 
 def test_the_figure_is_chosen_where_it_suits(sweep: Path, tmp_path: Path) -> None:
-    groups = grouped(runs_in(sweep))
+    groups = group_runs(runs_in(sweep))
     assert View().moves(groups)
     assert len(View().draw(groups).axes) == 2
     other = leave(tmp_path / "digits", "ravine", 0.01, data={"name": "digits"})
     (run,) = runs_in(other)
     assert surface_of(run) is None
-    assert not View().moves(grouped([run]))
+    assert not View().moves(group_runs([run]))
     with pytest.raises(ConfigError, match="is on data=digits"):
-        View("surface").draw(grouped([run]))
-    assert run_command_line([str(sweep), "--output", str(tmp_path / "curves.gif")]) == 2
+        View("surface").draw(group_runs([run]))
+    assert (
+        run_command_line(
+            [str(sweep), "--figure", "curves", "--output", str(tmp_path / "curves.gif")]
+        )
+        == 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -218,4 +231,4 @@ def test_the_figure_is_chosen_where_it_suits(sweep: Path, tmp_path: Path) -> Non
 def test_a_foreign_config_is_no_surface(data: Any, tmp_path: Path) -> None:
     (run,) = runs_in(leave(tmp_path, "ravine", 0.01, data=data))
     assert surface_of(run) is None
-    assert len(points_of(run)) == STEPS + 1
+    assert len(finite_points(run)) == STEPS + 1

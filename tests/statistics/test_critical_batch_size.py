@@ -13,7 +13,7 @@ from test_compare import leave
 
 import runner
 from runner.compare.cli import run_command_line
-from runner.compare.figures.critical_batch_size import scaling_figure
+from runner.compare.figures.critical_batch_size import critical_batch_size_figure
 from runner.compare.runs import find
 from runner.compare.view import View
 from runner.errors import ConfigError
@@ -29,7 +29,7 @@ def law(size: np.ndarray, least: float, critical: float) -> np.ndarray:
 def test_known_constants_are_found() -> None:
     found = fit(SIZES, law(SIZES, 40, 56))
     assert found is not None
-    assert found.means_something
+    assert found.is_conclusive
     assert (found.least_steps, found.critical) == pytest.approx((40, 56), rel=1e-3)
     # The trade of steps and examples that the law stands for.
     steps, examples = law(SIZES, 40, 56), SIZES * law(SIZES, 40, 56)
@@ -70,7 +70,7 @@ def test_noisy_steps_are_fitted_as_by_scipy(seed: int) -> None:
 def test_a_fit_that_means_nothing_says_so(steps: list[float], words: str) -> None:
     found = fit(SIZES, steps)
     assert found is not None
-    assert not found.means_something
+    assert not found.is_conclusive
     assert words in found.verdict
 
 
@@ -137,10 +137,10 @@ def test_what_it_cannot_show_is_an_error(
     assert "needs a target" in capsys.readouterr().err
     groups = runner.load(tmp_path).groups()
     with pytest.raises(ConfigError, match="batch_size=growing has more"):
-        scaling_figure(groups, "train_loss", 1.0)
+        critical_batch_size_figure(groups, "train_loss", 1.0)
     with pytest.raises(ConfigError, match="met before training"):
-        scaling_figure(groups[:1], "train_loss", 3.0)
+        critical_batch_size_figure(groups[:1], "train_loss", 3.0)
     groups[0].settings.clear()
     with pytest.raises(ConfigError, match="differ in batch_size"):
-        scaling_figure(groups, "train_loss", 1.0)
+        critical_batch_size_figure(groups, "train_loss", 1.0)
     assert math.isinf(fit(SIZES, [1000 / size for size in SIZES]).high)  # type: ignore[union-attr]

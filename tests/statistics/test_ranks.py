@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from runner.compare.curve_summary import CurveSummary, Row
 from runner.compare.grouping import Group
-from runner.compare.reading import Reading, Row
 from runner.compare.runs import Run
 from runner.compare.verdict import over_problems, over_seeds
 from runner.statistics.ranks import (
@@ -91,8 +91,8 @@ def test_nemenyis_difference() -> None:
 def row(label: str, finals: list[float], seeds: range | None = None) -> Row:
     numbers = seeds or range(len(finals))
     runs = [Run(Path(), {"seed": seed, "status": "finished", "config": {}}) for seed in numbers]
-    median = Reading(float(np.median(finals)), 0.0, 0.0)
-    return Row(Group({"optimizer": label}, runs), median, None, 0, "", tuple(finals))
+    median = CurveSummary(float(np.median(finals)), 0.0, 0.0)
+    return Row(Group({"optimizer": label}, runs), median, None, 0, tuple(finals))
 
 
 def test_too_few_seeds_are_said_to_be_too_few() -> None:
@@ -110,7 +110,7 @@ def test_who_is_better_than_whom() -> None:
     a, b, c = [1, 2, 3, 4, 5.5], [1.5, 2.5, 2.6, 4.5, 5], [9, 9, 8, math.inf, 7]
     text = over_seeds([row("a", a), row("b", b), row("c", c)], "train_loss", tuned=True)
     assert text.startswith("Best median final train loss: a. At 5 % it is better than c (p = ")
-    assert "not told apart from b" in text
+    assert "not significantly different from b" in text
     assert "Mann-Whitney test, 5 seeds each, Holm's correction for 3 pairs" in text
     assert "flatters" in text
     p = 3 * scipy.stats.mannwhitneyu(a, c, method="exact").pvalue
@@ -122,8 +122,8 @@ def test_shared_seeds_are_paired_where_they_are_enough() -> None:
     pair = [row("a", list(base)), row("b", list(base + 0.1 + 0.01 * base))]
     assert "better than b (p = 0.031). (Wilcoxon" in over_seeds(pair, "train_loss")
     other = [pair[0], row("b", pair[1].finals, range(10, 16))]  # type: ignore[arg-type]
-    assert "not told apart from b" in over_seeds(other, "train_loss")
-    shuffled = Row(Group({}, pair[1].group.runs[::-1]), *pair[1][1:5], pair[1].finals[::-1])
+    assert "not significantly different from b" in over_seeds(other, "train_loss")
+    shuffled = Row(Group({}, pair[1].group.runs[::-1]), *pair[1][1:4], pair[1].finals[::-1])
     assert "p = 0.031" in over_seeds([pair[0], shuffled], "train_loss")
 
 
@@ -145,9 +145,9 @@ def test_ranks_over_problems() -> None:
     values = {"a": [1, 1, 1, 1, 1, 2.0], "b": [2, 2, 2, 2, 2, 1.0], "c": [3.0] * 6}
     text = over_problems(values, "times")
     assert text.startswith("Mean rank of times over 6 problems: a 1.17, b 1.83, c 3. They differ")
-    assert "a is better than c; not told apart from b" in text
+    assert "a is better than c; not significantly different from b" in text
     same = over_problems({name: [1.0] * 6 for name in "abc"}, "times")
-    assert same.endswith("Not told apart at 5 % (Friedman test, p = 1).")
+    assert same.endswith("No significant difference at 5 % (Friedman test, p = 1).")
     few = over_problems({"a": [1.0] * 5, "b": [2.0] * 5}, "times")
     assert few.endswith("5 problems cannot show a difference between 2 at 5 %: use at least 6.")
     many = {str(number): [float(number)] * 3 for number in range(30)}

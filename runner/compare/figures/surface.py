@@ -1,6 +1,6 @@
-"""The figure of paths: over the contours of a surface the way that each optimizer took.
+"""The figure of paths: the way of each optimizer over the contours of a surface.
 
-A panel for each surface, a line for each optimizer, in one colour in all panels. Dots at equal
+A panel for each surface, a line for each optimizer, in one color in all panels. Dots at equal
 distances in time show the speed: where they lie close the optimizer crawls. Contours are spaced in
 equal ratios above the minimum; the darker, the lower.
 """
@@ -14,10 +14,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runner import files
-from runner.compare.figures.curves import OKABE_ITO, STYLES
-from runner.compare.grouping import Group, settings_of, shown
+from runner.compare.figures.style import OKABE_ITO, line_styles
+from runner.compare.grouping import Group
 from runner.compare.runs import Run
-from runner.compare.surface_paths import Route, grid, levels, points_of, route, surface_of, window
+from runner.compare.surface_paths import (
+    VisiblePath,
+    Window,
+    choose_window,
+    contour_levels,
+    evaluate_on_grid,
+    finite_points,
+    surface_of,
+    visible_path,
+)
 from runner.data.surface import Surface
 from runner.errors import ConfigError
 from runner.status import Status
@@ -32,31 +41,14 @@ MOST_LINES = len(OKABE_ITO)
 _SURFACE, _RATE = "data", "optimizer.learning_rate"
 _LOW, _HIGH = "#aab4c4", "#fafbfd"
 _LANDMARK: dict[str, Any] = {"mfc": "white", "mec": "black", "zorder": 6}
-_PER_INCH = 8.5
-"""How many letters a label may have, an inch of the panel, for two to fit beside each other."""
+_LETTERS_PER_INCH = 8.5
+"""How long a label may be, for an inch of the panel, so that two fit beside each other."""
 
 _FOOT = 0.18
 """Room for the note below the panels, in inches."""
 
 _DOTS = 10
 """About how many dots a path has."""
-
-
-def suits(groups: Sequence[Group], tune: Sequence[str] = ()) -> bool:
-    """Whether all runs left a path on a surface, and few enough in a panel to be told apart."""
-    if not all(surface_of(run) and len(run.path) for group in groups for run in group.runs):
-        return False
-    return 0 < len({_who(group, tune) for group in groups}) <= MOST_LINES
-
-
-def surface_figure(groups: Sequence[Group], tune: Sequence[str] = ()) -> Figure:
-    """A panel for each surface, a line for each group.
-
-    Raises:
-        ConfigError: a run was on no surface, or none left a path.
-    """
-    return Picture(groups, tune).figure
-
 
 _LEGEND: dict[str, Any] = {
     "loc": "upper center",
@@ -71,23 +63,35 @@ _LEGEND: dict[str, Any] = {
 }
 
 
-class Picture:
-    """The figure, and the means to show it as it was after any number of steps.
+def suits(groups: Sequence[Group], tune: Sequence[str] = ()) -> bool:
+    """Whether all runs left a path on a surface, and few enough lines to be distinguished."""
+    if not all(surface_of(run) and len(run.path) for group in groups for run in group.runs):
+        return False
+    return 0 < len({_line_key(group, tune) for group in groups}) <= MOST_LINES
+
+
+class SurfaceFigure:
+    """The figure, with the means to show it as it was after any number of steps.
+
+    Args:
+        groups: the groups; each has a line in the panel of its surface.
+        tune: settings that were tuned, which do not make a line of their own color.
+
+    Attributes:
+        figure: the figure.
+        steps: the length of the longest path.
 
     Raises:
         ConfigError: a run was on no surface, or none left a path.
     """
 
     def __init__(self, groups: Sequence[Group], tune: Sequence[str] = ()) -> None:
-        panels = _panels(groups)
-        who = {_who(group, tune): None for group in groups}
-        self._colours = {
-            name: {"color": OKABE_ITO[i % MOST_LINES], "ls": STYLES[i // MOST_LINES % len(STYLES)]}
-            for i, name in enumerate(who)
-        }
+        panels, self._without_path = _panels(groups)
+        lines = list(dict.fromkeys(_line_key(group, tune) for group in groups))
+        self._styles = dict(zip(lines, line_styles(len(lines)), strict=True))
         self._tune = tune
         self.steps = max(len(run.path) for group in groups for run in group.runs) - 1
-        self._every = _nice(self.steps / _DOTS)
+        self._every = _round_number(self.steps / _DOTS)
         self._traces: list[_Trace] = []
         self._landmarks: list[Line2D] = []
         self.figure = self._draw(panels)
@@ -100,7 +104,7 @@ class Picture:
 
     @property
     def moving(self) -> list[Artist]:
-        """What `show` changes, and what lies above it."""
+        """The artists that `show` changes, and those above them."""
         walked = [artist for trace in self._traces for artist in trace.artists]
         return sorted([*walked, *self._landmarks], key=lambda artist: artist.get_zorder())
 
@@ -112,7 +116,7 @@ class Picture:
         labels = [_label(group) for groups in panels.values() for group in groups]
         width, left, between, right = (7.0 if columns > 1 else 4.5), 0.4, 0.38, 0.1
         side = (width - left - right - between * (columns - 1)) / columns
-        beside = 2 if max(map(len, labels)) <= _PER_INCH * side else 1
+        beside = 2 if max(map(len, labels)) <= _LETTERS_PER_INCH * side else 1
         lines = math.ceil(max(map(len, panels.values())) / beside)
         above, height, below = 0.3, min(side * 1.05, 3.2), 0.28 + 0.13 * lines
         total = rows * (above + height + below) + _FOOT
@@ -133,19 +137,21 @@ class Picture:
         words = [f"{self.steps} steps from the ring, {dots}; star: minimum"]
         if any(trace.lost for trace in self._traces):
             words.append("cross: left for good")
+        if self._without_path:
+            words.append(f"not shown: {self._without_path} without {files.PATH}")
         return "; ".join(words)
 
     def _fill(self, panel: Axes, groups: Sequence[Group]) -> None:
         """The contours of a surface, its landmarks, and the paths on it."""
         runs = [run for group in groups for run in group.runs]
         surfaces = [surface for run in runs if (surface := surface_of(run))]
-        place = window(surfaces, map(points_of, runs))
-        _contours(panel, surfaces[0], place)
+        window = choose_window(surfaces, map(finite_points, runs))
+        _contours(panel, surfaces[0], window)
         for group in groups:
-            style = self._colours[_who(group, self._tune)]
+            style = self._styles[_line_key(group, self._tune)]
             for number, run in enumerate(group.runs):
-                way = route(points_of(run), place, run.status == Status.DIVERGED)
-                trace = _Trace(panel, way, self._every, style, escapes=not surfaces[0].minima)
+                path = visible_path(finite_points(run), window, run.status == Status.DIVERGED)
+                trace = _Trace(panel, path, self._every, style, escapes=not surfaces[0].minima)
                 self._traces.append(trace)
                 if number == 0:
                     trace.line.set_label(_label(group))
@@ -153,25 +159,30 @@ class Picture:
             self._landmarks += panel.plot(surface.x, surface.y, "o", ms=5.5, mew=1, **_LANDMARK)
         for minimum in surfaces[0].minima:
             self._landmarks += panel.plot(*minimum, "*", ms=10, mew=0.8, **_LANDMARK)
-        panel.set_xlim(place.low[0], place.high[0])
-        panel.set_ylim(place.low[1], place.high[1])
+        panel.set_xlim(window.low[0], window.high[0])
+        panel.set_ylim(window.low[1], window.high[1])
         panel.tick_params(labelsize=6.5, length=2)
 
 
 class _Trace:
-    """One path in a panel: its line, its dots, its head, and a cross where it got lost.
+    """One path in a panel: a line, dots, a head, and a cross where it left the window for good.
 
-    Where it `escapes`, leaving is no loss: there is nothing to be found.
+    Args:
+        panel: the panel.
+        path: the path.
+        every: a dot marks each step that is a multiple of this.
+        style: the color and dashes of the line.
+        escapes: there is no minimum, so that a path that leaves has no cross.
     """
 
     def __init__(
-        self, panel: Axes, way: Route, every: int, style: dict[str, Any], *, escapes: bool
+        self, panel: Axes, path: VisiblePath, every: int, style: dict[str, Any], *, escapes: bool
     ) -> None:
         from matplotlib.patheffects import Normal, withStroke
 
-        self._way = way
-        self.lost = way.left and len(way.steps) > 0 and not escapes
-        self._marked = (way.steps % every == 0) & (way.steps > 0)
+        self._path = path
+        self.lost = path.left and len(path.steps) > 0 and not escapes
+        self._marked = (path.steps % every == 0) & (path.steps > 0)
         halo = [withStroke(linewidth=2.6, foreground="white", alpha=0.75), Normal()]
         plain = {"color": style["color"], "ls": "none", "zorder": 5}
         self.line: Line2D
@@ -185,10 +196,10 @@ class _Trace:
         return [self.line, self._dots, self._head, self._cross]
 
     def show(self, step: float) -> None:
-        """Let it end after some steps; within a step it moves in a straight line."""
-        steps, points = self._way.steps, self._way.points
+        """End the path after some steps; within a step it is a straight line."""
+        steps, points = self._path.steps, self._path.points
         until = int(np.searchsorted(steps, step, side="right"))
-        gone = self._way.left and until == len(steps)
+        gone = self._path.left and until == len(steps)
         seen = points[:until]
         self._dots.set_data(*seen[self._marked[:until]].T)
         if 0 < until < len(steps):
@@ -200,67 +211,67 @@ class _Trace:
         self._cross.set_data(*(seen[-1:] if gone and self.lost else seen[:0]).T)
 
 
-def _contours(panel: Axes, surface: Surface, place: Any) -> None:
-    """Filled, in a quiet scale that leaves all colours to the paths."""
+def _contours(panel: Axes, surface: Surface, window: Window) -> None:
+    """Draw filled contours, in grays that leave the colors to the paths."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    x, y, values = grid(surface, place)
+    x, y, values = evaluate_on_grid(surface, window)
     least = (
         min(float(surface.value(*point)) for point in surface.minima) if surface.minima else None
     )
-    lines = levels(values, least)
+    lines = contour_levels(values, least)
     scale = LinearSegmentedColormap.from_list("heights", [_LOW, _HIGH])
-    colours = scale(np.linspace(0, 1, len(lines) + 1))
-    filled = panel.contourf(x, y, values, lines, colors=colours, extend="both")
+    colors = scale(np.linspace(0, 1, len(lines) + 1))
+    filled = panel.contourf(x, y, values, lines, colors=colors, extend="both")
     filled.set_rasterized(True)
     panel.contour(x, y, values, lines, colors="#7d899c", linewidths=0.35, linestyles="solid")
 
 
-def _panels(groups: Sequence[Group]) -> dict[str, list[Group]]:
-    """The groups by their surface, without runs that left no path.
+def _panels(groups: Sequence[Group]) -> tuple[dict[str, list[Group]], int]:
+    """The groups by their surface, with the runs that left a path; and how many left none.
 
     Raises:
         ConfigError: a run was on no surface, or none left a path.
     """
     panels: dict[str, list[Group]] = {}
+    without_path = 0
     for group in groups:
-        walked: dict[str, list[Run]] = {}
+        with_path: dict[str, list[Run]] = {}
         for run in group.runs:
-            name = str(settings_of(run).get(_SURFACE))
+            name = str(run.settings.get(_SURFACE))
             if surface_of(run) is None:
                 raise ConfigError(
                     "the figure surface needs runs on a surface in the plane (data=ravine, "
                     f"data=beale and the like); {run.directory} is on data={name}"
                 )
             if len(run.path):
-                walked.setdefault(name, []).append(run)
-        for name, runs in walked.items():
+                with_path.setdefault(name, []).append(run)
+            else:
+                without_path += 1
+        for name, runs in with_path.items():
             panels.setdefault(name, []).append(Group(group.settings, runs))
     if not panels:
         raise ConfigError(f"the figure surface needs paths; none of these runs has a {files.PATH}")
-    return panels
+    return panels, without_path
 
 
-def _who(group: Group, tune: Sequence[str]) -> tuple[str, ...]:
-    """What has one colour in all panels: the settings but the surface and what is tuned."""
-    return tuple(
-        shown(value) for key, value in group.settings.items() if key not in (_SURFACE, *tune)
-    )
+def _line_key(group: Group, tune: Sequence[str]) -> str:
+    """What has one color in all panels: the settings but the surface and what is tuned."""
+    return group.label_without((_SURFACE, *tune))
 
 
 def _label(group: Group) -> str:
-    """The settings but the surface, and the learning rate where it is one."""
+    """The settings but the surface, and the learning rate if all runs have the same."""
     settings = {key: value for key, value in group.settings.items() if key != _SURFACE}
-    configs = [settings_of(run) for run in group.runs]
     if not settings:
-        settings["optimizer"] = configs[0].get("optimizer", "")
-    rates = {config.get(_RATE) for config in configs}
+        settings["optimizer"] = group.runs[0].settings.get("optimizer", "")
+    rates = {run.settings.get(_RATE) for run in group.runs}
     if len(rates) == 1 and None not in rates:
         settings.setdefault(_RATE, rates.pop())
-    return ", ".join(map(shown, settings.values()))
+    return Group(settings, group.runs).label
 
 
-def _nice(number: float) -> int:
+def _round_number(number: float) -> int:
     """The nearest of 1, 2, 5, 10, 20, 50, ..."""
     choices = [factor * 10**power for power in range(7) for factor in (1, 2, 5)]
     return min(choices, key=lambda choice: abs(math.log(choice / max(number, 1))))

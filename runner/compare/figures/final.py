@@ -1,0 +1,73 @@
+"""The figure of final values against a number, for example the learning rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from runner.compare.curve_summary import summarize
+from runner.compare.figures.style import (
+    LABEL_SIZE,
+    MEANS,
+    cross_at_top,
+    empty_panels,
+    is_log_measure,
+    legend_beside,
+    line_styles,
+    mean_on_axis,
+    measure_label,
+    small_print,
+)
+from runner.compare.grouping import Group
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_TICKS = 8
+
+
+def final_figure(
+    groups: Sequence[Group], measure: str, key: str, tune: Sequence[str] = ()
+) -> Figure:
+    """Draw the final value against a number, a line for each combination of the other settings.
+
+    Args:
+        groups: the groups.
+        measure: the name of the measure.
+        key: the setting on the horizontal axis, a number in all groups.
+        tune: settings that were tuned, which do not make a line of their own.
+    """
+    figure, (panel,) = empty_panels(1)
+    is_log = is_log_measure(groups, measure)
+    lines: dict[str, list[Group]] = {}
+    for group in groups:
+        lines.setdefault(group.label_without((key, *tune)), []).append(group)
+    for (label, members), style in zip(lines.items(), line_styles(len(lines)), strict=True):
+        xs, means = [], []
+        for group in sorted(members, key=lambda group: float(group.settings[key])):
+            x = float(group.settings[key])
+            finals = [summarize(run, measure).final for run in group.runs]
+            known = [value for value in finals if math.isfinite(value)]
+            panel.plot([x] * len(known), known, ".", ms=3, alpha=0.4, color=style["color"])
+            if len(known) < len(finals):
+                cross_at_top(panel, x, style["color"])
+            if known:
+                xs.append(x)
+                means.append(mean_on_axis(known, is_log))
+        panel.plot(xs, means, marker="o", ms=3, lw=1.2, label=label or None, **style)
+    places = sorted({float(group.settings[key]) for group in groups})
+    if places[0] > 0:
+        panel.set_xscale("log")
+    if len(places) <= MOST_TICKS:
+        panel.set_xticks(places, [f"{place:g}" for place in places])
+        panel.minorticks_off()
+    if is_log:
+        panel.set_yscale("log")
+    panel.set_xlabel(key, fontsize=LABEL_SIZE)
+    panel.set_ylabel(f"final {measure_label(measure)}", fontsize=LABEL_SIZE)
+    if len(lines) > 1:
+        others = [name for name in groups[0].settings if name not in (key, *tune)]
+        legend_beside(figure, panel, ", ".join(others))
+    small_print(figure, f"points: runs; line: their {MEANS[is_log]}; x: a run that diverged")
+    return figure

@@ -1,0 +1,75 @@
+"""The figure of performance profiles (see `runner.compare.profile`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runner.compare.figures.style import (
+    LABEL_SIZE,
+    empty_panels,
+    legend_beside,
+    line_styles,
+    measure_label,
+    small_print,
+)
+from runner.compare.profile import R_MAX, Profile
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def profile_figure(profiles: Sequence[Profile]) -> Figure:
+    """Draw profiles of the same problems: a panel for each unit, a step function a competitor.
+
+    A unit whose ratios are those of an earlier one says nothing new and has no panel: epochs, where
+    all runs of a problem have equal batches.
+
+    Args:
+        profiles: the profile in each unit.
+    """
+    drawn: list[Profile] = []
+    for profile in profiles:
+        known = (np.allclose(profile.ratios, other.ratios, equal_nan=True) for other in drawn)
+        if not any(known):
+            drawn.append(profile)
+    figure, panels = empty_panels(len(drawn))
+    order = list(drawn[0].scores)
+    styles = dict(zip(order, line_styles(len(order)), strict=True))
+    for panel, profile in zip(panels, drawn, strict=True):
+        for place, name in enumerate(order):
+            ratios = profile.ratios[profile.names.index(name)]
+            x = np.unique([1.0, *ratios[ratios <= R_MAX], R_MAX])
+            y = [profile.rho(name, tau) for tau in x]
+            # The last ones are thinner, so that lines that coincide are all visible.
+            width = 1.2 + 1.6 * (1 - place / max(len(order) - 1, 1))
+            style: dict[str, Any] = {**styles[name], "lw": width}
+            panel.step(x, y, where="post", label=_label(name, drawn), **style)
+        panel.set_xlim(0.96, R_MAX)
+        panel.set_ylim(-0.03, 1.03)
+        panel.set_xlabel(f"{profile.unit} to target, over the best's", fontsize=LABEL_SIZE)
+    panels[0].set_ylabel("part of the problems", fontsize=LABEL_SIZE)
+    legend_beside(figure, panels[0], "score")
+    small_print(figure, _explanation(drawn[0]))
+    return figure
+
+
+def _label(name: str, drawn: Sequence[Profile]) -> str:
+    """`0.93  adam`, with a score for each panel."""
+    return " | ".join(f"{profile.scores[name]:.2f}" for profile in drawn) + f"  {name}"
+
+
+def _explanation(profile: Profile) -> str:
+    seeds = {len(group.runs) for problem in profile.problems for group in problem.groups.values()}
+    count = f"{min(seeds)} to {max(seeds)}" if len(seeds) > 1 else f"{min(seeds)}"
+    parts = [
+        f"{len(profile.problems)} problems",
+        measure_label(profile.measure),
+        "one run each" if seeds == {1} else f"median of {count} seeds",
+        f"score: mean height from 1 to {R_MAX:g}",
+    ]
+    if any(profile.met_at_start):
+        parts.append(f"target met at step 0 on {sum(profile.met_at_start)}")
+    return "; ".join(parts)

@@ -1,0 +1,47 @@
+"""Which kind of figure suits some groups: the choice of `figure.kind=auto`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runner.compare.figures.curves import FEW_LINES
+from runner.compare.figures.surface import suits
+from runner.compare.grouping import Group, is_number
+
+
+def numeric_keys(groups: Sequence[Group], tune: Sequence[str] = ()) -> list[str]:
+    """The settings that can be an axis: numbers in all groups, and not tuned.
+
+    Args:
+        groups: the groups.
+        tune: settings that were tuned.
+    """
+    return [
+        key
+        for key in groups[0].settings
+        if key not in tune and all(is_number(group.settings[key]) for group in groups)
+    ]
+
+
+def suited_kind(groups: Sequence[Group], tune: Sequence[str] = ()) -> str:
+    """Choose a kind of figure by what differs between groups.
+
+    Args:
+        groups: the groups.
+        tune: settings that were tuned.
+
+    Returns:
+        `surface` if all runs have a path; `heat_map` if nothing but two numbers differs, each with
+        more than two values; `final` if a number has more than two values and curves would be many;
+        else `curves`.
+    """
+    if suits(groups, tune):
+        return "surface"
+    keys = [key for key in groups[0].settings if key not in tune]
+    numbers = numeric_keys(groups, tune)
+    values = [len({group.settings[key] for group in groups}) for key in numbers]
+    if len(numbers) == 2 == len(keys) and min(values) > 2:
+        return "heat_map"
+    if numbers and len(groups) > FEW_LINES and values[0] > 2:
+        return "final"
+    return "curves"
