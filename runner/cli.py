@@ -153,7 +153,8 @@ def _train(application: Application, arguments: Namespace) -> None:
     """One run, or a sweep where `-m` or the config (`hydra.mode=MULTIRUN`) asks for one."""
     from hydra.types import RunMode
 
-    from runner.hydra_app.application import claim_directory, run_errors
+    from runner.hydra_app.application import claim_directory
+    from runner.hydra_app.error_lines import run_errors
 
     name, overrides = _config_name(arguments), arguments.overrides
     mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
@@ -200,7 +201,7 @@ def _record(config: DictConfig) -> tuple[dict[str, Any], Path]:
     from hydra.core.hydra_config import HydraConfig
 
     from runner.config.build import build
-    from runner.hydra_app.application import as_plain
+    from runner.hydra_app.checking import as_plain
 
     plain = as_plain(config)
     experiment = build(plain)

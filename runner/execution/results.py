@@ -1,125 +1,109 @@
-"""The results of a sweep: one row a run for `sweep.csv`, and a table over seeds for the terminal.
+"""The results of a sweep: a row for each group of seeds, `sweep.csv` and `sweep.json`.
 
-Runs that differ only in their seed are one row of the table: the mean of the metric, and half the
-width of its 95 % confidence interval under Student's t distribution. Rows are sorted by the mean.
+Runs that differ only in their seed are one row: the mean of the metric, and half the width of its
+95 % confidence interval under Student's t distribution. Rows are sorted by the mean.
 """
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from runner.compare.grouping import Group, format_setting, group_runs, is_number
+from runner.compare.runs import Run
 from runner.config.keys import SEED
 from runner.measures import METRIC
-from runner.record.summary import best_metric
 from runner.statistics.intervals import half_width
-from runner.status import Status, count_statuses
+from runner.status import count_statuses
 
 
-class Run(NamedTuple):
-    """One run of a sweep.
+@dataclasses.dataclass(frozen=True)
+class Computation:
+    """How the runs of a sweep were computed; None where it is not known, as nothing was trained.
 
-    `settings` are the overrides by which it differs, as typed; `summary` is what its `summary.json`
-    says, empty for a run that never began.
+    Attributes:
+        earlier: how many runs were complete before.
+        programs: how many compiled programs the others needed.
+        compilations: how many compilations that took.
+        strategy: how lanes were trained side by side.
+        lanes: the most lanes in one program.
+        devices: the most devices that one program used.
     """
 
-    settings: Mapping[str, str]
-    directory: str
-    summary: Mapping[str, Any]
+    earlier: int | None = None
+    programs: int | None = None
+    compilations: int | None = None
+    strategy: str | None = None
+    lanes: int | None = None
+    devices: int | None = None
 
-    @property
-    def status(self) -> str:
-        """How it ended."""
-        return str(self.summary.get("status", Status.NOT_RUN))
-
-    @property
-    def metric(self) -> float | None:
-        """The least validation error; None where there is none."""
-        return best_metric(self.summary)
+    def facts(self) -> dict[str, Any]:
+        """What is known, by name."""
+        return {name: fact for name, fact in vars(self).items() if fact is not None}
 
 
-class Row(NamedTuple):
-    """The runs that differ only in their seed."""
+class SweepRow(NamedTuple):
+    """A group of a sweep.
 
-    settings: dict[str, str]
-    runs: list[Run]
+    Attributes:
+        group: the runs that differ only in their seed.
+        mean: the mean metric of the runs that have one; infinite if none has.
+        half_width: half the width of the 95 % interval of the mean; None for a single run.
+    """
 
-    @property
-    def mean(self) -> float:
-        """The mean metric of the runs that have one; infinite if none has."""
-        known = self._known()
-        return statistics.fmean(known) if known else math.inf
-
-    @property
-    def half_width(self) -> float | None:
-        """Half the width of the 95 % confidence interval of the mean; None for a single run."""
-        return half_width(self._known())
-
-    @property
-    def outcome(self) -> str:
-        """How its runs ended: `finished`, or `3 finished, 1 diverged`."""
-        counts = count_statuses(run.status for run in self.runs)
-        if len(counts) == 1:
-            return next(iter(counts))
-        return ", ".join(f"{count} {end}" for end, count in counts.items())
-
-    def _known(self) -> list[float]:
-        return [run.metric for run in self.runs if run.metric is not None]
+    group: Group
+    mean: float
+    half_width: float | None
 
 
-def rows(runs: Sequence[Run]) -> list[Row]:
-    """Runs grouped over seeds, the best first; groups without any metric come last."""
-    groups: dict[tuple[tuple[str, str], ...], list[Run]] = {}
-    for run in runs:
-        others = tuple((key, value) for key, value in run.settings.items() if key != SEED)
-        groups.setdefault(others, []).append(run)
-    return sorted((Row(dict(key), group) for key, group in groups.items()), key=lambda r: r.mean)
+def rank(runs: Sequence[Run]) -> list[SweepRow]:
+    """Group runs over seeds, the best group first; groups without any metric come last."""
+    rows = []
+    for group in group_runs(runs):
+        known = [run.metric for run in group.runs if run.metric is not None]
+        mean = statistics.fmean(known) if known else math.inf
+        rows.append(SweepRow(group, mean, half_width(known)))
+    return sorted(rows, key=lambda row: row.mean)
 
 
-def swept(runs: Sequence[Run]) -> list[str]:
-    """The keys that do not have the same value in every run, in the order typed."""
-    keys = dict.fromkeys(key for run in runs for key in run.settings)
-    return [key for key in keys if len({run.settings.get(key) for run in runs}) > 1]
+def edges(rows: Sequence[SweepRow]) -> list[str]:
+    """Find the numbers whose best value is the least or the largest that was tried.
 
+    Args:
+        rows: the groups, the best first.
 
-def edges(table: Sequence[Row], keys: Sequence[str]) -> list[str]:
-    """One line for each number whose best value is the least or the largest that was tried."""
-    if not table or not math.isfinite(table[0].mean):
+    Returns:
+        A line for each such number with at least three values.
+    """
+    if not rows or not math.isfinite(rows[0].mean):
         return []
     lines = []
-    for key in keys:
-        values = [_number(row.settings.get(key)) for row in table]
-        known = sorted({value for value in values if value is not None})
-        best = values[0]
-        if len(known) < 3 or len(known) < len({row.settings.get(key) for row in table}):
+    for key, best in rows[0].group.settings.items():
+        values = [row.group.settings[key] for row in rows]
+        if not all(map(is_number, values)):
             continue
-        if best in (known[0], known[-1]):
+        least, largest = min(values), max(values)
+        if len(set(values)) >= 3 and best in (least, largest):
+            best, least, largest = map(format_setting, (best, least, largest))
             lines.append(
-                f"the best {key}, {best:g}, lies at the edge of the swept range "
-                f"{known[0]:g} to {known[-1]:g}"
+                f"the best {key}, {best}, lies at the edge of the swept range {least} to {largest}"
             )
     return lines
 
 
-def _number(text: str | None) -> float | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return None
-
-
 def write_csv(file: Path, runs: Sequence[Run]) -> None:
-    """Write one line a run: what was swept, how it ended, and its final and best measures.
+    """Write a line for each run: its overrides, how it ended, its final and best measures.
 
     Raises:
         OSError: the file cannot be written.
     """
-    keys = list(dict.fromkeys(key for run in runs for key in run.settings))
+    keys = list(dict.fromkeys(key for run in runs for key in run.overrides))
     measures = [
         (when, name)
         for when in ("final", "best")
@@ -137,31 +121,41 @@ def write_csv(file: Path, runs: Sequence[Run]) -> None:
         for run in runs:
             writer.writerow(
                 [
-                    *(run.settings.get(key, "") for key in keys),
+                    *(run.overrides.get(key, "") for key in keys),
                     run.status,
                     run.summary.get("diverged_at"),
                     run.summary.get("seconds"),
                     *(run.summary.get(when, {}).get(name) for when, name in measures),
-                    run.directory,
+                    "" if run.directory is None else run.directory.name,
                 ]
             )
 
 
 def write_summary(
-    file: Path, runs: Sequence[Run], facts: Mapping[str, Any], seconds: float
+    file: Path, runs: Sequence[Run], computation: Computation, seconds: float
 ) -> None:
-    """Write what can be said of the sweep as a whole.
+    """Write the facts about the sweep as a whole, as JSON.
+
+    Args:
+        file: the file.
+        runs: all runs of the sweep.
+        computation: how they were computed.
+        seconds: how long that took.
 
     Raises:
         OSError: the file cannot be written.
     """
-    table = rows(runs)
-    best = table[0] if table and math.isfinite(table[0].mean) else None
+    rows = rank(runs)
+    best = None
+    if rows and math.isfinite(rows[0].mean):
+        first, *_ = members = rows[0].group.runs
+        settings = {key: value for key, value in first.overrides.items() if key != SEED}
+        best = {"settings": settings, METRIC: rows[0].mean, "runs": len(members)}
     summary = {
         "runs": len(runs),
         "ends": count_statuses(run.status for run in runs),
-        **facts,
+        **computation.facts(),
         "seconds": seconds,
-        "best": best and {"settings": best.settings, METRIC: best.mean, "runs": len(best.runs)},
+        "best": best,
     }
     file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

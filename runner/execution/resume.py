@@ -1,9 +1,9 @@
-"""What a sweep's directory already holds, so that only what is missing is run.
+"""The runs that a sweep's directory already holds, so that only what is missing is trained.
 
-A run is known by its resolved config, as its `summary.json` has it: a run with the same numbers is
-the same run, whatever its place in the sweep and the name of its directory. Only runs that came to
-their own end (`finished` or `diverged`) count. Anything else is half-written and run anew in its
-place, and a directory that holds another run is never written into.
+A run is identified by its resolved config, as its `summary.json` has it: a run with the same
+numbers is the same run, whatever its place in the sweep and the name of its directory. Only runs
+that trained to their own end (`finished` or `diverged`) count. Any other record is incomplete: its
+run is repeated in the same directory. The directory of one run is never used for another.
 """
 
 from __future__ import annotations
@@ -20,24 +20,28 @@ from runner.status import COMPLETE
 
 
 def fingerprint(config: Mapping[str, Any]) -> str:
-    """The config as one line of text, the same for equal configs: `1` and `1.0` are equal."""
-    return json.dumps(_plain(finite(config)), sort_keys=True)
+    """A config as one line of text, the same for equal configs: `1` and `1.0` are equal."""
+    return json.dumps(_with_floats(finite(config)), sort_keys=True)
 
 
-def _plain(value: Any) -> Any:
+def _with_floats(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _with_floats(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_with_floats(item) for item in value]
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class Found:
-    """The runs that were found below a directory."""
+class EarlierRuns:
+    """The runs that are recorded below a directory, and the places for new ones.
+
+    Args:
+        directory: the folder; it need not exist.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._complete: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
-        self._halves: dict[str, list[Path]] = {}
+        self._incomplete: dict[str, list[Path]] = {}
         self._owners: dict[Path, str] = {}
         self._taken: set[Path] = set()
         for file in sorted(directory.rglob(files.SUMMARY)):
@@ -50,21 +54,27 @@ class Found:
                 self._complete.setdefault(name, []).append((file.parent, summary))
                 self._taken.add(place)
             elif name:
-                self._halves.setdefault(name, []).append(place)
+                self._incomplete.setdefault(name, []).append(place)
 
-    def take(self, config: Mapping[str, Any]) -> tuple[Path, dict[str, Any]] | None:
+    def take_complete(self, config: Mapping[str, Any]) -> tuple[Path, dict[str, Any]] | None:
         """The directory and summary of a complete run with this config; each is given once."""
-        there = self._complete.get(fingerprint(config))
-        return there.pop(0) if there else None
+        found = self._complete.get(fingerprint(config))
+        return found.pop(0) if found else None
 
-    def free(self, wanted: Path, config: Mapping[str, Any]) -> Path:
-        """Where a run may be recorded.
+    def take_place(self, wanted: Path, config: Mapping[str, Any]) -> Path:
+        """Choose the directory for the record of a run; each is given once.
 
-        Where it was half-written before, or `wanted`, or a name beside that if it is taken.
+        Args:
+            wanted: the directory that its sweep would give it.
+            config: its resolved config.
+
+        Returns:
+            The directory of an incomplete record of the run, else `wanted` or, if that belongs to
+            another run, the same name with a number. The path is absolute.
         """
         own = fingerprint(config)
-        beside = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
-        for place in chain(self._halves.get(own, []), [wanted], beside):
+        numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
+        for place in chain(self._incomplete.get(own, []), [wanted], numbered):
             absolute = place.absolute()
             if absolute not in self._taken and self._owners.get(absolute, own) == own:
                 break

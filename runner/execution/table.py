@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from runner.config.keys import SEED
-from runner.execution.results import Run, edges, rows, swept
+from runner.compare.grouping import Group, format_setting
+from runner.compare.runs import Run
+from runner.execution.results import Computation, SweepRow, edges, rank
 from runner.status import Status, count_statuses
 from runner.terminal.live import RATE
 from runner.terminal.words import number, readable
@@ -18,48 +18,62 @@ from runner.terminal.words import number, readable
 def sweep_table(
     runs: Sequence[Run],
     logdir: Path,
-    facts: Mapping[str, Any],
+    computation: Computation,
     seconds: float,
-    picture: Path | None = None,
+    figure: Path | None = None,
 ) -> None:
     """Print the results of a sweep, the best first, and how to look at the curves.
 
     Args:
-        runs: the runs of the sweep.
+        runs: all runs of the sweep.
         logdir: the folder of the sweep.
-        facts: with how many `programs` and `compilations` they were computed.
+        computation: how they were computed.
         seconds: how long that took.
-        picture: the figure of the sweep, if there is one.
+        figure: the figure of the sweep, if there is one.
     """
-    from rich.console import Console
-    from rich.table import Table
-
-    table, keys = rows(runs), [key for key in swept(runs) if key != SEED]
-    percent = all(run.summary.get("error", RATE) == RATE for run in runs)
-    word = "error" if percent else "distance"
-    several = any(len(row.runs) > 1 for row in table)
-    shown = Table(*keys, f"best validation {word}", box=None)
-    shown.columns[-1].justify = "right"
-    if several:
-        shown.add_column("95 % interval", justify="right")
-        shown.add_column("runs", justify="right")
-    shown.add_column("")
-    for row in table:
-        mean = row.mean if math.isfinite(row.mean) else None
-        cells = [*(row.settings.get(key, "") for key in keys), number(mean, percent=percent)]
-        if several:
-            half = row.half_width
-            cells.append("" if half is None else f"+- {number(half, percent=percent)}")
-            cells.append(str(len(row.runs)))
-        shown.add_row(*cells, "" if row.outcome == Status.FINISHED else row.outcome)
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(shown)
-    for line in edges(table, keys):
+    rows = rank(runs)
+    _print_rows(rows, percent=all(run.summary.get("error", RATE) == RATE for run in runs))
+    for line in edges(rows):
         print(f"Note:   {line}")
     counts = count_statuses(run.status for run in runs)
     words = [", ".join(f"{count} {status}" for status, count in counts.items())]
+    facts = computation.facts()
     words += [f"{facts[word]} {word}" for word in ("programs", "compilations") if word in facts]
     print(f"Runs:   {', '.join(words)}, {seconds:.1f} s")
-    if picture is not None:
-        print(f"Figure: {readable(picture)}")
+    if figure is not None:
+        print(f"Figure: {readable(figure)}")
     print(f"Curves: {readable(logdir)}")
     print(f"Look:   tensorboard --logdir {readable(logdir)}")
+
+
+def _print_rows(rows: Sequence[SweepRow], *, percent: bool) -> None:
+    """A line for each group; the interval and the number of runs only where there are seeds."""
+    from rich.console import Console
+    from rich.table import Table
+
+    keys = list(rows[0].group.settings)
+    several = any(len(row.group.runs) > 1 for row in rows)
+    table = Table(*keys, f"best validation {'error' if percent else 'distance'}", box=None)
+    table.columns[-1].justify = "right"
+    if several:
+        table.add_column("95 % interval", justify="right")
+        table.add_column("runs", justify="right")
+    table.add_column("")
+    for row in rows:
+        mean = row.mean if math.isfinite(row.mean) else None
+        settings = map(format_setting, row.group.settings.values())
+        cells = [*settings, number(mean, percent=percent)]
+        if several:
+            half = row.half_width
+            cells.append("" if half is None else f"+- {number(half, percent=percent)}")
+            cells.append(str(len(row.group.runs)))
+        table.add_row(*cells, _outcome(row.group))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _outcome(group: Group) -> str:
+    """How its runs ended: nothing if all finished, `diverged`, or `3 finished, 1 diverged`."""
+    statuses = {run.status for run in group.runs}
+    if statuses == {Status.FINISHED}:
+        return ""
+    return statuses.pop() if len(statuses) == 1 else group.outcome

@@ -1,9 +1,9 @@
-"""The configs of all jobs of a sweep, each composed and checked, without composing each.
+"""The checked configs of all jobs of a sweep, without composing each of them.
 
-Composing costs Hydra a fifth of a second a job. But jobs that choose the same options differ only
-in values, and a value is put into a finished config in no time. So each set of choices is composed
-once, and whatever is not plainly a new value at a key that is there (`+key`, `~key`, a dictionary,
-an interpolation, a mistake) goes the long way, with the error that it would give alone.
+Hydra takes a fifth of a second to compose a config. But jobs that choose the same options differ
+only in values, and replacing a value takes no time. So each set of choices is composed once. A job
+that does more than set existing keys to new values (`+key`, `~key`, a dictionary, an interpolation,
+a mistake) is composed by Hydra, with the error that it would give alone.
 """
 
 from __future__ import annotations
@@ -25,27 +25,40 @@ from runner.config.overrides import typed_words
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
 from runner.hydra_app import dot_hydra
-from runner.hydra_app.application import accept, as_plain, check, one_line_errors, refuse_ignored
+from runner.hydra_app.application import accept
+from runner.hydra_app.checking import as_plain, check, refuse_ignored
+from runner.hydra_app.error_lines import one_line_errors
 
 
 @dataclasses.dataclass
 class Base:
-    """A config with a set of options; `plain` is the user's part of it, resolved."""
+    """The composed config of a set of options, which jobs share.
+
+    Attributes:
+        config: the config with Hydra's own part.
+        plain: the config without it, resolved.
+    """
 
     config: DictConfig
     plain: dict[str, Any]
 
     @functools.cached_property
     def hydra_text(self) -> str:
-        """What all jobs with these options have in common in Hydra's own part, as YAML."""
+        """Hydra's own part, as far as all jobs with these options share it, as YAML."""
         return dot_hydra.shared_text(self.config)
 
 
 class Composed(NamedTuple):
-    """A job's overrides, its resolved config and what that describes.
+    """The config of a job.
 
-    `base` is a config with the same options; `values` are what must be put into it to be the job's;
-    `parsed` are all overrides.
+    Attributes:
+        number: the number of the job in its sweep.
+        overrides: its overrides.
+        plain: its resolved config.
+        experiment: the experiment that the config describes.
+        base: a config with the same options.
+        values: the overrides that turn `base` into the config of the job.
+        parsed: all overrides.
     """
 
     number: int
@@ -57,9 +70,11 @@ class Composed(NamedTuple):
     parsed: tuple[Override, ...]
 
     def config(self, *, shared: bool = False) -> DictConfig:
-        """The job's config with Hydra's own part, as Hydra would have composed it.
+        """The config with Hydra's own part, as Hydra would have composed it.
 
-        A copy takes 12 ms. If `shared`, it is the same object for many jobs: valid until the next.
+        Args:
+            shared: return one object for all jobs with the same base, which is valid until the next
+                call; a copy takes 12 ms.
         """
         config = self.base.config if shared else copy.deepcopy(self.base.config)
         OmegaConf.set_readonly(config.hydra, False)
@@ -100,16 +115,20 @@ class Composer:
         self._options = functools.cache(self._loader.get_group_options)
 
     def compose(self, overrides: Sequence[str], number: int) -> Composed:
-        """The checked config of one job.
+        """Compose and check the config of one job.
+
+        Args:
+            overrides: its overrides.
+            number: its number in the sweep.
 
         Raises:
             ConfigError: something is wrong with it.
         """
         accepted = accept(overrides)
-        return self._quickly(accepted, number) or self._alone(accepted, number)
+        return self._from_base(accepted, number) or self._by_hydra(accepted, number)
 
-    def _quickly(self, overrides: list[str], number: int) -> Composed | None:
-        """The job as new values in a config with the same options; None if it is not that."""
+    def _from_base(self, overrides: list[str], number: int) -> Composed | None:
+        """The job as new values in a config with the same options; None if it is more than that."""
         choices = tuple(word for word in overrides if self._chooses(word))
         try:
             parsed = tuple(map(self._parse, overrides))
@@ -123,7 +142,7 @@ class Composer:
             experiment = build(plain)
             refuse_ignored(experiment, plain, overrides)
         except Exception:
-            return None  # the long way finds the same mistake, and says where it is
+            return None  # composed by Hydra, the same mistake has an error that says where it is
         return Composed(number, overrides, plain, experiment, base, values, parsed)
 
     def _chooses(self, word: str) -> bool:
@@ -132,7 +151,12 @@ class Composer:
         return bool(self._options(key))
 
     def _compose_base(self, choices: tuple[str, ...], keys: tuple[str, ...]) -> Base | None:
-        """A config with these choices, in which jobs set these keys and no others."""
+        """Compose a config with some choices; None if its values depend on each other.
+
+        Args:
+            choices: the overrides that choose options.
+            keys: the keys that jobs set; a config of its own for each set of them.
+        """
         config = self._loader.load_sweep_config(self._sweep, list(choices))
         plain = as_plain(config)
         resolved = OmegaConf.masked_copy(config, list(plain))
@@ -140,7 +164,7 @@ class Composer:
             return None
         return Base(config, plain)
 
-    def _alone(self, overrides: list[str], number: int) -> Composed:
+    def _by_hydra(self, overrides: list[str], number: int) -> Composed:
         """The job composed by Hydra."""
         try:
             with one_line_errors(self._loader, overrides):
@@ -154,7 +178,7 @@ class Composer:
 
 
 def _put(config: dict[str, Any], override: Override) -> bool:
-    """Set a value at a key that has one already; False where that is not all there is to it."""
+    """Set a key that exists to a plain value; False, with nothing set, for any other override."""
     value = override.value()
     if override.type is not OverrideType.CHANGE or override.package is not None:
         return False
@@ -171,6 +195,7 @@ def _put(config: dict[str, Any], override: Override) -> bool:
 
 
 def _interpolates(value: Any) -> bool:
+    """Whether a value holds an interpolation, `${...}`."""
     if isinstance(value, dict):
         return any(map(_interpolates, value.values()))
     if isinstance(value, list):

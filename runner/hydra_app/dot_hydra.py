@@ -1,7 +1,7 @@
-"""The folder `.hydra` of a job: its config, Hydra's own, and the overrides, as YAML.
+"""The folder `.hydra` of a job: its config, Hydra's own config, and the overrides, as YAML.
 
-Written by the C library and, of Hydra's own config, only what differs between jobs: with the writer
-of OmegaConf each job would take 20 ms.
+The C library writes it and, of Hydra's own config, only what differs between jobs is converted for
+each: with the writer of OmegaConf each job would take 20 ms.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-_OF_THE_JOB = ("job", "overrides", "runtime")
+_KEYS_OF_A_JOB = ("job", "overrides", "runtime")
 """The keys of Hydra's own config that differ between the jobs of a sweep."""
 
 
 def shared_text(config: DictConfig) -> str:
-    """Hydra's own config but for the keys that differ between jobs with the same options."""
-    shared = [str(key) for key in config.hydra if key not in _OF_THE_JOB]
+    """Hydra's own config as YAML, without the keys that differ between jobs of the same options."""
+    shared = [str(key) for key in config.hydra if key not in _KEYS_OF_A_JOB]
     return _yaml({"hydra": _plain(OmegaConf.masked_copy(config.hydra, shared))})
 
 
@@ -28,15 +28,15 @@ def write(directory: Path, config: DictConfig, plain: dict[str, Any], shared: st
 
     Args:
         directory: the folder; it is made.
-        config: the job's config with Hydra's own.
-        plain: the job's config, resolved.
+        config: the config of the job with Hydra's own part.
+        plain: the resolved config of the job.
         shared: the `shared_text` of jobs with the same options.
 
     Raises:
-        OSError: the disk does not take it.
+        OSError: a file cannot be written.
     """
     directory.mkdir(exist_ok=True)
-    own = {key: _plain(config.hydra[key]) for key in _OF_THE_JOB}
+    own = {key: _plain(config.hydra[key]) for key in _KEYS_OF_A_JOB}
     files = {
         "config": _yaml(plain),
         "hydra": shared + textwrap.indent(_yaml(own), "  "),
@@ -55,7 +55,7 @@ def _yaml(content: Any) -> str:
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Writes YAML that OmegaConf reads back as it was: text like `1e3` is quoted."""
+    """Writes YAML that OmegaConf reads back unchanged: text like `1e3` is quoted."""
 
 
 def _text(dumper: Any, text: str) -> Any:

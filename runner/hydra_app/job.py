@@ -1,7 +1,8 @@
-"""One job of a sweep as Hydra's callbacks, logs and folders see it.
+"""One job of a sweep, with Hydra's callbacks, logs and folders.
 
-It is what Hydra's `run_job` does, in two halves with the training in between, since many jobs train
-at once: the directory is made when the job first is `at_work`, its result is reported at its `end`.
+It does what Hydra's `run_job` does, in two halves with the training in between, since many jobs
+train at once: the directory is created when the job is first `at_work`, its result is reported at
+its `end`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from runner.compare.runs import Run
 from runner.config.overrides import filled_up, typed_words
 from runner.errors import RecordError
-from runner.execution.resume import Found
+from runner.execution.resume import EarlierRuns
 from runner.hydra_app import dot_hydra
 from runner.hydra_app.composer import Composed
 from runner.record.summary import minimized
@@ -32,11 +34,18 @@ class HydraJob:
 
     Args:
         composed: its config.
-        context: Hydra's, with the callbacks.
+        context: Hydra's context, with the callbacks.
         task: what Hydra's callbacks are told is run.
         sweep: the config of the sweep.
-        found: what the directory of the sweep held before.
-        once: keeps the terminal from saying the same thing for many jobs.
+        earlier: what the directory of the sweep held before.
+        once: keeps the terminal from repeating a message for many jobs.
+
+    Attributes:
+        overrides: its overrides by key, as typed.
+        directory: where its record is; None before there is one.
+        summary: how it ended; empty before.
+        error: why it failed or was interrupted, if so.
+        returned: its result for Hydra.
     """
 
     def __init__(
@@ -45,36 +54,46 @@ class HydraJob:
         context: HydraContext,
         task: TaskFunction,
         sweep: DictConfig,
-        found: Found,
-        once: Once,
+        earlier: EarlierRuns,
+        once: OncePerMessage,
     ) -> None:
         self.experiment = composed.experiment
         self.config = composed.plain
         self.title = typed_words(composed.overrides)
         typed = (typed_words([word]).partition("=") for word in composed.overrides)
-        self.settings = {key: value for key, _, value in typed if key}
-        self.swept: dict[str, str] = {}
-        self.digits = 1
+        self.overrides = {key: value for key, _, value in typed if key}
         self.directory: Path | None = None
         self.summary: dict[str, Any] = {}
         self.error: BaseException | None = None
         self.returned = JobReturn(overrides=composed.overrides)
         self._composed = composed
         self._context, self._task, self._sweep = context, task, sweep
-        self._found, self._once = found, once
+        self._earlier, self._once = earlier, once
+        self._swept: dict[str, str] = {}
+        self._digits = 1
         self._config: DictConfig | None = None
-        self._surroundings: Surroundings | None = None
+        self._environment: JobEnvironment | None = None
         self._is_at_work = False
 
+    @property
+    def run(self) -> Run:
+        """The job as a run, whatever its state."""
+        return Run(self.directory, self.summary, self.config, self.overrides)
+
     def name_by(self, keys: Collection[str], digits: int) -> None:
-        """Leave out of title and directory what is the same for all jobs; fill up the number."""
-        self.digits = digits
-        self.swept = {key: value for key, value in self.settings.items() if key in keys}
-        self.title = " ".join(map("=".join, self.swept.items())) or self.title
+        """Choose what the title and the name of the directory say.
+
+        Args:
+            keys: the overrides that they name: those in which the jobs of the sweep differ.
+            digits: the number in the name of the directory has as many.
+        """
+        self._digits = digits
+        self._swept = {key: value for key, value in self.overrides.items() if key in keys}
+        self.title = " ".join(map("=".join, self._swept.items())) or self.title
 
     def take_earlier(self) -> bool:
-        """Take over the result of an earlier run of the same config, if there is one."""
-        earlier = self._found.take(self.config)
+        """Take over the result of an earlier run of the same config; False if there is none."""
+        earlier = self._earlier.take_complete(self.config)
         if earlier is None:
             return False
         self.directory, self.summary = earlier
@@ -83,30 +102,34 @@ class HydraJob:
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
-        """Make the job's directory, and its log and environment the current ones."""
+        """Create the directory of the job, and make its log and environment variables current."""
         if self._is_at_work:
             yield
             return
-        if self._surroundings is None:
-            self._surroundings = self._set_up()
+        if self._environment is None:
+            self._environment = self._set_up()
         self._is_at_work = True
         try:
-            with self._surroundings.entered(self._once):
+            with self._environment.entered(self._once):
                 yield
         finally:
             self._is_at_work = False
 
-    def _set_up(self) -> Surroundings:
-        """Make the directory, write `.hydra/` and tell Hydra's callbacks."""
+    def _set_up(self) -> JobEnvironment:
+        """Create the directory, write `.hydra/` and tell Hydra's callbacks.
+
+        Raises:
+            RecordError: the directory cannot be written.
+        """
         callbacks = self._context.callbacks
         config = self._composed.config(shared=not callbacks.callbacks)
-        if self.swept:
+        if self._swept:
             with open_dict(config):
-                config.hydra.job.override_dirname = ",".join(map("=".join, self.swept.items()))
+                config.hydra.job.override_dirname = ",".join(map("=".join, self._swept.items()))
         with _hydra_config(config):
-            name = filled_up(str(config.hydra.sweep.subdir), self._composed.number, self.digits)
+            name = filled_up(str(config.hydra.sweep.subdir), self._composed.number, self._digits)
             wanted = Path(str(config.hydra.sweep.dir)) / name
-            directory = self.directory = self._found.free(wanted, self.config)
+            directory = self.directory = self._earlier.take_place(wanted, self.config)
             with open_dict(config.hydra.runtime):
                 config.hydra.runtime.output_dir = str(directory)
             try:
@@ -120,15 +143,20 @@ class HydraJob:
                     )
             except OSError as error:
                 raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
-            surroundings = Surroundings.of(config)
+            environment = JobEnvironment.of(config)
             if callbacks.callbacks:
                 self._config = config
-                with surroundings.entered(self._once):
+                with environment.entered(self._once):
                     callbacks.on_job_start(config=config, task_function=self._task)
-        return surroundings
+        return environment
 
     def end(self, summary: dict[str, Any], error: BaseException | None) -> None:
-        """Keep the result and tell Hydra's callbacks."""
+        """Keep the result and tell Hydra's callbacks.
+
+        Args:
+            summary: how the run ended.
+            error: why it failed or was interrupted, if so.
+        """
         self.summary, self.error = summary, error
         self._return(summary, error)
         if self._config is not None and not isinstance(error, KeyboardInterrupt):
@@ -149,31 +177,37 @@ class HydraJob:
         self.returned.return_value = minimized(summary)
 
 
-class Once(logging.Filter):
-    """Lets the same words through only once."""
+class OncePerMessage(logging.Filter):
+    """Lets each message through only once."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: set[str] = set()
+        self._seen: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the words are new."""
-        words = record.getMessage()
-        is_new = words not in self._said
-        self._said.add(words)
+        """Whether the message is new."""
+        message = record.getMessage()
+        is_new = message not in self._seen
+        self._seen.add(message)
         return is_new
 
 
-class Surroundings(NamedTuple):
-    """What is global while something is done for one job: its log, and variables of its own."""
+class JobEnvironment(NamedTuple):
+    """What is global to the process while it works for one job.
+
+    Attributes:
+        logging: the configuration of the log; None if Hydra configures none.
+        verbose: which loggers log everything, as Hydra has it.
+        environment: environment variables.
+    """
 
     logging: dict[str, Any] | None
     verbose: Any
     environment: dict[str, str]
 
     @classmethod
-    def of(cls, config: DictConfig) -> Surroundings:
-        """Those of a job's config."""
+    def of(cls, config: DictConfig) -> JobEnvironment:
+        """Read it from the config of a job."""
         settings = config.hydra.job_logging
         plain: Any = settings and OmegaConf.to_container(settings, resolve=True)
         return cls(
@@ -183,8 +217,8 @@ class Surroundings(NamedTuple):
         )
 
     @contextlib.contextmanager
-    def entered(self, once: Once) -> Iterator[None]:
-        """Make them the current ones, and put the log back as it was in the end."""
+    def entered(self, once: OncePerMessage) -> Iterator[None]:
+        """Make it current, and restore the log at the end."""
         root = logging.getLogger()
         handlers, level = root.handlers, root.level
         root.handlers = []
@@ -206,10 +240,10 @@ class Surroundings(NamedTuple):
 
 @contextlib.contextmanager
 def _hydra_config(config: DictConfig) -> Iterator[None]:
-    """Make a config the one that `${hydra:...}` and `HydraConfig.get()` see."""
+    """Make a config current for `${hydra:...}` and `HydraConfig.get()`."""
     singleton = HydraConfig.instance()
     before = singleton.cfg
-    singleton.cfg = config  # type: ignore[assignment]  # as Hydra itself has it
+    singleton.cfg = config  # type: ignore[assignment]  # as Hydra itself does
     try:
         yield
     finally:

@@ -1,13 +1,14 @@
-"""A sweep from Hydra's overrides to its table: compose and check all, run what is missing."""
+"""A sweep from Hydra's overrides to its table: compose and check all, train what is missing."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import Any, cast
@@ -20,11 +21,11 @@ from runner import files
 from runner.compare.view import View
 from runner.config.values import settings as checked
 from runner.errors import ConfigError, RecordError, UserError
-from runner.execution.results import Run, swept, write_csv, write_summary
-from runner.execution.resume import Found
+from runner.execution.results import Computation, write_csv, write_summary
+from runner.execution.resume import EarlierRuns
 from runner.execution.table import sweep_table
 from runner.hydra_app.composer import Composer
-from runner.hydra_app.job import HydraJob, Once
+from runner.hydra_app.job import HydraJob, OncePerMessage
 from runner.hydra_app.settings import Settings
 from runner.status import Status
 
@@ -45,8 +46,20 @@ def launch(
 ) -> list[JobReturn]:
     """Run the jobs of a sweep.
 
+    Args:
+        context: Hydra's context, with its loader and callbacks.
+        task: what Hydra's callbacks are told is run.
+        sweep: the composed config of the sweep.
+        job_overrides: the overrides of each job.
+        first_number: the number of the first job.
+        settings: the keys of `hydra/launcher=runner`.
+
+    Returns:
+        The result of each job, in their order; none for a dry run.
+
     Raises:
-        ConfigError: a job's config is wrong; then none has been run.
+        ConfigError: the config of a job is wrong; then none has been run.
+        RecordError: the directory of the sweep cannot be created.
         SweepError: jobs failed while they ran; all others have been run.
         KeyboardInterrupt: after what was computed has been recorded.
     """
@@ -55,52 +68,103 @@ def launch(
     try:
         chosen = checked(Settings, settings)
         view = _view(sweep)
-        composer, found, once = Composer(context, sweep), Found(directory), Once()
-        jobs = [
-            HydraJob(composer.compose(overrides, number), context, task, sweep, found, once)
-            for number, overrides in enumerate(job_overrides, start=first_number)
-        ]
+        jobs = _compose(context, task, sweep, job_overrides, first_number)
         view.check_keys(job.config for job in jobs)
     except ConfigError:
         _remove_if_unused(directory)
         raise
-    _name_by_what_is_swept(jobs, first_number + len(jobs) - 1)
     missing = [job for job in jobs if not job.take_earlier()]
     if chosen.dry_run:
-        _list(jobs, missing)
+        _print_plan(jobs, missing)
         return []
-    with _closing(jobs, directory, view) as facts:
-        facts.update(_train(jobs, missing, chosen))
+    computation, start = Computation(), time.time()
+    try:
+        _make(directory)
+        computation = _train(jobs, missing, chosen)
+    except KeyboardInterrupt:
+        where = f"hydra.sweep.dir={shlex.quote(str(directory))}"
+        print(f"To go on: the same command with {where}", file=sys.stderr)
+        raise
+    finally:
+        _summarize(jobs, computation, time.time() - start, directory, view)
     _raise_failures(jobs)
     return [job.returned for job in jobs]
 
 
 def draw_after(sweep: DictConfig) -> None:
-    """Draw the figure of a sweep that another launcher ran."""
+    """Draw the figure of a sweep that another launcher ran.
+
+    Raises:
+        ConfigError: a key of `figure` is wrong.
+    """
     directory = Path(str(sweep.hydra.sweep.dir))
-    picture = _draw([directory], directory, _view(sweep))
-    if picture:
-        print(f"Figure: {picture}")
+    figure = _draw([directory], directory, _view(sweep))
+    if figure:
+        print(f"Figure: {figure}")
 
 
 def _view(sweep: DictConfig) -> View:
-    """How its figure is drawn, for a sweeper that lets one choose."""
+    """The keys `figure.*` of the sweeper, if it has any.
+
+    Raises:
+        ConfigError: one is wrong.
+    """
     wanted = OmegaConf.to_container(sweep.hydra.sweeper.get("figure") or OmegaConf.create())
     view = checked(View, cast("dict[str, Any]", wanted), "figure.")
     view.check()
     return view
 
 
-def _train(jobs: Sequence[HydraJob], missing: list[HydraJob], settings: Settings) -> dict[str, Any]:
-    """Train what is missing; returns what the sweep's summary says of how."""
+def _compose(
+    context: HydraContext,
+    task: TaskFunction,
+    sweep: DictConfig,
+    job_overrides: Sequence[Sequence[str]],
+    first_number: int,
+) -> list[HydraJob]:
+    """Compose and check all jobs, and name them by the overrides in which they differ.
+
+    Raises:
+        ConfigError: the config of a job is wrong.
+    """
+    composer, once = Composer(context, sweep), OncePerMessage()
+    earlier = EarlierRuns(Path(str(sweep.hydra.sweep.dir)))
+    jobs = [
+        HydraJob(composer.compose(overrides, number), context, task, sweep, earlier, once)
+        for number, overrides in enumerate(job_overrides, start=first_number)
+    ]
+    keys = dict.fromkeys(key for job in jobs for key in job.overrides)
+    swept = [key for key in keys if len({job.overrides.get(key) for job in jobs}) > 1]
+    for job in jobs:
+        job.name_by(swept, digits=len(str(first_number + len(jobs) - 1)))
+    return jobs
+
+
+def _make(directory: Path) -> None:
+    """Create the directory of the sweep.
+
+    Raises:
+        RecordError: it cannot be created.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
+
+
+def _train(jobs: Sequence[HydraJob], missing: list[HydraJob], settings: Settings) -> Computation:
+    """Train what is missing; each job is told how it ended.
+
+    Raises:
+        KeyboardInterrupt: after what was computed has been recorded.
+    """
     earlier = len(jobs) - len(missing)
     if not missing:
-        _announce(len(jobs), earlier, {})
-        return {"earlier": earlier, "programs": 0, "compilations": 0}
+        _announce(len(jobs), Computation(earlier))
+        return Computation(earlier, programs=0, compilations=0)
+    # JAX is imported here, so that a sweep with nothing to train does not wait for it.
     from runner.engine.compilation import CompilationCounter, use_persistent_cache
-    from runner.execution import (
-        cohorts as population,  # JAX, which only a sweep that runs waits for
-    )
+    from runner.execution import cohorts as population
     from runner.execution.sweep import Stopped, train
     from runner.terminal.live_sweep import SweepProgress, work_of
 
@@ -109,34 +173,34 @@ def _train(jobs: Sequence[HydraJob], missing: list[HydraJob], settings: Settings
     experiments = [job.experiment for job in missing]
     chosen = population.choose(settings.strategy, settings.lanes, settings.devices)
     cohorts = population.cohorts(experiments, chosen)
-    facts: dict[str, Any] = {
-        "earlier": earlier,
-        "programs": population.programs(experiments),
-        "compilations": population.compilations(experiments),
-        "strategy": chosen.strategy,
-        "lanes": max(cohort.lanes for cohort in cohorts),
-        "devices": max(cohort.devices for cohort in cohorts),
-    }
-    _announce(len(jobs), earlier, facts)
+    computation = Computation(
+        earlier,
+        programs=population.programs(experiments),
+        compilations=population.compilations(experiments),
+        strategy=chosen.strategy,
+        lanes=max(cohort.lanes for cohort in cohorts),
+        devices=max(cohort.devices for cohort in cohorts),
+    )
+    _announce(len(jobs), computation)
     progress = SweepProgress(len(jobs), earlier, sum(map(work_of, experiments)))
-    # What the end of the sweep needs, while programs compile.
+    # What the end of the sweep needs is imported while programs compile.
     Thread(target=importlib.import_module, args=("runner.execution.figure",), daemon=True).start()
     with CompilationCounter() as counter, progress, contextlib.suppress(Stopped):
         train(missing, cohorts, progress, fail_fast=settings.fail_fast)
-    return facts | {"compilations": counter.programs}
+    return dataclasses.replace(computation, compilations=counter.programs)
 
 
-def _announce(runs: int, earlier: int, facts: Mapping[str, Any]) -> None:
-    """Say how many runs there are, how many programs they need and how they are computed."""
+def _announce(runs: int, computation: Computation) -> None:
+    """Print how many runs there are, how many programs they need and how they are computed."""
     words = [_several(runs, "run")]
-    if earlier:
-        words.append(f"{earlier} of them done before")
-    if facts:
-        programs = _several(facts["programs"], "program")
-        words.append(f"{programs} ({_several(facts['compilations'], 'compilation')})")
-        if facts["lanes"] > 1:
-            where = f"{facts['strategy']} on {_several(facts['devices'], 'device')}"
-            words.append(f"up to {facts['lanes']} runs side by side ({where})")
+    if computation.earlier:
+        words.append(f"{computation.earlier} of them done before")
+    if computation.programs and computation.compilations:
+        compilations = _several(computation.compilations, "compilation")
+        words.append(f"{_several(computation.programs, 'program')} ({compilations})")
+    if computation.lanes and computation.devices and computation.lanes > 1:
+        where = f"{computation.strategy} on {_several(computation.devices, 'device')}"
+        words.append(f"up to {computation.lanes} runs side by side ({where})")
     print(", ".join(words), file=sys.stderr, flush=True)
 
 
@@ -144,39 +208,23 @@ def _several(count: int, word: str) -> str:
     return f"{count} {word}" + "s" * (count != 1)
 
 
-@contextlib.contextmanager
-def _closing(jobs: Sequence[HydraJob], directory: Path, view: View) -> Iterator[dict[str, Any]]:
-    """Whatever ends the sweep: print its table, and leave it in its directory."""
-    begun = time.time()
-    facts: dict[str, Any] = {}
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        yield facts
-    except OSError as error:
-        raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
-    except KeyboardInterrupt:
-        where = f"hydra.sweep.dir={shlex.quote(str(directory))}"
-        print(f"To go on: the same command with {where}", file=sys.stderr)
-        raise
-    finally:
-        runs, seconds = [_result(job) for job in jobs], time.time() - begun
-        if any(run.summary for run in runs):
-            done = [job.directory for job in jobs if job.directory and job.summary]
-            sweep_table(runs, directory, facts, seconds, _draw(done, directory, view))
-        with contextlib.suppress(OSError):
-            write_csv(directory / files.SWEEP_TABLE, runs)
-            write_summary(directory / files.SWEEP_SUMMARY, runs, facts, seconds)
-
-
-def _name_by_what_is_swept(jobs: Sequence[HydraJob], last_number: int) -> None:
-    keys = swept([_result(job) for job in jobs])
-    for job in jobs:
-        job.name_by(keys, len(str(last_number)))
+def _summarize(
+    jobs: Sequence[HydraJob], computation: Computation, seconds: float, directory: Path, view: View
+) -> None:
+    """Print the table of the sweep, draw its figure, and write both and its files."""
+    runs = [job.run for job in jobs]
+    recorded = [run.directory for run in runs if run.directory and run.summary]
+    if any(run.summary for run in runs):
+        figure = _draw(recorded, directory, view)
+        sweep_table(runs, directory, computation, seconds, figure)
+    with contextlib.suppress(OSError):
+        write_csv(directory / files.SWEEP_TABLE, runs)
+        write_summary(directory / files.SWEEP_SUMMARY, runs, computation, seconds)
 
 
 def _draw(runs: Sequence[Path], directory: Path, view: View) -> Path | None:
-    """The figure of the runs in some folders; without it the sweep is no worse off."""
-    from runner.execution.figure import draw  # with matplotlib
+    """Draw the figure of the runs in some folders; None if it cannot be drawn."""
+    from runner.execution.figure import draw  # imports matplotlib
 
     try:
         return draw(runs, directory, view)
@@ -186,13 +234,8 @@ def _draw(runs: Sequence[Path], directory: Path, view: View) -> Path | None:
         return None
 
 
-def _result(job: HydraJob) -> Run:
-    name = "" if job.directory is None else job.directory.name
-    return Run(job.settings, name, job.summary)
-
-
-def _list(jobs: Sequence[HydraJob], missing: Sequence[HydraJob]) -> None:
-    """Say what would be run, and what is done."""
+def _print_plan(jobs: Sequence[HydraJob], missing: Sequence[HydraJob]) -> None:
+    """Print which jobs would be trained, and which are complete."""
     for job in jobs:
         state = "to run" if job in missing else job.summary["status"]
         print(f"{state:10s} {job.title}")
@@ -200,18 +243,23 @@ def _list(jobs: Sequence[HydraJob], missing: Sequence[HydraJob]) -> None:
 
 
 def _remove_if_unused(directory: Path) -> None:
-    """Take back the directory of a sweep of which nothing has run."""
+    """Remove the directory of a sweep of which nothing has run."""
     if directory.is_dir() and [file.name for file in directory.iterdir()] == ["multirun.yaml"]:
         (directory / "multirun.yaml").unlink()
         directory.rmdir()
 
 
 def _raise_failures(jobs: Sequence[HydraJob]) -> None:
-    failed = [job for job in jobs if job.summary.get("status") == Status.FAILED]
+    """Report failed jobs.
+
+    Raises:
+        SweepError: there are some.
+    """
+    failed = [job for job in jobs if job.run.status == Status.FAILED]
     if not failed:
         return
-    reason, others = failed[0].error, [job for job in jobs if not job.summary]
-    not_run = f"; {len(others)} were not begun" if others else ""
+    reason, others = failed[0].error, [job for job in jobs if job.run.status == Status.NOT_RUN]
+    not_run = f"; {len(others)} were not started" if others else ""
     raise SweepError(
         f"{len(failed)} of {len(jobs)} runs failed{not_run}; the first because of "
         f"{type(reason).__name__}: {reason} (see {failed[0].directory})"

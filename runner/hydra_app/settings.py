@@ -1,4 +1,4 @@
-"""How a sweep is run: the keys of `hydra/launcher=runner`."""
+"""How a sweep is trained: the keys of `hydra/launcher=runner`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The table of a sweep: grouping over seeds, intervals, order, edges, and the file."""
+"""The table of a sweep: grouping over seeds, intervals, order, edges, and the files."""
 
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,25 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from runner.execution.results import Run, edges, rows, swept, write_csv
+from runner.compare.runs import Run
+from runner.execution.results import Computation, edges, rank, write_csv, write_summary
 from runner.execution.table import sweep_table
 
 
 def run(error: float | None, status: str = "finished", **settings: Any) -> Run:
-    dotted = {key.replace("__", "."): str(value) for key, value in settings.items()}
+    """A run with these settings, `optimizer__lr` for `optimizer.lr`, all of them overrides."""
+    overrides = {key.replace("__", "."): str(value) for key, value in settings.items()}
+    config: dict[str, Any] = {"optimizer": {"name": settings.get("optimizer", "sgd")}}
+    for key, value in settings.items():
+        if key.startswith("optimizer__"):
+            config["optimizer"][key.removeprefix("optimizer__")] = value
+        elif key != "optimizer":
+            config[key] = value
     measures = {"train_loss": 0.5, "validation_error": error, "epoch": 3}
     summary = {"status": status, "final": measures, "best": measures, "error": "0-1 error"}
-    return Run(
-        dotted, "_".join(dotted.values()), {"status": "failed"} if status == "failed" else summary
-    )
+    if status == "failed":
+        summary = {"status": status}
+    return Run(Path("_".join(overrides.values())), summary, config, overrides)
 
 
 def test_runs_are_grouped_over_seeds_and_sorted() -> None:
@@ -30,10 +39,10 @@ def test_runs_are_grouped_over_seeds_and_sorted() -> None:
         for name, several in errors.items()
         for seed, error in enumerate(several)
     ]
-    table = rows(runs)
-    assert [row.settings for row in table] == [{"optimizer": "adam"}, {"optimizer": "sgd"}]
-    for row in table:
-        values = errors[row.settings["optimizer"]]
+    rows = rank(runs)
+    assert [row.group.settings for row in rows] == [{"optimizer": "adam"}, {"optimizer": "sgd"}]
+    for row in rows:
+        values = errors[row.group.settings["optimizer"]]
         assert row.mean == pytest.approx(np.mean(values))
         low, high = scipy.stats.t.interval(
             0.95, len(values) - 1, np.mean(values), scipy.stats.sem(values)
@@ -41,25 +50,44 @@ def test_runs_are_grouped_over_seeds_and_sorted() -> None:
         assert row.half_width == pytest.approx((high - low) / 2, rel=1e-3)
 
 
+def test_equal_configs_are_one_group_however_they_were_typed() -> None:
+    """As in a comparison of the same runs; the file keeps what was typed."""
+    runs = [run(0.1, optimizer__lr=0.1, seed=0), run(0.3, optimizer__lr=0.1, seed=1)]
+    runs[1].overrides = {"optimizer.lr": "1e-1", "seed": "1"}
+    runs.append(run(0.9, optimizer__lr=0.01))
+    first, second = rank(runs)
+    assert (first.group.settings, len(first.group.runs)) == ({"optimizer.lr": 0.1}, 2)
+    assert second.group.settings == {"optimizer.lr": 0.01}
+
+
 @pytest.mark.parametrize("seeds", [2, 5, 31, 40])
 def test_the_interval_is_students(seeds: int) -> None:
     values = np.random.default_rng(0).normal(0.3, 0.05, seeds).tolist()
-    (row,) = rows([run(value, seed=seed) for seed, value in enumerate(values)])
+    (row,) = rank([run(value, seed=seed) for seed, value in enumerate(values)])
     expected = scipy.stats.t.ppf(0.975, seeds - 1) * scipy.stats.sem(values)
     assert row.half_width == pytest.approx(expected, rel=0.04 if seeds > 31 else 1e-3)
 
 
-def test_what_has_no_number_comes_last_and_says_why() -> None:
+def test_what_has_no_number_comes_last_and_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     runs = [
         run(None, "failed", optimizer="a"),
         run(0.9, "diverged", optimizer="b", seed=0),
         run(0.5, optimizer="b", seed=1),
         run(0.6, optimizer="c"),
+        Run(None, {}, {"optimizer": {"name": "d"}}, {"optimizer": "d"}),
     ]
-    table = rows(runs)
-    assert [row.settings["optimizer"] for row in table] == ["c", "b", "a"]
-    assert [row.outcome for row in table] == ["finished", "1 diverged, 1 finished", "failed"]
-    assert table[0].half_width is None
+    rows = rank(runs)
+    assert [row.group.settings["optimizer"] for row in rows] == ["c", "b", "a", "d"]
+    assert rows[0].half_width is None
+    sweep_table(runs, tmp_path, Computation(), 1.0)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:5]]
+    assert [line[0] for line in lines] == ["c", "b", "a", "d"]
+    assert lines[0][-1] == "1"
+    assert lines[1][-4:] == ["1", "diverged,", "1", "finished"]
+    assert lines[2][-1] == "failed"
+    assert lines[3][-2:] == ["not", "run"]
 
 
 @pytest.mark.parametrize(
@@ -73,22 +101,38 @@ def test_what_has_no_number_comes_last_and_says_why() -> None:
 )
 def test_a_best_value_at_the_edge_is_pointed_out(rates: list, best: Any, words: list) -> None:
     runs = [run(0.1 if rate == best else 0.2, optimizer__lr=rate, epochs=3) for rate in rates]
-    assert swept(runs) == ["optimizer.lr"]
-    found = edges(rows(runs), swept(runs))
+    found = edges(rank(runs))
     assert len(found) == len(words)
     assert all(word in line for word, line in zip(words, found, strict=True))
 
 
 def test_the_file_has_a_line_a_run(tmp_path: Path) -> None:
     runs = [run(0.25, optimizer="sgd", seed=0), run(None, "failed", optimizer="[a,b]", seed=1)]
+    runs.append(Run(None, {}, {}, {"optimizer": "adam"}))
     write_csv(tmp_path / "sweep.csv", runs)
     with (tmp_path / "sweep.csv").open(newline="") as stream:
-        first, second = csv.DictReader(stream)
+        first, second, third = csv.DictReader(stream)
     assert (first["optimizer"], first["status"]) == ("sgd", "finished")
     assert float(first["best_validation_error"]) == 0.25
     assert float(first["final_train_loss"]) == 0.5
     assert (second["optimizer"], second["status"]) == ("[a,b]", "failed")
     assert second["final_train_loss"] == ""
+    assert (third["status"], third["directory"]) == ("not run", "")
+
+
+def test_the_summary_of_a_sweep(tmp_path: Path) -> None:
+    """The best settings are all overrides but the seed, as typed."""
+    runs = [run(error, optimizer="adam", seed=seed) for seed, error in enumerate((0.1, 0.3))]
+    runs.append(run(None, "failed", optimizer="sgd"))
+    write_summary(tmp_path / "sweep.json", runs, Computation(programs=2, lanes=4), 1.5)
+    assert json.loads((tmp_path / "sweep.json").read_text()) == {
+        "runs": 3,
+        "ends": {"finished": 2, "failed": 1},
+        "programs": 2,
+        "lanes": 4,
+        "seconds": 1.5,
+        "best": {"settings": {"optimizer": "adam"}, "validation_error": 0.2, "runs": 2},
+    }
 
 
 def test_the_table_on_the_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -97,7 +141,7 @@ def test_the_table_on_the_terminal(capsys: pytest.CaptureFixture[str], tmp_path:
         for name, errors in {"sgd": [0.3, 0.4], "adam": [0.1, 0.2]}.items()
         for seed, error in enumerate(errors)
     ]
-    sweep_table(runs, tmp_path, {"programs": 2, "compilations": 4}, 1.25)
+    sweep_table(runs, tmp_path, Computation(programs=2, compilations=4), 1.25)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["optimizer", "best", "validation"]
     assert lines[1].split()[:3] == ["adam", "15.00", "%"]

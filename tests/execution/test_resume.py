@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runner.execution.resume import Found, fingerprint
+from runner.execution.resume import EarlierRuns, fingerprint
 
 CONFIG = {"optimizer": {"name": "sgd", "learning_rate": 1}, "steps": None, "widths": [3]}
 OTHER = {**CONFIG, "optimizer": {"name": "sgd", "learning_rate": 2}}
@@ -31,44 +31,44 @@ def test_equal_configs_are_known_as_equal() -> None:
 @pytest.mark.parametrize("status", ["finished", "diverged"])
 def test_a_complete_run_is_found_wherever_it_is_and_given_once(status: str, tmp_path: Path) -> None:
     place = leave(tmp_path / "deep" / "7_whatever", status)
-    found = Found(tmp_path)
-    assert found.take(OTHER) is None
-    taken = found.take(CONFIG)
+    found = EarlierRuns(tmp_path)
+    assert found.take_complete(OTHER) is None
+    taken = found.take_complete(CONFIG)
     assert taken is not None
     assert (taken[0], taken[1]["status"]) == (place, status)
-    assert found.take(CONFIG) is None
+    assert found.take_complete(CONFIG) is None
 
 
 @pytest.mark.parametrize("status", ["running", "failed", "interrupted"])
 def test_a_half_written_run_is_run_anew_in_its_place(status: str, tmp_path: Path) -> None:
     place = leave(tmp_path / "0_a", status)
-    found = Found(tmp_path)
-    assert found.take(CONFIG) is None
-    assert found.free(tmp_path / "3_a", CONFIG) == place
-    assert found.free(tmp_path / "3_a", CONFIG) == tmp_path / "3_a"
+    found = EarlierRuns(tmp_path)
+    assert found.take_complete(CONFIG) is None
+    assert found.take_place(tmp_path / "3_a", CONFIG) == place
+    assert found.take_place(tmp_path / "3_a", CONFIG) == tmp_path / "3_a"
 
 
 @pytest.mark.parametrize("status", ["finished", "running"])
 def test_another_run_is_never_written_into(status: str, tmp_path: Path) -> None:
     place = leave(tmp_path / "0_a", status)
     leave(tmp_path / "0_a-2", "finished")
-    assert Found(tmp_path).free(place, OTHER) == tmp_path / "0_a-3"
+    assert EarlierRuns(tmp_path).take_place(place, OTHER) == tmp_path / "0_a-3"
 
 
 def test_two_runs_are_not_given_one_place(tmp_path: Path) -> None:
-    found = Found(tmp_path)
-    assert found.free(tmp_path / "same", CONFIG) == tmp_path / "same"
-    assert found.free(tmp_path / "same", CONFIG) == tmp_path / "same-2"
+    found = EarlierRuns(tmp_path)
+    assert found.take_place(tmp_path / "same", CONFIG) == tmp_path / "same"
+    assert found.take_place(tmp_path / "same", CONFIG) == tmp_path / "same-2"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"status": "finished"}', '{"config": 3}', "\x00"])
 def test_what_cannot_be_read_is_not_trusted(text: str, tmp_path: Path) -> None:
     (tmp_path / "0_a").mkdir()
     (tmp_path / "0_a" / "summary.json").write_text(text)
-    found = Found(tmp_path)
-    assert found.take(CONFIG) is None
-    assert found.free(tmp_path / "0_a", CONFIG) == tmp_path / "0_a-2"
+    found = EarlierRuns(tmp_path)
+    assert found.take_complete(CONFIG) is None
+    assert found.take_place(tmp_path / "0_a", CONFIG) == tmp_path / "0_a-2"
 
 
 def test_a_directory_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
-    assert Found(tmp_path / "nowhere").take(CONFIG) is None
+    assert EarlierRuns(tmp_path / "nowhere").take_complete(CONFIG) is None

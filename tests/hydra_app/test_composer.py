@@ -15,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner.errors import ConfigError
 from runner.hydra_app import dot_hydra
-from runner.hydra_app.application import Application, accept, as_plain
+from runner.hydra_app.application import Application, accept
+from runner.hydra_app.checking import as_plain
 from runner.hydra_app.composer import Composer
 
 

@@ -3,7 +3,7 @@
 Hydra instantiates a plugin only if its class is defined in a module of the namespace package
 `hydra_plugins`; `runner.hydra_app.application` puts the folder above this one on `sys.path` before
 Hydra looks. The module is imported at every start, so it must stay light. (No `from __future__
-import annotations`: Hydra's scanner does not bear it in modules with dataclasses.)
+import annotations`: Hydra's scanner fails on it in modules with dataclasses.)
 """
 
 from collections.abc import Sequence
@@ -19,21 +19,26 @@ from omegaconf import OmegaConf
 class RunnerSweeper(BasicSweeper):
     """Hydra's own sweep over the product of all values, with the values that `runner` accepts.
 
-    Where there are `cases`, lists of overrides, the product is taken for each of them: so a study
-    can have just the combinations that it wants, with numbers that only some options have.
+    With `cases`, lists of overrides, the product is taken for each of them, so that a study can
+    choose its combinations, with numbers that only some options have.
 
-    The jobs are left to the launcher to check, which composes every one once and keeps the result.
+    The launcher checks the jobs: it composes each of them once and keeps the result.
     """
 
     def __init__(
         self, figure: Any = None, cases: Sequence[Sequence[str]] = (), **settings: Any
     ) -> None:
-        """`figure` is for the launcher, which draws it; but for `cases` the rest is Hydra's."""
+        """Accept `figure`, which the launcher reads; the rest, but for `cases`, is Hydra's."""
         super().__init__(**settings)
         self.cases = cases
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Launch a job for every combination of the values."""
+        """Launch a job for every combination of the values.
+
+        Raises:
+            ConfigError: `cases` is not a list of lists, or an override cannot be parsed.
+            RecordError: the directory of the sweep cannot be created.
+        """
         from runner.errors import ConfigError, RecordError
         from runner.hydra_app.application import accept
 
@@ -53,7 +58,7 @@ class RunnerSweeper(BasicSweeper):
             (product,) = self.split_arguments(parser.parse_overrides(words), None)
             jobs += product
         size = self.max_batch_size or len(jobs)
-        batches = [jobs[begin : begin + size] for begin in range(0, len(jobs), size)]
+        batches = [jobs[start : start + size] for start in range(0, len(jobs), size)]
         if not self.config.hydra.launcher.get("dry_run"):
             directory = Path(str(self.config.hydra.sweep.dir))
             try:
@@ -75,7 +80,7 @@ class RunnerSweeper(BasicSweeper):
 
 
 def _is_list_of_lists(cases: Any) -> bool:
-    """Whether it is one, of words."""
+    """Whether `cases` is a list of lists of text."""
     lists = [cases, *cases] if isinstance(cases, Sequence) else [None]
     if any(isinstance(one, str) or not isinstance(one, Sequence) for one in lists):
         return False
@@ -89,7 +94,7 @@ class RunnerLauncher(Launcher):
         self.settings = settings
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        """Remember what Hydra hands over."""
+        """Keep what Hydra passes."""
         self.hydra_context = hydra_context
         self.task_function = task_function
         self.config = config

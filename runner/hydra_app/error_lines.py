@@ -1,0 +1,103 @@
+"""What goes wrong while Hydra composes a config, as errors of one line."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf.errors import OmegaConfBaseException
+
+from runner.config.overrides import GROUPS
+from runner.errors import ConfigError, did_you_mean
+from runner.hydra_app.checking import CONFIG_NAME, check, first_line
+
+
+@contextlib.contextmanager
+def one_line_errors(loader: ConfigLoader, overrides: Sequence[str]) -> Iterator[None]:
+    """Turn what Hydra raises while composing into a `ConfigError` of one line.
+
+    Raises:
+        ConfigError: composing failed.
+    """
+    try:
+        yield
+    except MissingConfigException as error:
+        raise ConfigError(_missing_option(loader, error)) from error
+    except OverrideParseException as error:
+        raise ConfigError(_unparsable(error)) from error
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        found = _stray_key(loader, overrides, error) or _misused(overrides, error)
+        raise found or ConfigError(first_line(error)) from error
+
+
+@contextlib.contextmanager
+def run_errors() -> Iterator[None]:
+    """Turn Hydra's exceptions into a `ConfigError`; those of a run pass unchanged.
+
+    Raises:
+        ConfigError: Hydra raised an exception.
+    """
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(first_line(error)) from error
+
+
+def _missing_option(loader: ConfigLoader, error: MissingConfigException) -> str:
+    """The line for an option, or a whole config, that does not exist."""
+    group, _, name = str(error.missing_cfg_file or "").rpartition("/")
+    if group in GROUPS:
+        options = sorted(error.options or loader.get_group_options(group))
+        return f"{group}={name} is not a known {group}{did_you_mean(name, options)}"
+    return first_line(error)
+
+
+def _stray_key(
+    loader: ConfigLoader, overrides: Sequence[str], error: Exception
+) -> ConfigError | None:
+    """Find the key that Hydra could not override, by letting every key in and checking it."""
+    if "Could not override" not in str(error):
+        return None
+    lenient = [
+        word if word.startswith(("+", "~", "hydra.")) or _chooses(word) else f"++{word}"
+        for word in overrides
+    ]
+    try:
+        config = loader.load_configuration(
+            CONFIG_NAME, lenient, RunMode.MULTIRUN, validate_sweep_overrides=False
+        )
+        check(loader, config, overrides)
+    except ConfigError as found:
+        return found
+    except (HydraException, OmegaConfBaseException):
+        return None
+    return None
+
+
+def _unparsable(error: OverrideParseException) -> str:
+    """The line for a word that is not an override."""
+    if "=" not in error.override:
+        return f"{error.override!r} is not of the form key=value"
+    return f"{error.override!r} cannot be read: {first_line(error)}"
+
+
+def _misused(overrides: Sequence[str], error: Exception) -> ConfigError | None:
+    """The error for a list of values without `-m`, or for a group set to what is not a name."""
+    text = str(error)
+    for word in overrides:
+        group, _, value = word.partition("=")
+        if "Ambiguous value" in text and f"'{word}'" in text:
+            return ConfigError(f"{word} is a sweep over several values: add -m, or write [...]")
+        named = value[:1].isalpha() and value not in ("null", "true", "false")
+        if isinstance(error, ValueError) and group in GROUPS and not named:
+            return ConfigError(f"{word}: {value} is not the name of an option of {group}")
+    return None
+
+
+def _chooses(override: str) -> bool:
+    """Whether an override chooses an option of a group."""
+    key = override.partition("=")[0]
+    return "/" in key or key in GROUPS

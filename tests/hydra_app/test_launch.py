@@ -1,0 +1,40 @@
+"""What a sweep leaves behind when it is interrupted: its table and its files, in any case."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from runner.cli import run_command_line
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (RuntimeError("x"), None)])
+def test_whatever_ends_the_training_the_files_are_written(
+    error: BaseException,
+    code: int | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("runner.execution.sweep.train", stop)
+    line = ["-m", "optimizer.learning_rate=0.1,0.01", "epochs=1"]
+    line.append(f"hydra.sweep.dir={tmp_path / 'swept'}")
+    if code is None:
+        with pytest.raises(RuntimeError):
+            run_command_line(line)
+    else:
+        assert run_command_line(line) == code
+        assert "To go on: the same command with hydra.sweep.dir=" in capsys.readouterr().err
+    with (tmp_path / "swept" / "sweep.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["optimizer.learning_rate"] for row in rows] == ["0.1", "0.01"]
+    assert [row["status"] for row in rows] == ["not run"] * 2
+    summary = json.loads((tmp_path / "swept" / "sweep.json").read_text())
+    assert summary["ends"] == {"not run": 2}
+    assert summary["best"] is None
