@@ -212,8 +212,9 @@ def _axes_of_numbers(groups: Sequence[Group], view: View, count: int) -> list[st
     keys = numeric_keys(groups, view.tune)
     if len(keys) < count:
         raise ConfigError(
-            f"the figure {view.kind} needs {'a number' if count == 1 else 'two numbers'} that "
-            f"differ between the runs; there {'is one' if len(keys) == 1 else 'is none'}"
+            f"the figure {view.kind} needs "
+            + ("a number that differs" if count == 1 else "two numbers that differ")
+            + f" between the runs; there {'is one' if len(keys) == 1 else 'is none'}"
         )
     return keys[:count]
 

@@ -25,7 +25,7 @@ from tests.bench.training import machine
 GOAL_SECONDS, GOAL_BYTES = 10.0, 2**30
 SEEDS, STEPS_PER_EPOCH = 25, 50
 COMMANDS = {
-    "curves": (),
+    "curves": ("--figure", "curves"),
     "table": ("--table", "csv"),
     "final": ("--figure", "final", "--measure", "validation_error"),
     "profile": ("--figure", "profile", "--problem", "optimizer.learning_rate"),
