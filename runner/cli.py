@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner.config.help import help_text
-from runner.errors import INTERRUPTED, ConfigError, UserError, log_failure
+from runner.errors import ConfigError, exit_code, log_failure
+from runner.terminal.pipes import outlive_readers
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from runner.hydra_app.application import Application
 
-FAILED = 1
-
 
 def main() -> NoReturn:
     """The console script `runner`."""
+    outlive_readers()
     code = run_command_line(sys.argv[1:])
     if "jax" in sys.modules:
         _leave(code)
@@ -45,23 +45,10 @@ def _leave(code: int) -> NoReturn:
 
 
 def run_command_line(argv: list[str]) -> int:
-    """Do what the command line asks; print a user's error as one line."""
+    """Do what the command line asks and return the exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        _dispatch(argv)
-        sys.stdout.flush()
-    except UserError as error:
-        print(f"runner: error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("runner: interrupted; what was computed is recorded", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away (`runner --help | head`); that is no failure.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except SystemExit as request:
-        return request.code if isinstance(request.code, int) else int(request.code is not None)
-    return 0
+    said = "interrupted; what was computed is recorded"
+    return exit_code("runner", lambda: _dispatch(argv), said)
 
 
 def _interrupt(signum: int, frame: Any) -> NoReturn:
@@ -73,9 +60,9 @@ def _dispatch(argv: list[str]) -> None:
         print(_help(argv), end="")
         return
     if "--version" in argv:
-        from importlib.metadata import version
+        from runner.version import own_version
 
-        print(f"runner {version('runner')}")
+        print(f"runner {own_version()}")
         return
     _with_hydra(argv)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, get_args
 
 from runner.compare.view import Kind, View
-from runner.errors import INTERRUPTED, ConfigError, RecordError, UserError
+from runner.errors import ConfigError, RecordError, exit_code
+from runner.terminal.pipes import outlive_readers
 
 if TYPE_CHECKING:
     from runner.compare.grouping import Group
@@ -39,20 +40,13 @@ ENDINGS = (".png", ".svg", ".pdf", ".gif")
 
 def main() -> NoReturn:
     """The console script `runner-compare`."""
+    outlive_readers()
     sys.exit(run_command_line(sys.argv[1:]))
 
 
 def run_command_line(argv: Sequence[str]) -> int:
     """Do what the command line asks; print a user's error as one line."""
-    try:
-        compare(_parser().parse_args(argv))
-    except UserError as error:
-        print(f"runner-compare: error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("runner-compare: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+    return exit_code("runner-compare", lambda: compare(_parser().parse_args(argv)))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,8 +15,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from runner.config.synonyms import (
+    NAMES,
+    WORDS,
+    key_meant,
+    option_keys,
+    owners,
+    some,
+    top_level_hint,
+)
 from runner.config.values import convert
-from runner.errors import ConfigError, did_you_mean
+from runner.errors import ConfigError, did_you_mean, folded
 from runner.experiment.experiment import Experiment
 from runner.experiment.table import OPTIONS, STACKED
 from runner.options.option import Option, holds_option
@@ -39,7 +48,9 @@ def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experimen
     known = [*OPTIONS, *_setting_names(), PLUGINS]
     for key in settings:
         if key not in known:
-            raise check.error(key, f"is not a known key{did_you_mean(str(key), known)}")
+            hint = top_level_hint(str(key), lambda full: _holds(settings, full))
+            hint = hint or did_you_mean(str(key), known)
+            raise check.error(key, f"is not a known key{hint}")
     values: dict[str, Any] = {
         group: check.stack(group, settings.get(group) or {})
         if group in STACKED
@@ -93,7 +104,7 @@ class _Checker:
         values = dict(config)
         name = values.pop("name", None)
         if name not in OPTIONS[group]:
-            hint = did_you_mean(str(name), OPTIONS[group])
+            hint = did_you_mean(str(name), OPTIONS[group], NAMES.get(group))
             raise self.error(f"{key}.name", f"is {name!r}, which is no known {group}{hint}")
         cls = OPTIONS[group][name]
         words = f"{group if group in STACKED else key}={name}"
@@ -108,9 +119,8 @@ class _Checker:
             raise self.error(group, f"must be some of its options: {group}=[a,b]")
         for name in config:
             if name not in OPTIONS[group]:
-                hint = did_you_mean(str(name), OPTIONS[group])
-                inside = [f"{group}.{one}.{name}" for one in config if name in _keys(group, one)]
-                hint = f"; did you mean {inside[0]}?" if inside else hint
+                hint = self._inside(group, str(name), config)
+                hint = hint or did_you_mean(str(name), OPTIONS[group], NAMES.get(group))
                 raise self.error(f"{group}.{name}", f"is not a known {group}{hint}")
             if isinstance(config[name], Mapping) and "name" not in config[name]:
                 missing = f"has no part in the run: add {group}={name}"
@@ -120,6 +130,15 @@ class _Checker:
             for name in OPTIONS[group]
             if name in config
         )
+
+    def _inside(self, group: str, key: str, chosen: Iterable[str]) -> str:
+        """A hint at the key of an option of a stack, for a key set at the stack itself."""
+        for name in chosen:
+            cls = OPTIONS[group].get(name)
+            meant = key_meant(group, key, option_keys(cls)) if cls else None
+            if meant:
+                return f"; did you mean {group}.{name}.{meant}?"
+        return ""
 
     def fields(
         self, prefix: str, cls: type[Option], values: Mapping[str, Any], chosen: str = ""
@@ -146,28 +165,37 @@ class _Checker:
         """Say what is wrong with a key that the chosen option does not have."""
         group = prefix.partition(".")[0]
         place = prefix.rstrip(".") if group not in STACKED else group
-        owners = [name for name in OPTIONS.get(group, {}) if key in _keys(group, name)]
         names = list(fields)
-        if "base" in names and owners:
-            return f"belongs to the base of {chosen}: {place}.base.{key}"
-        if owners:
-            return f"belongs to {place}={_some(owners)}, not to {chosen}"
-        if not names:
-            return f"is not a known key; {chosen} has no keys of its own"
-        return f"is not a key of {chosen}{did_you_mean(key, names)}"
+        here = key_meant(group, key, names)
+        if here:
+            return f"is not a key of {chosen}; did you mean {here}?"
+        keys = {key for cls in OPTIONS.get(group, {}).values() for key in option_keys(cls)}
+        meant = key_meant(group, key, keys)
+        elsewhere = [
+            word for word in WORDS.get(folded(key), ()) if not word.startswith(f"{place}.")
+        ]
+        if meant is None and elsewhere:
+            return f"is not a key of {chosen}; did you mean {elsewhere[-1]}?"
+        if meant is None:
+            if not names:
+                return f"is not a known key; {chosen} has no keys of its own"
+            return f"is not a key of {chosen}{did_you_mean(key, names)}"
+        said = "" if meant == key else f"is not a known key; {place}.{meant} "
+        if "base" in names:
+            return f"{said}belongs to the base of {chosen}: {place}.base.{meant}"
+        found = f"{said}belongs to {place}={some(owners(group, meant))}, not to {chosen}"
+        elsewhere = [word for word in elsewhere if not word.startswith(f"{place}=")]
+        return found + "".join(f"; {word} works with every {group}" for word in elsewhere)
 
 
-def _some(names: list[str]) -> str:
-    """A few of the names, the shortest first: those are the plainest options."""
-    if len(names) <= 3:
-        return " or ".join(names)
-    return ", ".join(sorted(names, key=lambda name: (len(name), name))[:3]) + " and others"
-
-
-def _keys(group: str, name: str) -> set[str]:
-    """The keys of an option; none if it is not known."""
-    cls = OPTIONS.get(group, {}).get(name)
-    return {field.name for field in dataclasses.fields(cls)} if cls else set()
+def _holds(config: Mapping[str, Any], key: str) -> bool:
+    """Whether a config has a full key such as `optimizer.b1`."""
+    node: Any = config
+    for part in key.split("."):
+        if not isinstance(node, Mapping) or part not in node:
+            return False
+        node = node[part]
+    return True
 
 
 def _check_together(check: _Checker, experiment: Experiment) -> None:

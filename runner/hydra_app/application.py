@@ -39,6 +39,7 @@ from runner.config.overrides import (
     numbered_options,
     readable_name,
 )
+from runner.config.synonyms import NAMES
 from runner.errors import ConfigError, RecordError, did_you_mean
 from runner.experiment.experiment import Experiment
 from runner.experiment.table import STACKED
@@ -256,7 +257,9 @@ def _missing_option(loader: ConfigLoader, error: MissingConfigException) -> str:
     group, _, name = str(error.missing_cfg_file or "").rpartition("/")
     if group in GROUPS:
         options = sorted(error.options or loader.get_group_options(group))
-        return f"{group}={name} is not a known {group}{did_you_mean(name, options)}"
+        return (
+            f"{group}={name} is not a known {group}{did_you_mean(name, options, NAMES.get(group))}"
+        )
     return _first_line(error)
 
 
