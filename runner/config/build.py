@@ -24,7 +24,7 @@ from runner.config.synonyms import (
     some,
     top_level_hint,
 )
-from runner.config.values import convert
+from runner.config.values import convert, shown
 from runner.errors import ConfigError, did_you_mean, folded
 from runner.experiment.experiment import Experiment
 from runner.experiment.table import OPTIONS, STACKED
@@ -158,7 +158,7 @@ class _Checker:
             try:
                 converted[key] = convert(value, types[key], limits)
             except ValueError as problem:
-                raise self.error(f"{prefix}{key}={_shown(value)}", str(problem)) from None
+                raise self.error(f"{prefix}{key}={shown(value)}", str(problem)) from None
         return converted
 
     def _stray(self, prefix: str, key: str, fields: Iterable[str], chosen: str) -> str:
@@ -218,12 +218,3 @@ def chosen_options(experiment: Experiment) -> Iterator[tuple[str, Option]]:
         for chosen in getattr(experiment, group):
             name = next(name for name, cls in names.items() if cls is type(chosen))
             yield f"{group}.{name}", chosen
-
-
-def _shown(value: Any) -> str:
-    """A value as the user would type it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "[" + ",".join(map(_shown, value)) + "]" if isinstance(value, list) else str(value)

@@ -38,6 +38,17 @@ def settings(kind: type[_Settings], values: Mapping[str, Any], prefix: str = "")
     return kind(**found)
 
 
+def shown(value: Any) -> str:
+    """A value as the user would type it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return (
+        "[" + ",".join(map(shown, value)) + "]" if isinstance(value, list | tuple) else str(value)
+    )
+
+
 def convert(value: Any, expected: Any, limits: Range | None = None) -> Any:
     """Return `value` as the expected type.
 
