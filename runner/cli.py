@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def main() -> NoReturn:
-    """The console script `runner`."""
+    """Run the console script `runner`."""
     outlive_readers()
     code = run_command_line(sys.argv[1:])
     if "jax" in sys.modules:
@@ -36,7 +36,7 @@ def main() -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process without taking JAX apart, which takes a third of a second for nothing."""
+    """End the process without the teardown of JAX, which takes a third of a second."""
     atexit._run_exitfuncs()
     with contextlib.suppress(OSError):
         sys.stdout.flush()
@@ -68,7 +68,7 @@ def _dispatch(argv: list[str]) -> None:
 
 
 def _help(argv: list[str]) -> str:
-    """The help, with the options of a `--config-dir` on the same command line."""
+    """Return the help, with the options of a `--config-dir` on the same command line."""
     from runner.config.locations import config_directory
 
     directories = [config_directory()]
@@ -81,7 +81,7 @@ def _help(argv: list[str]) -> str:
 
 
 def _with_hydra(argv: list[str]) -> None:
-    """Everything that needs a composed config."""
+    """Do what needs a composed config."""
     from hydra._internal.utils import get_args_parser
     from hydra.core.global_hydra import GlobalHydra
 
@@ -128,7 +128,7 @@ def _config_name(arguments: Namespace) -> str:
 
 
 def _complete(application: Application, arguments: Namespace) -> None:
-    """Shell completion, of a line in which `+group=option` is allowed."""
+    """Complete a line of the shell, in which `+group=option` is allowed."""
     from runner.config.overrides import normalize_completion_line
 
     if "COMP_LINE" in os.environ:
@@ -137,7 +137,7 @@ def _complete(application: Application, arguments: Namespace) -> None:
 
 
 def _train(application: Application, arguments: Namespace) -> None:
-    """One run, or a sweep where `-m` or the config (`hydra.mode=MULTIRUN`) asks for one."""
+    """Train one run, or a sweep where `-m` or the config (`hydra.mode=MULTIRUN`) asks for one."""
     from hydra.types import RunMode
 
     from runner.hydra_app.application import claim_directory, run_errors
@@ -150,7 +150,7 @@ def _train(application: Application, arguments: Namespace) -> None:
     dry_run = config.hydra.launcher.get("dry_run", False)
     with run_errors():
         if config.hydra.mode == RunMode.MULTIRUN:
-            # Where the config asks for a sweep, it is composed anew, with its own time.
+            # Where the config asks for a sweep, it is composed again, as a sweep.
             config = application.compose_config(name, overrides, RunMode.MULTIRUN, True)
             if not dry_run:
                 claim_directory(config, "sweep", overrides)
@@ -163,7 +163,7 @@ def _train(application: Application, arguments: Namespace) -> None:
 
 
 def _single_task(config: DictConfig) -> float:
-    """Train a run that was started alone, and close with a table."""
+    """Train a run that was started alone, and print its table."""
     from runner.record.summary import minimized
     from runner.terminal.live import closing_table
 
@@ -173,7 +173,7 @@ def _single_task(config: DictConfig) -> float:
 
 
 def _sweep_task(config: DictConfig) -> float:
-    """Train one run of a sweep, for a launcher that is not ours; its log says why it failed."""
+    """Train one run of a sweep for another launcher of Hydra; its log says why it failed."""
     from runner.record.summary import minimized
 
     try:
@@ -184,6 +184,7 @@ def _sweep_task(config: DictConfig) -> float:
 
 
 def _record(config: DictConfig) -> tuple[dict[str, Any], Path]:
+    """Train the run of a config; return its summary and its directory."""
     from hydra.core.hydra_config import HydraConfig
 
     from runner.config.build import build

@@ -1,9 +1,9 @@
 """From a composed config to an `Experiment`: every key known, every value of its type and range.
 
-The config is nested dictionaries of plain values, as Hydra leaves them. Each group's dictionary
-carries `name`, which `runner.experiment.table` maps to a class; the class's fields are the keys
-that may stand beside it. All of this happens before JAX is imported, and every complaint is one
-line that says which key, what was wrong with it and what would be right.
+The config is nested dictionaries of plain values, as Hydra leaves them. The dictionary of a group
+has a `name`, which `runner.experiment.table` maps to a class; its other keys are the fields of that
+class. All of this happens before JAX is imported. An error is one line that says which key is
+wrong, why, and what would be right.
 """
 
 from __future__ import annotations
@@ -33,14 +33,18 @@ from runner.options.option import Option, holds_option
 PLUGINS = "plugins"
 
 Where = Callable[[str], str]
-"""Says where a full key got its value: a file, or the command line. Empty if unknown."""
+"""Returns where a full key got its value: a file, or nothing for the command line."""
 
 
 def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experiment:
-    """Check a composed config and return the experiment it describes.
+    """Check a composed config and return the experiment that it describes.
+
+    Args:
+        config: the groups and settings, as nested dictionaries of plain values.
+        where: returns the place of a key, for error messages.
 
     Raises:
-        ConfigError: one line about the first thing that is wrong.
+        ConfigError: something is wrong with it; one line about the first mistake.
     """
     check = _Checker(where)
     load_plugins(config.get(PLUGINS) or [])
@@ -66,7 +70,12 @@ def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experimen
 def load_plugins(modules: Any) -> None:
     """Import the modules that the user named, so that they can register options of their own.
 
-    Modules are found as Python finds them, and in the current directory.
+    Args:
+        modules: the value of the key `plugins`: a list of names of modules on Python's path or in
+            the current directory.
+
+    Raises:
+        ConfigError: it is not a list of names, or a module cannot be imported.
     """
     if not isinstance(modules, list) or not all(isinstance(name, str) for name in modules):
         raise ConfigError(f"plugins={modules!r} must be a list of module names: plugins=[mine]")
@@ -86,18 +95,27 @@ def _setting_names() -> list[str]:
 
 
 class _Checker:
-    """Checks one config; knows where each key came from."""
+    """Checks one config; knows where the value of each key was set."""
 
     def __init__(self, where: Where) -> None:
         self._where = where
 
     def error(self, key: str, problem: str) -> ConfigError:
-        """One line: the key, the problem, and the place."""
+        """Make the error of a key: the key, the problem, and the place."""
         place = self._where(key)
         return ConfigError(f"{key} {problem}" + (f" (in {place})" if place else ""))
 
     def option(self, key: str, group: str, config: Any) -> Option:
-        """The option of a group that stands at a key."""
+        """Return the option of a group that a config describes.
+
+        Args:
+            key: where the option is: the group, or `optimizer.base` for one inside another.
+            group: the group.
+            config: the name of the option and its values.
+
+        Raises:
+            ConfigError: it is not known, or one of its values is wrong.
+        """
         if not isinstance(config, Mapping):
             names = ", ".join(OPTIONS[group])
             raise self.error(key, f"must be one of its options: {key}=<one of {names}>")
@@ -114,7 +132,11 @@ class _Checker:
         return chosen
 
     def stack(self, group: str, config: Any) -> tuple[Option, ...]:
-        """The options of a group of which any number can be chosen, in the order of the table."""
+        """Return the options of a group of which several can be chosen, in the table's order.
+
+        Raises:
+            ConfigError: one is not known, or one of its values is wrong.
+        """
         if not isinstance(config, Mapping):
             raise self.error(group, f"must be some of its options: {group}=[a,b]")
         for name in config:
@@ -143,7 +165,17 @@ class _Checker:
     def fields(
         self, prefix: str, cls: type[Option], values: Mapping[str, Any], chosen: str = ""
     ) -> dict[str, Any]:
-        """The values of a class's fields, each of its type and within its range."""
+        """Return the values of the fields of a class, each of its type and within its range.
+
+        Args:
+            prefix: what the user types before the key, such as `optimizer.`.
+            cls: the class.
+            values: plain values by key.
+            chosen: the option as the user typed it, such as `optimizer=adam`, for messages.
+
+        Raises:
+            ConfigError: a key is not a field, or a value is wrong.
+        """
         types = get_type_hints(cls)
         fields = {field.name: field for field in dataclasses.fields(cls)}
         converted = {}
@@ -199,7 +231,7 @@ def _holds(config: Mapping[str, Any], key: str) -> bool:
 
 
 def _check_together(check: _Checker, experiment: Experiment) -> None:
-    """Let every option look at the rest of the run."""
+    """Let every option check that it fits the rest of the run."""
     facts = experiment.facts()
     for key, chosen in chosen_options(experiment):
         for field, problem in chosen.conflicts(facts):
@@ -208,7 +240,7 @@ def _check_together(check: _Checker, experiment: Experiment) -> None:
 
 
 def chosen_options(experiment: Experiment) -> Iterator[tuple[str, Option]]:
-    """Every option of an experiment that has a part in it, with its key."""
+    """Yield every option that the data of an experiment do not ignore, with its key."""
     for group, names in OPTIONS.items():
         if group in experiment.data.ignores:
             continue

@@ -28,7 +28,7 @@ compiled program.
 
 
 def page() -> str:
-    """The whole page, in Markdown."""
+    """Return the whole page, in Markdown."""
     sections = [HEAD, index()]
     for group, names in OPTIONS.items():
         sections += [f"## {group}\n", _introduction(group)]
@@ -37,7 +37,7 @@ def page() -> str:
 
 
 def index() -> str:
-    """A line of links for every group: the group, then its options."""
+    """Return a line of links for every group: the group, then its options."""
     lines = []
     for group, names in OPTIONS.items():
         links = [f"[{name}](#{_anchor(f'{group}={name}')})" for name in names]
@@ -46,12 +46,12 @@ def index() -> str:
 
 
 def _anchor(heading: str) -> str:
-    """What Markdown viewers make of a heading in a link: letters, digits, `_` and `-` stay."""
+    """Return the link to a heading as Markdown viewers make it: only letters, digits, `_`, `-`."""
     return re.sub(r"[^\w-]", "", heading.lower())
 
 
 def _introduction(group: str) -> str:
-    """What the module of the group says about it."""
+    """Return what the module of a group says about it."""
     try:
         module = importlib.import_module(f"runner.options.{group}")
     except ModuleNotFoundError:  # data
@@ -73,7 +73,7 @@ def _docstring(cls: type[Option]) -> str:
 
 
 def _keys(cls: type[Option], file: Path) -> str:
-    """A table of the option's keys, their defaults, ranges and meanings."""
+    """Return a table of the keys of an option: default, type and range, meaning."""
     text = file.read_text(encoding="utf-8")
     meanings = dict(re.findall(r"^(\w+): .*?  # (.*)$", text, re.MULTILINE))
     inner = dict(re.findall(r"^  - /\w+@(\w+): (\w+)", text, re.MULTILINE))
@@ -98,7 +98,7 @@ def _keys(cls: type[Option], file: Path) -> str:
 
 
 def _kind(expected: Any) -> str:
-    """The type of a key, in the words of its error messages."""
+    """Return the type of a key in the words of error messages."""
     if get_origin(expected) in (Union, UnionType):
         return " or ".join(
             "null" if arm is type(None) else _kind(arm) for arm in get_args(expected)
