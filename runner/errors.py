@@ -50,7 +50,8 @@ def exit_code(program: str, command: Callable[[], None], interrupted: str = "int
     """
     try:
         command()
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except UserError as error:
         print(f"{program}: error: {error}", file=sys.stderr)
         return error.exit_code

@@ -251,6 +251,13 @@ def test_a_closed_pipe_is_no_failure(line: str, tmp_path: Path) -> None:
     assert without_reader(tmp_path, *line.split()) == (0, "")
 
 
+def test_closed_output_is_no_failure(tmp_path: Path) -> None:
+    for closed in (">&-", "2>&-"):
+        command = f"{sys.executable} -m runner --help {closed}"
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_run_is_recorded_to_its_end_without_readers(tmp_path: Path) -> None:
     """Neither its progress nor its table need somebody who reads them."""
     reader, writer = os.pipe()

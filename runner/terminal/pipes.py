@@ -27,10 +27,14 @@ class _LenientFile(io.FileIO):
 
 def outlive_readers() -> None:
     """Let this process go on when the reader of standard output or standard error goes away."""
-    sys.stdout, sys.stderr = _lenient(sys.stdout), _lenient(sys.stderr)
+    if sys.stdout is not None:  # it is None where the shell closed it: runner >&-
+        sys.stdout = _lenient(sys.stdout)
+    if sys.stderr is not None:
+        sys.stderr = _lenient(sys.stderr)
 
 
 def _lenient(stream: TextIO) -> TextIO:
+    """Return the stream, except that writing goes on without a reader."""
     stream.flush()
     return io.TextIOWrapper(
         io.BufferedWriter(_LenientFile(stream.fileno(), "w", closefd=False)),
