@@ -1,8 +1,9 @@
 """A command-line experiment runner for the optimization of neural networks.
 
-Start with the README; the modules in the order in which data flow through them are `cli`,
-`compose`, `config`, `experiment`, `run`, `loop`, `train`, `record`, `compare`. The options are in
-`runner.options`. From Python, runs are read by `load`:
+The command line is `runner.cli`. A composed config becomes an `Experiment` (`runner.config`,
+`runner.experiment`), which is trained (`runner.engine`), recorded (`runner.record`) and compared
+(`runner.compare`). What can be chosen is in `runner.options` and `runner.data`. From Python, runs
+are read by `load`:
 
     import runner
 
@@ -23,7 +24,18 @@ __all__ = ["load"]
 
 
 def load(*folders: str | Path) -> Runs:
-    """The runs in some folders and everywhere below them; see `runner.compare.api`."""
+    """Read the runs in some folders and everywhere below them.
+
+    Args:
+        folders: folders of runs and sweeps, such as `"outputs"`.
+
+    Returns:
+        The runs, finished or not, with methods to tabulate, draw and test them
+        (`runner.compare.api`).
+
+    Raises:
+        ConfigError: a folder does not exist, or there is no run in any of them.
+    """
     from runner.compare import api
 
     return api.load(*folders)

@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner.config.help import help_text
-from runner.errors import INTERRUPTED, ConfigError, UserError, log_failure
+from runner.errors import ConfigError, exit_code, log_failure
+from runner.terminal.pipes import outlive_readers
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from runner.hydra_app.application import Application
 
-FAILED = 1
-
 
 def main() -> NoReturn:
-    """The console script `runner`."""
+    """Run the console script `runner`."""
+    outlive_readers()
     code = run_command_line(sys.argv[1:])
     if "jax" in sys.modules:
         _leave(code)
@@ -36,7 +36,7 @@ def main() -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process without taking JAX apart, which takes a third of a second for nothing."""
+    """End the process without the teardown of JAX, which takes a third of a second."""
     atexit._run_exitfuncs()
     with contextlib.suppress(OSError):
         sys.stdout.flush()
@@ -45,23 +45,10 @@ def _leave(code: int) -> NoReturn:
 
 
 def run_command_line(argv: list[str]) -> int:
-    """Do what the command line asks; print a user's error as one line."""
+    """Do what the command line asks and return the exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        _dispatch(argv)
-        sys.stdout.flush()
-    except UserError as error:
-        print(f"runner: error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("runner: interrupted; what was computed is recorded", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away (`runner --help | head`); that is no failure.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except SystemExit as request:
-        return request.code if isinstance(request.code, int) else int(request.code is not None)
-    return 0
+    said = "interrupted; what was computed is recorded"
+    return exit_code("runner", lambda: _dispatch(argv), said)
 
 
 def _interrupt(signum: int, frame: Any) -> NoReturn:
@@ -73,15 +60,15 @@ def _dispatch(argv: list[str]) -> None:
         print(_help(argv), end="")
         return
     if "--version" in argv:
-        from importlib.metadata import version
+        from runner.version import own_version
 
-        print(f"runner {version('runner')}")
+        print(f"runner {own_version()}")
         return
     _with_hydra(argv)
 
 
 def _help(argv: list[str]) -> str:
-    """The help, with the options of a `--config-dir` on the same command line."""
+    """Return the help, with the options of a `--config-dir` on the same command line."""
     from runner.config.locations import config_directory
 
     directories = [config_directory()]
@@ -94,7 +81,7 @@ def _help(argv: list[str]) -> str:
 
 
 def _with_hydra(argv: list[str]) -> None:
-    """Everything that needs a composed config."""
+    """Do what needs a composed config."""
     from hydra._internal.utils import get_args_parser
     from hydra.core.global_hydra import GlobalHydra
 
@@ -141,7 +128,7 @@ def _config_name(arguments: Namespace) -> str:
 
 
 def _complete(application: Application, arguments: Namespace) -> None:
-    """Shell completion, of a line in which `+group=option` is allowed."""
+    """Complete a line of the shell, in which `+group=option` is allowed."""
     from runner.config.overrides import normalize_completion_line
 
     if "COMP_LINE" in os.environ:
@@ -150,7 +137,7 @@ def _complete(application: Application, arguments: Namespace) -> None:
 
 
 def _train(application: Application, arguments: Namespace) -> None:
-    """One run, or a sweep where `-m` or the config (`hydra.mode=MULTIRUN`) asks for one."""
+    """Train one run, or a sweep where `-m` or the config (`hydra.mode=MULTIRUN`) asks for one."""
     from hydra.types import RunMode
 
     from runner.hydra_app.application import claim_directory
@@ -164,7 +151,7 @@ def _train(application: Application, arguments: Namespace) -> None:
     dry_run = config.hydra.launcher.get("dry_run", False)
     with run_errors():
         if config.hydra.mode == RunMode.MULTIRUN:
-            # Where the config asks for a sweep, it is composed anew, with its own time.
+            # Where the config asks for a sweep, it is composed again, as a sweep.
             config = application.compose_config(name, overrides, RunMode.MULTIRUN, True)
             if not dry_run:
                 claim_directory(config, "sweep", overrides)
@@ -177,7 +164,7 @@ def _train(application: Application, arguments: Namespace) -> None:
 
 
 def _single_task(config: DictConfig) -> float:
-    """Train a run that was started alone, and close with a table."""
+    """Train a run that was started alone, and print its table."""
     from runner.record.summary import minimized
     from runner.terminal.live import closing_table
 
@@ -187,7 +174,7 @@ def _single_task(config: DictConfig) -> float:
 
 
 def _sweep_task(config: DictConfig) -> float:
-    """Train one run of a sweep, for a launcher that is not ours; its log says why it failed."""
+    """Train one run of a sweep for another launcher of Hydra; its log says why it failed."""
     from runner.record.summary import minimized
 
     try:
@@ -198,6 +185,7 @@ def _sweep_task(config: DictConfig) -> float:
 
 
 def _record(config: DictConfig) -> tuple[dict[str, Any], Path]:
+    """Train the run of a config; return its summary and its directory."""
     from hydra.core.hydra_config import HydraConfig
 
     from runner.config.build import build

@@ -1,18 +1,21 @@
 """The errors that a user can cause, as opposed to defects of the program.
 
 Each carries one line that says what was wrong, where, and what would be right. The command line
-prints that line alone and exits with the class's `exit_code`; nothing else is shown without a
-traceback.
+prints that line without a traceback and exits with the `exit_code` of the class.
 """
 
 from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C ended, as shells have it."""
+
+NEAR = 0.76
+"""How similar a misspelt word is to what was meant: one letter in five may be another."""
 
 
 class UserError(Exception):
@@ -35,18 +38,77 @@ class RecordError(UserError):
     exit_code = 1
 
 
+def exit_code(program: str, command: Callable[[], None], interrupted: str = "interrupted") -> int:
+    """Run a command and return the exit code of its process.
+
+    A `UserError` and Ctrl-C are answered with one line on standard error.
+
+    Args:
+        program: the name that starts the line.
+        command: what to run; anything else that it raises is raised here.
+        interrupted: what to say after Ctrl-C.
+    """
+    try:
+        command()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except UserError as error:
+        print(f"{program}: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"{program}: {interrupted}", file=sys.stderr)
+        return INTERRUPTED
+    except SystemExit as request:
+        return request.code if isinstance(request.code, int) else int(request.code is not None)
+    return 0
+
+
 def log_failure(log: logging.Logger, error: Exception) -> None:
-    """Say in a run's log why it failed: a user's error in one line, others with a traceback."""
+    """Say in the log of a run why it failed: a user's error in one line, others with traceback."""
     if isinstance(error, UserError):
         log.error("%s", error)
     else:
         log.error("the run failed", exc_info=error)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint at the nearest known name, or the list of all of them where none is near."""
+def nearest(
+    word: str, known: Iterable[str], synonyms: Mapping[str, str | None] | None = None
+) -> str | None:
+    """The known name that was meant; None if no name is near.
+
+    Args:
+        word: what the user typed.
+        known: the names that would be right.
+        synonyms: other words for the known names, as `folded`; None for a word that means
+            something that is not among them, however similar it looks.
+    """
+    names, synonyms = list(known), synonyms or {}
+    same = next((name for name in names if folded(name) == folded(word)), None)
+    if same is not None:
+        return same
+    if folded(word) in synonyms:
+        meant = synonyms[folded(word)]
+        return meant if meant in names else None
+    return next(iter(difflib.get_close_matches(word, names, n=1, cutoff=NEAR)), None)
+
+
+def did_you_mean(
+    word: str, known: Iterable[str], synonyms: Mapping[str, str | None] | None = None
+) -> str:
+    """A hint at the known name that was meant, or the list of all where none is near.
+
+    Args:
+        word: what the user typed.
+        known: the names that would be right.
+        synonyms: see `nearest`.
+    """
     names = list(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {near[0]}?"
+    meant = nearest(word, names, synonyms)
+    if meant is not None:
+        return f"; did you mean {meant}?"
     return f"; choose from {', '.join(names)}" if names else ""
+
+
+def folded(word: str) -> str:
+    """A word without what people write differently: `BatchNorm`, `batch-norm` and `batch_norm`."""
+    return word.lower().replace("_", "").replace("-", "")

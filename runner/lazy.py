@@ -1,9 +1,9 @@
 """JAX, optax and NumPy, loaded at first use.
 
-Importing JAX costs about a second, and `runner --help` or a misspelt key must be answered without
-it. Modules that declare options are read before the config is known to be right, so they take
-these names from here: `jnp.exp` imports `jax.numpy` the first time it is touched, and never again.
-Modules that only run once training starts import JAX in the ordinary way.
+Importing JAX takes about a second, and `runner --help` or a misspelt key must be answered without
+it. Modules that declare options are imported before the config is checked, so they take these names
+from here: `jnp.exp` imports `jax.numpy` at its first use. Modules that are only imported when
+training starts import JAX in the ordinary way.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 
 class _LazyModule:
-    """Stands for a module until the first attribute is asked of it."""
+    """A module that is imported when its first attribute is used."""
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -18,6 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # itself and from the rooms before it.
 ROOMS = (
     "lazy",
+    "version",
     "errors",
     "measures",
     "status",

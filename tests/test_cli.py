@@ -214,10 +214,63 @@ def test_help_and_errors_come_without_jax(runner: Runner, arguments: list[str]) 
     assert done.stdout.splitlines()[-1] == "False False"
 
 
-def test_a_closed_pipe_is_no_failure(tmp_path: Path) -> None:
-    command = f"{sys.executable} -m runner --help | head -1; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+COMPARE = "from runner.compare.cli import main; main()"
+
+
+def without_reader(folder: Path, program: str, *arguments: str) -> tuple[int, str]:
+    """Exit code and standard error of a command whose output nobody reads."""
+    command = ["-m", "runner"] if program == "runner" else ["-c", COMPARE]
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, *command, *arguments],
+            cwd=folder,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        os.close(writer)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "runner --help",
+        "runner --info",
+        "runner --info all",
+        "runner --cfg job",
+        "runner --hydra-help",
+        "runner -m seed=0,1 dry_run=true",
+        "runner-compare --help",
+    ],
+)
+def test_a_closed_pipe_is_no_failure(line: str, tmp_path: Path) -> None:
+    assert without_reader(tmp_path, *line.split()) == (0, "")
+
+
+def test_closed_output_is_no_failure(tmp_path: Path) -> None:
+    for closed in (">&-", "2>&-"):
+        command = f"{sys.executable} -m runner --help {closed}"
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_run_is_recorded_to_its_end_without_readers(tmp_path: Path) -> None:
+    """Neither its progress nor its table need somebody who reads them."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    line = [sys.executable, "-m", "runner", "-m", "seed=0,1", "epochs=1"]
+    done = subprocess.run(line, cwd=tmp_path, stdout=writer, stderr=writer)
+    os.close(writer)
+    assert done.returncode == 0
+    assert statuses(tmp_path) == ["finished"] * 2
+    (table,) = tmp_path.rglob("sweep.csv")
+    assert len(table.read_text().splitlines()) == 1 + 2
+    compared = without_reader(tmp_path, "runner-compare", "outputs", "--table", "text")
+    assert compared == (0, "")
 
 
 # --- what is trained --------------------------------------------------------------------------

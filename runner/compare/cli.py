@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner.compare.tables import FORMATS
 from runner.compare.view import KINDS, View
-from runner.errors import INTERRUPTED, ConfigError, RecordError, UserError
+from runner.errors import ConfigError, RecordError, exit_code
+from runner.terminal.pipes import outlive_readers
 
 if TYPE_CHECKING:
     from runner.compare.grouping import Group
@@ -39,6 +40,7 @@ ENDINGS = (".png", ".svg", ".pdf", ".gif")
 
 def main() -> NoReturn:
     """The console script `runner-compare`."""
+    outlive_readers()
     sys.exit(run_command_line(sys.argv[1:]))
 
 
@@ -51,15 +53,7 @@ def run_command_line(argv: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    try:
-        compare(_parser().parse_args(argv))
-    except UserError as error:
-        print(f"runner-compare: error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("runner-compare: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+    return exit_code("runner-compare", lambda: compare(_parser().parse_args(argv)))
 
 
 def _parser() -> argparse.ArgumentParser:

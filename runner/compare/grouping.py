@@ -7,13 +7,13 @@ name a group.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner.compare.runs import Run
 from runner.config.keys import SEED
-from runner.errors import ConfigError, did_you_mean
+from runner.config.synonyms import top_level_hint
+from runner.errors import ConfigError, did_you_mean, nearest
 from runner.status import count_statuses
 
 ABSENT = "-"
@@ -105,10 +105,13 @@ def check_keys(
     if not wrong:
         return
     names = sorted(known)
-    if not difflib.get_close_matches(wrong[0], names, n=1):
+    hint = top_level_hint(wrong[0], known.__contains__)
+    if not hint and nearest(wrong[0], names) is None:
         # All keys would be a line of a thousand letters.
         names = differing_keys(configs) or [name for name in names if "." not in name]
-    raise ConfigError(f"{wrong[0]} is not a key of these runs{did_you_mean(wrong[0], names)}")
+    raise ConfigError(
+        f"{wrong[0]} is not a key of these runs{hint or did_you_mean(wrong[0], names)}"
+    )
 
 
 def differing_keys(configs: Sequence[Mapping[str, Any]], problem: Sequence[str] = ()) -> list[str]:
@@ -154,7 +157,8 @@ def format_setting(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ",".join(map(format_setting, value)) + "]"
     if isinstance(value, float):
-        return f"{value:g}"
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
     return "null" if value is None else str(value)
 
 

@@ -1,9 +1,9 @@
 """From a composed config to an `Experiment`: every key known, every value of its type and range.
 
-The config is nested dictionaries of plain values, as Hydra leaves them. Each group's dictionary
-carries `name`, which `runner.experiment.table` maps to a class; the class's fields are the keys
-that may stand beside it. All of this happens before JAX is imported, and every complaint is one
-line that says which key, what was wrong with it and what would be right.
+The config is nested dictionaries of plain values, as Hydra leaves them. The dictionary of a group
+has a `name`, which `runner.experiment.table` maps to a class; its other keys are the fields of that
+class. All of this happens before JAX is imported. An error is one line that says which key is
+wrong, why, and what would be right.
 """
 
 from __future__ import annotations
@@ -15,8 +15,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from runner.config.values import convert
-from runner.errors import ConfigError, did_you_mean
+from runner.config.synonyms import (
+    NAMES,
+    WORDS,
+    key_meant,
+    option_keys,
+    owners,
+    some,
+    top_level_hint,
+)
+from runner.config.values import convert, shown
+from runner.errors import ConfigError, did_you_mean, folded
 from runner.experiment.experiment import Experiment
 from runner.experiment.table import OPTIONS, STACKED
 from runner.options.option import Option, holds_option
@@ -24,14 +33,18 @@ from runner.options.option import Option, holds_option
 PLUGINS = "plugins"
 
 Where = Callable[[str], str]
-"""Says where a full key got its value: a file, or the command line. Empty if unknown."""
+"""Returns where a full key got its value: a file, or nothing for the command line."""
 
 
 def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experiment:
-    """Check a composed config and return the experiment it describes.
+    """Check a composed config and return the experiment that it describes.
+
+    Args:
+        config: the groups and settings, as nested dictionaries of plain values.
+        where: returns the place of a key, for error messages.
 
     Raises:
-        ConfigError: one line about the first thing that is wrong.
+        ConfigError: something is wrong with it; one line about the first mistake.
     """
     check = _Checker(where)
     load_plugins(config.get(PLUGINS) or [])
@@ -39,7 +52,9 @@ def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experimen
     known = [*OPTIONS, *_setting_names(), PLUGINS]
     for key in settings:
         if key not in known:
-            raise check.error(key, f"is not a known key{did_you_mean(str(key), known)}")
+            hint = top_level_hint(str(key), lambda full: _holds(settings, full))
+            hint = hint or did_you_mean(str(key), known)
+            raise check.error(key, f"is not a known key{hint}")
     values: dict[str, Any] = {
         group: check.stack(group, settings.get(group) or {})
         if group in STACKED
@@ -55,7 +70,12 @@ def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experimen
 def load_plugins(modules: Any) -> None:
     """Import the modules that the user named, so that they can register options of their own.
 
-    Modules are found as Python finds them, and in the current directory.
+    Args:
+        modules: the value of the key `plugins`: a list of names of modules on Python's path or in
+            the current directory.
+
+    Raises:
+        ConfigError: it is not a list of names, or a module cannot be imported.
     """
     if not isinstance(modules, list) or not all(isinstance(name, str) for name in modules):
         raise ConfigError(f"plugins={modules!r} must be a list of module names: plugins=[mine]")
@@ -75,25 +95,34 @@ def _setting_names() -> list[str]:
 
 
 class _Checker:
-    """Checks one config; knows where each key came from."""
+    """Checks one config; knows where the value of each key was set."""
 
     def __init__(self, where: Where) -> None:
         self._where = where
 
     def error(self, key: str, problem: str) -> ConfigError:
-        """One line: the key, the problem, and the place."""
+        """Make the error of a key: the key, the problem, and the place."""
         place = self._where(key)
         return ConfigError(f"{key} {problem}" + (f" (in {place})" if place else ""))
 
     def option(self, key: str, group: str, config: Any) -> Option:
-        """The option of a group that stands at a key."""
+        """Return the option of a group that a config describes.
+
+        Args:
+            key: where the option is: the group, or `optimizer.base` for one inside another.
+            group: the group.
+            config: the name of the option and its values.
+
+        Raises:
+            ConfigError: it is not known, or one of its values is wrong.
+        """
         if not isinstance(config, Mapping):
             names = ", ".join(OPTIONS[group])
             raise self.error(key, f"must be one of its options: {key}=<one of {names}>")
         values = dict(config)
         name = values.pop("name", None)
         if name not in OPTIONS[group]:
-            hint = did_you_mean(str(name), OPTIONS[group])
+            hint = did_you_mean(str(name), OPTIONS[group], NAMES.get(group))
             raise self.error(f"{key}.name", f"is {name!r}, which is no known {group}{hint}")
         cls = OPTIONS[group][name]
         words = f"{group if group in STACKED else key}={name}"
@@ -103,14 +132,17 @@ class _Checker:
         return chosen
 
     def stack(self, group: str, config: Any) -> tuple[Option, ...]:
-        """The options of a group of which any number can be chosen, in the order of the table."""
+        """Return the options of a group of which several can be chosen, in the table's order.
+
+        Raises:
+            ConfigError: one is not known, or one of its values is wrong.
+        """
         if not isinstance(config, Mapping):
             raise self.error(group, f"must be some of its options: {group}=[a,b]")
         for name in config:
             if name not in OPTIONS[group]:
-                hint = did_you_mean(str(name), OPTIONS[group])
-                inside = [f"{group}.{one}.{name}" for one in config if name in _keys(group, one)]
-                hint = f"; did you mean {inside[0]}?" if inside else hint
+                hint = self._inside(group, str(name), config)
+                hint = hint or did_you_mean(str(name), OPTIONS[group], NAMES.get(group))
                 raise self.error(f"{group}.{name}", f"is not a known {group}{hint}")
             if isinstance(config[name], Mapping) and "name" not in config[name]:
                 missing = f"has no part in the run: add {group}={name}"
@@ -121,10 +153,29 @@ class _Checker:
             if name in config
         )
 
+    def _inside(self, group: str, key: str, chosen: Iterable[str]) -> str:
+        """A hint at the key of an option of a stack, for a key set at the stack itself."""
+        for name in chosen:
+            cls = OPTIONS[group].get(name)
+            meant = key_meant(group, key, option_keys(cls)) if cls else None
+            if meant:
+                return f"; did you mean {group}.{name}.{meant}?"
+        return ""
+
     def fields(
         self, prefix: str, cls: type[Option], values: Mapping[str, Any], chosen: str = ""
     ) -> dict[str, Any]:
-        """The values of a class's fields, each of its type and within its range."""
+        """Return the values of the fields of a class, each of its type and within its range.
+
+        Args:
+            prefix: what the user types before the key, such as `optimizer.`.
+            cls: the class.
+            values: plain values by key.
+            chosen: the option as the user typed it, such as `optimizer=adam`, for messages.
+
+        Raises:
+            ConfigError: a key is not a field, or a value is wrong.
+        """
         types = get_type_hints(cls)
         fields = {field.name: field for field in dataclasses.fields(cls)}
         converted = {}
@@ -139,39 +190,48 @@ class _Checker:
             try:
                 converted[key] = convert(value, types[key], limits)
             except ValueError as problem:
-                raise self.error(f"{prefix}{key}={_shown(value)}", str(problem)) from None
+                raise self.error(f"{prefix}{key}={shown(value)}", str(problem)) from None
         return converted
 
     def _stray(self, prefix: str, key: str, fields: Iterable[str], chosen: str) -> str:
         """Say what is wrong with a key that the chosen option does not have."""
         group = prefix.partition(".")[0]
         place = prefix.rstrip(".") if group not in STACKED else group
-        owners = [name for name in OPTIONS.get(group, {}) if key in _keys(group, name)]
         names = list(fields)
-        if "base" in names and owners:
-            return f"belongs to the base of {chosen}: {place}.base.{key}"
-        if owners:
-            return f"belongs to {place}={_some(owners)}, not to {chosen}"
-        if not names:
-            return f"is not a known key; {chosen} has no keys of its own"
-        return f"is not a key of {chosen}{did_you_mean(key, names)}"
+        here = key_meant(group, key, names)
+        if here:
+            return f"is not a key of {chosen}; did you mean {here}?"
+        keys = {key for cls in OPTIONS.get(group, {}).values() for key in option_keys(cls)}
+        meant = key_meant(group, key, keys)
+        elsewhere = [
+            word for word in WORDS.get(folded(key), ()) if not word.startswith(f"{place}.")
+        ]
+        if meant is None and elsewhere:
+            return f"is not a key of {chosen}; did you mean {elsewhere[-1]}?"
+        if meant is None:
+            if not names:
+                return f"is not a known key; {chosen} has no keys of its own"
+            return f"is not a key of {chosen}{did_you_mean(key, names)}"
+        said = "" if meant == key else f"is not a known key; {place}.{meant} "
+        if "base" in names:
+            return f"{said}belongs to the base of {chosen}: {place}.base.{meant}"
+        found = f"{said}belongs to {place}={some(owners(group, meant))}, not to {chosen}"
+        elsewhere = [word for word in elsewhere if not word.startswith(f"{place}=")]
+        return found + "".join(f"; {word} works with every {group}" for word in elsewhere)
 
 
-def _some(names: list[str]) -> str:
-    """A few of the names, the shortest first: those are the plainest options."""
-    if len(names) <= 3:
-        return " or ".join(names)
-    return ", ".join(sorted(names, key=lambda name: (len(name), name))[:3]) + " and others"
-
-
-def _keys(group: str, name: str) -> set[str]:
-    """The keys of an option; none if it is not known."""
-    cls = OPTIONS.get(group, {}).get(name)
-    return {field.name for field in dataclasses.fields(cls)} if cls else set()
+def _holds(config: Mapping[str, Any], key: str) -> bool:
+    """Whether a config has a full key such as `optimizer.b1`."""
+    node: Any = config
+    for part in key.split("."):
+        if not isinstance(node, Mapping) or part not in node:
+            return False
+        node = node[part]
+    return True
 
 
 def _check_together(check: _Checker, experiment: Experiment) -> None:
-    """Let every option look at the rest of the run."""
+    """Let every option check that it fits the rest of the run."""
     facts = experiment.facts()
     for key, chosen in chosen_options(experiment):
         for field, problem in chosen.conflicts(facts):
@@ -180,7 +240,7 @@ def _check_together(check: _Checker, experiment: Experiment) -> None:
 
 
 def chosen_options(experiment: Experiment) -> Iterator[tuple[str, Option]]:
-    """Every option of an experiment that has a part in it, with its key."""
+    """Yield every option that the data of an experiment do not ignore, with its key."""
     for group, names in OPTIONS.items():
         if group in experiment.data.ignores:
             continue
@@ -190,12 +250,3 @@ def chosen_options(experiment: Experiment) -> Iterator[tuple[str, Option]]:
         for chosen in getattr(experiment, group):
             name = next(name for name, cls in names.items() if cls is type(chosen))
             yield f"{group}.{name}", chosen
-
-
-def _shown(value: Any) -> str:
-    """A value as the user would type it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "[" + ",".join(map(_shown, value)) + "]" if isinstance(value, list) else str(value)

@@ -1,7 +1,7 @@
 """`runner --help`: every option of every group with its one-line meaning.
 
-The meaning is the comment on the first line of the option's YAML file, so a user's own options in
-a `--config-dir` are listed beside ours, and nothing heavier than reading files is needed.
+The meaning is the comment on the first line of the YAML file of the option, so options of the user
+in a `--config-dir` are listed too, and only files need to be read.
 """
 
 from __future__ import annotations
@@ -12,31 +12,39 @@ from pathlib import Path
 from runner.config.overrides import GROUPS
 
 HEAD = """\
-runner: train a neural network and look at how the optimization went.
+runner: train neural networks and see what each choice does to optimization.
 
   runner                                        one run with the defaults
-  runner +optimizer=adam +schedule=exp          choose an option of a group
-  runner optimizer=adam optimizer.b1=0.8        and change its numbers
+  runner +optimizer=adam +schedule=exp          choose options
+  runner optimizer=adam optimizer.b1=0.8        and set their numbers
   runner -m optimizer=sgd,adam,rmsprop          a sweep: one run for each value
   runner -m optimizer.learning_rate=0.1,0.01 seed=0,1,2
   runner +experiment=batch_size                 a prepared study
-  tensorboard --logdir outputs                  look
+  tensorboard --logdir outputs                  look at the curves
+  runner-compare outputs                        compare runs
+
+The groups, each with its default and its options. docs/options.md has their rules and numbers;
+`runner optimizer=adam --cfg job --package optimizer` prints the numbers of one.
 """
 
 FLAGS = """\
 Flags
   -m, --multirun         one run for every combination of the comma-separated values
-  --cfg job              show the config instead of running; `--cfg job --package optimizer`
+  --cfg job              print the config instead of running; with --package optimizer, one group
   --config-dir DIR       options of your own: DIR/optimizer/mine.yaml is optimizer=mine
-  --info                 where the config comes from
+  --info                 print where the config comes from
   -sc install=bash       print the shell completion: eval "$(runner -sc install=bash)"
-  --version              runner's version
+  --version              print the version
   --hydra-help           everything else that Hydra can do
 """
 
 
 def help_text(config_directories: list[Path]) -> str:
-    """The whole help, for options found in these directories (a later one adds to an earlier)."""
+    """Return the whole help.
+
+    Args:
+        config_directories: the folder `conf`, then any `--config-dir`, whose options are added.
+    """
     parts = [HEAD]
     for group in GROUPS:
         meanings = dict(_options(config_directories, group))
@@ -52,6 +60,7 @@ def help_text(config_directories: list[Path]) -> str:
 
 
 def _options(directories: list[Path], group: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and the meaning of every option of a group."""
     for directory in directories:
         for file in sorted((directory / group).glob("*.yaml")):
             with file.open(encoding="utf-8") as lines:
@@ -62,7 +71,7 @@ def _options(directories: list[Path], group: str) -> Iterator[tuple[str, str]]:
 
 
 def _default(directories: list[Path], group: str) -> str:
-    """The group's entry in the defaults list."""
+    """Return the entry of a group in the defaults list."""
     for line in (directories[0] / "config.yaml").read_text(encoding="utf-8").splitlines():
         key, _, value = line.strip().removeprefix("- ").partition(":")
         if key == group:
@@ -72,7 +81,7 @@ def _default(directories: list[Path], group: str) -> str:
 
 
 def _explained(title: str, file: Path, prefix: str = "") -> str:
-    """The keys of a YAML file (or of its part `prefix`) that have a comment behind them."""
+    """Return the keys of a YAML file, or of its part `prefix`, that have a comment."""
     lines = [line for line in file.read_text(encoding="utf-8").splitlines() if "  # " in line]
     own = [line.strip() for line in lines if line[:1].isspace() == bool(prefix)]
     return "\n".join([title, *(f"  {prefix}{line.replace(': ', '=', 1)}" for line in own)]) + "\n"

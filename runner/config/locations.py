@@ -1,4 +1,4 @@
-"""Where runner's own files are."""
+"""Where the files of the program are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def config_directory() -> Path:
-    """The folder `conf`: beside the package in a checkout, inside it in an installed wheel."""
+    """Return the folder `conf`: beside the package in a checkout, inside it in a wheel."""
     package = Path(__file__).parent.parent
     inside = package / "conf"
     return inside if inside.is_dir() else package.parent / "conf"

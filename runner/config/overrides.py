@@ -1,6 +1,6 @@
-"""What the user typed, turned into what Hydra accepts, with the meaning a person expects.
+"""Overrides as people type them, rewritten into the form that Hydra accepts.
 
-Five liberties that plain Hydra does not grant, each a rewriting of the words of the command line:
+Five short forms that plain Hydra does not have:
 
 - `+optimizer=adam` and `++optimizer=adam` choose an option just as `optimizer=adam` does. Hydra
   keeps `+` for groups that have no default, and here every group has one.
@@ -8,8 +8,8 @@ Five liberties that plain Hydra does not grant, each a rewriting of the words of
 - in a sweep, the same holds for every value between the commas.
 - `optimizer.base=adam` chooses the optimizer inside another one, for Hydra
   `optimizer@optimizer.base=adam`.
-- `fail_fast=true`, and whatever else says how a sweep is run, is `hydra.launcher.fail_fast=true`;
-  `figure.measure=test_error`, how it is drawn, is `hydra.sweeper.figure.measure=test_error`.
+- `fail_fast=true` and the other settings of how a sweep is run are `hydra.launcher.fail_fast=true`;
+  `figure.measure=test_error` is `hydra.sweeper.figure.measure=test_error`.
 
 Pure functions of strings; this module does not know Hydra.
 """
@@ -42,7 +42,7 @@ _QUOTED_INTEGER = re.compile(r"'([+-]?\d+)'")
 
 
 def normalize(overrides: Iterable[str]) -> list[str]:
-    """Rewrite every override; those that Hydra understands anyway stay as they are."""
+    """Rewrite every override; those that Hydra understands are not changed."""
     return [_normalize_one(override) for override in overrides]
 
 
@@ -64,17 +64,17 @@ def _normalize_one(override: str) -> str:
 
 
 def as_typed(words: str) -> str:
-    """Overrides in the form in which a person types them: what `normalize` did, undone."""
+    """Return overrides in the form in which a person types them: the inverse of `normalize`."""
     return re.sub(r"\w+@", "", words).replace("'", "")
 
 
 def typed_words(overrides: Iterable[str]) -> str:
-    """The overrides of a job as the user typed them, in one line."""
+    """Return the overrides of a job as the user typed them, in one line."""
     return as_typed(" ".join(word for word in overrides if not word.startswith("hydra.")))
 
 
 def numbered_options(overrides: Iterable[str]) -> set[str]:
-    """The numbers that normalized overrides use as the name of a batch size."""
+    """Return the numbers that normalized overrides use as the name of a batch size."""
     return {
         number
         for override in overrides
@@ -84,9 +84,9 @@ def numbered_options(overrides: Iterable[str]) -> set[str]:
 
 
 def normalize_completion_line(line: str) -> str:
-    """Rewrite a command line under completion: all words but the last, which is being typed.
+    """Rewrite all words of a command line under completion but the last, which is being typed.
 
-    Flags such as `-m` are left out, since Hydra takes every word for an override.
+    Flags such as `-m` are left out, since Hydra reads every word as an override.
     """
     head, _, last = line.rpartition(" ")
     program, *words = head.split() or [""]
@@ -95,15 +95,29 @@ def normalize_completion_line(line: str) -> str:
 
 
 def readable_name(start: int | str, override_dirname: str) -> str:
-    """The directory of a run: its number or time, and its overrides, safe for any file system.
+    """Return the name of the directory of a run, safe for any file system.
 
-    At most 120 characters; longer lists of overrides are cut (the start keeps names apart).
+    Args:
+        start: the number of the run in its sweep, or the time; it makes the name unique.
+        override_dirname: the overrides, as Hydra joins them.
+
+    Returns:
+        `start_overrides`, cut after 120 characters.
     """
     plain = re.sub(r"[^\w.,=+\-\[\]]", "", as_typed(override_dirname))
     return f"{start}_{plain}"[:120].rstrip("_,")
 
 
 def filled_up(name: str, number: int, digits: int) -> str:
-    """A name that starts with its number, with zeros before it: names then sort as numbers do."""
+    """Put zeros before the number that a name starts with, so that names sort as numbers do.
+
+    Args:
+        name: the name of the directory of a run.
+        number: the number of the run in its sweep.
+        digits: how many digits the number gets.
+
+    Returns:
+        The new name; a name that does not start with the number is returned as it is.
+    """
     is_numbered = name == str(number) or name.startswith(f"{number}_")
     return "0" * (digits - len(str(number))) + name if is_numbered else name

@@ -1,8 +1,8 @@
-"""Values of a config: is this plain value of that type, and within that range?
+"""Values of a config: converted to the type of their field and checked against its range.
 
-The types are those a field of an option may have: `float`, `int`, `bool`, `str`, `Literal[...]`,
-`tuple[T, ...]`, and any of these or None. An integer is accepted where a float is wanted, never the
-other way round, and a bool is never a number.
+A field of an option may be a `float`, `int`, `bool`, `str`, `Literal[...]`, `tuple[T, ...]`, or one
+of these or None. An integer is accepted where a float is expected, but not the other way round, and
+a bool is not a number.
 """
 
 from __future__ import annotations
@@ -20,10 +20,15 @@ _Settings = TypeVar("_Settings")
 
 
 def settings(kind: type[_Settings], values: Mapping[str, Any], prefix: str = "") -> _Settings:
-    """A dataclass of settings from plain values, each of the type and in the range of its field.
+    """Make a dataclass of settings from plain values.
+
+    Args:
+        kind: the dataclass; a field declared with `number(...)` has a range.
+        values: values by field. Other keys are ignored; fields without a value keep their default.
+        prefix: what the user types before the name of a field, for error messages.
 
     Raises:
-        ConfigError: one is not; `prefix` stands before its name.
+        ConfigError: a value is not of the type or in the range of its field.
     """
     types_of = get_type_hints(kind)
     found = {}
@@ -38,11 +43,28 @@ def settings(kind: type[_Settings], values: Mapping[str, Any], prefix: str = "")
     return kind(**found)
 
 
+def shown(value: Any) -> str:
+    """Return a value as the user would type it: `null`, `true`, `[64,32]`."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return (
+        "[" + ",".join(map(shown, value)) + "]" if isinstance(value, list | tuple) else str(value)
+    )
+
+
 def convert(value: Any, expected: Any, limits: Range | None = None) -> Any:
-    """Return `value` as the expected type.
+    """Convert a plain value to the type of a field.
+
+    Args:
+        value: a number, bool, text, list or None, as Hydra leaves them.
+        expected: the type of the field.
+        limits: the range of the field, for the value or for each item of a list.
 
     Raises:
-        ValueError: the rest of a sentence that begins with the key: `must be a number, ...`.
+        ValueError: it cannot be converted. The message completes a sentence that starts with the
+            key: `must be a number`.
     """
     if get_origin(expected) in (Union, types.UnionType):
         return _optional(value, expected, limits)
@@ -69,7 +91,7 @@ def _optional(value: Any, expected: Any, limits: Range | None) -> Any:
 
 
 def _scalar(value: Any, expected: type) -> Any:
-    """Check the type of a single value."""
+    """Convert a single value."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if expected is float:
         if not is_number:

@@ -1,7 +1,7 @@
 """`docs/gallery.md`: every prepared study with its question, its figure and how to read it.
 
-The words are the comments at the head of the study's YAML file: the question on the first line, how
-to read the figure in the next paragraph. The figure is what the study leaves when it is run.
+The text is in the comments at the head of the YAML file of the study: the question on the first
+line, then how to read the figure. The figure is the one that the study draws when it is run.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from runner.config.locations import config_directory
 
 
 class Study(NamedTuple):
-    """A prepared study: its name, its question, how to read its figure, and whether that moves."""
+    """A prepared study and what the page says about it."""
 
     name: str
     question: str
-    reading: str
-    moves: bool
+    how_to_read: str
+    is_animated: bool
 
 
 def studies() -> list[Study]:
-    """Those that are sweeps, and so leave a figure."""
+    """Return the prepared studies that are sweeps, and so leave a figure."""
     files = sorted((config_directory() / "experiment").glob("*.yaml"))
     return [_study(file) for file in files if "MULTIRUN" in file.read_text(encoding="utf-8")]
 
@@ -36,21 +36,21 @@ def _study(file: Path) -> Study:
     text = file.read_text(encoding="utf-8")
     lines = text.splitlines()
     comments = [line for line in lines if line.startswith("#") and not line.startswith("# @")]
-    question, *reading = [line.removeprefix("#").strip() for line in comments]
-    return Study(file.stem, question, " ".join(reading), "kind: surface" in text)
+    question, *rest = [line.removeprefix("#").strip() for line in comments]
+    return Study(file.stem, question, " ".join(rest), "kind: surface" in text)
 
 
 def page(found: Sequence[Study]) -> str:
-    """The page in Markdown; its pictures lie in the folder `gallery` beside it."""
+    """Return the page in Markdown; its pictures are in the folder `gallery` beside it."""
     head = "Made by `make gallery`. Each study is one command, most of them on the embedded digits."
     parts = [f"# Gallery\n\n{head}\n"]
     for study in found:
         picture = f"![{study.question}](gallery/{study.name}.png)"
-        if study.moves:
-            picture += f"\n\n![The same, moving](gallery/{study.name}.gif)"
+        if study.is_animated:
+            picture += f"\n\n![The same as an animation](gallery/{study.name}.gif)"
         parts.append(
-            f"## {study.question}\n\n    runner +experiment={study.name}\n\n"
-            f"{picture}\n\n{study.reading}\n"
+            f"## {study.question}\n\n```sh\nrunner +experiment={study.name}\n```\n\n"
+            f"{picture}\n\n{study.how_to_read}\n"
         )
     return "\n".join(parts)
 
@@ -59,14 +59,14 @@ def run(study: Study, picture: Path) -> None:
     """Run a study and keep its figure, and the animation where there is one.
 
     Raises:
-        CalledProcessError: it failed.
+        CalledProcessError: the study failed.
     """
     with tempfile.TemporaryDirectory() as directory:
         sweep = Path(directory) / "sweep"
         line = [f"+experiment={study.name}", f"hydra.sweep.dir={sweep}"]
         subprocess.run([sys.executable, "-m", "runner", *line], check=True, stdout=sys.stderr)
         shutil.copy(sweep / "sweep.png", picture)
-        if study.moves:
+        if study.is_animated:
             shutil.copy(sweep / "sweep.gif", picture.with_suffix(".gif"))
 
 

@@ -1,7 +1,7 @@
-"""The picture of all schedules, drawn from the options themselves: `docs/schedules.png`.
+"""The picture of all schedules, drawn from the options: `docs/schedules.png`.
 
-`python -m runner.documentation.schedules_picture FILE` writes it; `make docs` calls that. Each
-schedule is shown with its defaults over a run of ten epochs, and once more after a warm-up.
+`python -m runner.documentation.schedules_picture FILE` writes it, as `make docs` does. Each
+schedule is shown with its defaults over a run of ten epochs, without and with a warm-up.
 """
 
 from __future__ import annotations
@@ -26,14 +26,22 @@ if TYPE_CHECKING:
 
 EPOCHS, STEPS_PER_EPOCH = 10, 50
 PLATEAU_LOSSES = [1.0, 0.7, 0.5, 0.45, 0.45, 0.45, 0.45, 0.45, 0.45, 0.45, 0.45]
-"""What a schedule that watches the loss is shown, one a epoch: a plateau from the fourth on."""
+"""The validation losses that `plateau` observes, one per epoch: constant from the fourth on."""
 
 _COLUMNS = 4
 _LINE, _FAINT = "#0072b2", "#d55e00"
 
 
 def curve(schedule: Schedule, warmup: Warmup) -> npt.NDArray:
-    """The multiplier of every step of a run of `EPOCHS` epochs."""
+    """Return the multiplier of every step of a run of `EPOCHS` epochs.
+
+    Args:
+        schedule: the schedule.
+        warmup: the warm-up before it.
+
+    Returns:
+        Array of shape (EPOCHS * STEPS_PER_EPOCH + 1,).
+    """
     total = EPOCHS * STEPS_PER_EPOCH
     memories = [schedule.init()]
     for loss in PLATEAU_LOSSES:
@@ -50,7 +58,7 @@ def curve(schedule: Schedule, warmup: Warmup) -> npt.NDArray:
 
 
 def curves() -> dict[str, tuple[npt.NDArray, npt.NDArray]]:
-    """Every schedule of the table with its defaults, without and with a warm-up of one epoch."""
+    """Return by name the curve of every schedule, without and with a warm-up of one epoch."""
     warm = LinearWarmup(length=1, initial=0.0, unit="epoch")
     schedules = {name: cls() for name, cls in OPTIONS["schedule"].items()}
     return {
@@ -61,7 +69,7 @@ def curves() -> dict[str, tuple[npt.NDArray, npt.NDArray]]:
 
 
 def fingerprint(shown: dict[str, tuple[npt.NDArray, npt.NDArray]]) -> str:
-    """What the picture shows, in a few letters that stand in the file."""
+    """Return a hash of what the picture shows; the file has it in its metadata."""
     text = repr([(name, [np.round(line, 3).tolist() for line in shown[name]]) for name in shown])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

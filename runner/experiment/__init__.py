@@ -1,1 +1,1 @@
-"""What is trained: the experiment as a pytree, the table of its options, its plan of steps."""
+"""What is trained: the experiment as a pytree, the table of options, the plan of steps."""

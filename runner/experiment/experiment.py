@@ -1,6 +1,6 @@
-"""The experiment: the pytree of options that says everything about one run.
+"""The experiment: the pytree of options that describes one run completely.
 
-Its floats and its counts of trips (seed, epochs, steps) are leaves, all else is structure, so two
+Its floats, its seed and its lengths (epochs, steps) are leaves; all else is structure. Two
 experiments with equal `jax.tree.structure` share one compiled program.
 """
 
@@ -34,7 +34,7 @@ _NEUTRAL: dict[str, Option | tuple[Option, ...]] = {
     "batch_size": Stochastic(),
     "sampling": Fixed(shuffled=False),
 }
-"""What takes the place of a choice that the data ignore."""
+"""What replaces a choice that the data ignore."""
 
 
 @option
@@ -62,10 +62,10 @@ class Experiment(Option):
     evaluate_every: int = leaf(1, minimum=1)
 
     def effective(self) -> Experiment:
-        """The same with neutral choices in the place of those that the data ignore.
+        """Return the experiment with neutral options for the groups that the data ignore.
 
-        A problem brings its own parameters, and a surface its own batches; so experiments on them
-        that differ only in what they ignore are the same.
+        A problem brings its own parameters, and a surface its own batches. Experiments that differ
+        only in what is ignored are then equal, and share one program.
         """
         ignored: dict[str, Any] = {
             group: _NEUTRAL[group] for group in self.data.ignores if group in _NEUTRAL
@@ -73,17 +73,17 @@ class Experiment(Option):
         return dataclasses.replace(self, **ignored)
 
     def network(self) -> Layer:
-        """The network that the chosen groups make together, or the problem's own parameters."""
+        """Build the network of the chosen options, or the parameters of the problem."""
         parts = Parts(self.activation, self.initializer, self.normalization, self.regularization)
         return self.data.network() or self.model.network(parts, self.data.classes)
 
     def phases(self) -> tuple[Phase, ...]:
-        """The stretches of the run, one for each size of batch; needs plain numbers."""
+        """Return the phases of the run, one for each size of batch; needs plain numbers."""
         examples = self.data.sizes().train
         return plan(self.batch_size, examples, self.epochs, self.steps)
 
     def facts(self) -> Facts:
-        """The sizes that follow from the choices; needs plain numbers, reads no pixel."""
+        """Return the sizes that follow from the choices; needs plain numbers, reads no data."""
         examples = self.data.sizes().train
         phases = self.phases()
         first, last = phases[0], phases[-1]
@@ -105,7 +105,7 @@ class Experiment(Option):
         )
 
     def _parameters(self) -> int:
-        """The number of trained numbers, from the shapes alone."""
+        """Count the trained parameters, from their shapes alone."""
         import math
 
         import jax

@@ -1,4 +1,4 @@
-"""The plan of a run: phases of one batch size each, and how many steps every phase takes."""
+"""The plan of a run: its phases, each of one batch size, and how many steps each takes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ from runner.options.batch_size import BatchSize
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A stretch of the run with one size of batch; `end_step` is the first step of the next.
+    """A stretch of the run with one batch size.
 
-    Phases are equal if they take the same steps, whatever the numbers of `batch_size`.
+    Two phases are equal if they take the same steps, whatever the numbers of `batch_size`.
+
+    Attributes:
+        batch_size: the option, with the size of this phase.
+        steps_per_epoch: steps of one pass over the training examples.
+        first_step: the steps before this phase.
+        first_epoch: the epochs before this phase.
+        end_step: the first step after this phase.
     """
 
     batch_size: BatchSize = dataclasses.field(compare=False)
@@ -21,16 +28,25 @@ class Phase:
     end_step: int
 
     def epoch(self, step: int) -> float:
-        """The number of epochs, with their fractions, before `step`."""
+        """Return the number of epochs before `step`, a fraction within an epoch."""
         return self.first_epoch + (step - self.first_step) / self.steps_per_epoch
 
 
 def plan(
     batch_size: BatchSize, train_examples: int, epochs: int, steps: int | None
 ) -> tuple[Phase, ...]:
-    """The phases of a run of `epochs` epochs, or of `steps` steps where that is given.
+    """Plan a run of `epochs` epochs, or of `steps` steps.
 
     An epoch has `ceil(n / b)` steps, or `floor(n / b)` where the remainder is dropped.
+
+    Args:
+        batch_size: the option; one that grows has several phases.
+        train_examples: n, the number of training examples.
+        epochs: the length of the run, unless `steps` is given.
+        steps: the length of the run in steps, or None.
+
+    Returns:
+        The phases in their order, at least one.
     """
     phases: list[Phase] = []
     step = epoch = 0

@@ -1,6 +1,6 @@
-"""The option table: which class stands behind `group=name`.
+"""The option table: the class of every `group=name`.
 
-Adding an option is one class, one YAML file `conf/<group>/<name>.yaml`, and one row here.
+An option is one class, one YAML file `conf/<group>/<name>.yaml` and one row here.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from runner.options.schedule import base as schedules
 from runner.options.schedule import cycle, decay, finite, plateau
 
 STACKED = ("regularization", "gradient")
-"""Groups of which any number of options can be chosen; they act in the order of the table."""
+"""Groups of which several options can be chosen; they act in the order of the table."""
 
 OPTIONS: dict[str, dict[str, type[Option]]] = {
     "data": {

@@ -11,6 +11,7 @@ from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from runner.config.overrides import GROUPS
+from runner.config.synonyms import NAMES
 from runner.errors import ConfigError, did_you_mean
 from runner.hydra_app.checking import CONFIG_NAME, check, first_line
 
@@ -51,7 +52,8 @@ def _missing_option(loader: ConfigLoader, error: MissingConfigException) -> str:
     group, _, name = str(error.missing_cfg_file or "").rpartition("/")
     if group in GROUPS:
         options = sorted(error.options or loader.get_group_options(group))
-        return f"{group}={name} is not a known {group}{did_you_mean(name, options)}"
+        hint = did_you_mean(name, options, NAMES.get(group))
+        return f"{group}={name} is not a known {group}{hint}"
     return first_line(error)
 
 

@@ -22,8 +22,9 @@ import numpy.typing as npt
 
 from runner import files
 from runner.measures import EPOCH_MEASURES, METRIC
+from runner.version import own_version
 
-_PACKAGES = ("runner", "jax", "jaxlib", "optax", "numpy", "hydra-core", "tensorboard")
+_PACKAGES = ("jax", "jaxlib", "optax", "numpy", "hydra-core", "tensorboard")
 
 
 def write_summary(directory: Path, summary: Mapping[str, Any]) -> None:
@@ -82,7 +83,7 @@ def _least(values: npt.NDArray) -> float | None:
 @functools.cache
 def versions() -> dict[str, str]:
     """The versions of what computed the run, without importing any of it."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "runner": own_version()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

@@ -15,7 +15,7 @@ WAYS = {
 }
 COLOURS = {"map": "#0072B2", "vmap": "#D55E00", "spread": "#009E73"}
 LIMITS = """\
-What is left of a small sweep is its start: Python, Hydra and JAX take 2 s, tracing and compiling a program
+What remains of a small sweep is starting up: Python, Hydra and JAX take 2 s, tracing and compiling a program
 3 s, and each run 15 to 20 ms for its folder, log and record. Training itself is less than a second of it.
 So the ratios grow with the number of runs, and at 64 runs of this size 100 is out of reach: it would be
 less than starting and tracing take.

@@ -1,0 +1,271 @@
+"""What users of other libraries type, and what it is called here.
+
+Three tables: words for keys of an option, for names of options, and for what is typed at the top
+level of the command line. Capitals and underscores do not matter (`runner.errors.folded`). A hint
+is only given where it works: `beta1` is `optimizer.b1` of an optimizer that has this key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Container, Iterator, Mapping
+from typing import TypeVar
+
+from runner.errors import folded
+from runner.experiment.table import OPTIONS, STACKED
+from runner.options.option import Option
+
+_Meaning = TypeVar("_Meaning")
+
+
+def _by_word(table: Mapping[_Meaning, str]) -> dict[str, tuple[_Meaning, ...]]:
+    """A table of `meaning: words`, turned around."""
+    meanings: dict[str, tuple[_Meaning, ...]] = {}
+    for meaning, words in table.items():
+        for word in map(folded, words.split()):
+            meanings[word] = (*meanings.get(word, ()), meaning)
+    return meanings
+
+
+_KEYS = {
+    "data": {
+        "dir": "path root folder data_dir",
+        "train_examples": "n_train num_train train_size",
+        "split_seed": "seed",
+        "teacher_seed": "seed",
+    },
+    "model": {
+        "widths": "hidden hidden_size hidden_sizes hidden_units hidden_layer_sizes layers width",
+        "units": "hidden hidden_size hidden_units width",
+        "depth": "num_layers n_layers",
+        "channels": "filters out_channels",
+        "kernel_size": "kernel",
+        "pool_size": "pool",
+    },
+    "initializer": {"stddev": "std sigma", "scale": "gain"},
+    "normalization": {"epsilon": "eps", "momentum": "decay"},
+    "regularization": {
+        "rate": "p prob probability",
+        "strength": "weight_decay lambda",
+        "amount": "smoothing",
+    },
+    "optimizer": {
+        "learning_rate": "lr step_size",
+        "momentum": "beta",
+        "b1": "beta beta1 betas",
+        "b2": "beta2",
+        "b3": "beta3",
+        "eps": "epsilon",
+        "decay": "rho alpha decay_rate",
+        "weight_decay": "wd l2",
+    },
+    "schedule": {
+        "decay_rate": "gamma decay",
+        "factor": "gamma decay",
+        "milestones": "boundaries step_size",
+        "length": "T_max decay_steps",
+        "final": "eta_min min_lr",
+        "least": "min_lr",
+        "period": "T_0",
+        "growth": "T_mult",
+    },
+    "warmup": {"length": "steps epochs warmup_steps"},
+    "gradient": {"threshold": "max_norm max_grad_norm", "high": "clip_value"},
+    "batch_size": {
+        "size": "batch_size",
+        "drop_remainder": "drop_last",
+        "micro_batch": "micro_batch_size accumulation",
+    },
+}
+KEYS = {group: _by_word(keys) for group, keys in _KEYS.items()}
+"""By group: the keys that a word may mean. It means the first that the chosen option has."""
+
+_NAMES: dict[str, dict[str | None, str]] = {
+    "data": {"fashion_mnist": "fashion", None: "cifar cifar10 emnist kmnist"},
+    "preprocessing": {
+        "none": "identity",
+        "standardize": "standard StandardScaler zscore",
+        "minmax": "MinMaxScaler",
+    },
+    "model": {
+        "linear": "logistic logistic_regression softmax",
+        "mlp": "dense fc fully_connected perceptron",
+        "cnn": "conv convnet lenet",
+        "rnn": "elman",
+        None: "lstm gru transformer resnet",
+    },
+    "activation": {
+        "linear": "identity none",
+        "sigmoid": "logistic",
+        None: "elu selu celu gelu silu swish relu6 leaky_relu prelu",
+    },
+    "initializer": {
+        "zeros": "zero",
+        "normal": "gaussian random_normal",
+        "xavier_uniform": "xavier glorot glorot_uniform",
+        "he_normal": "he kaiming kaiming_normal",
+        None: "uniform ones he_uniform kaiming_uniform xavier_normal glorot_normal",
+    },
+    "normalization": {
+        "batch": "batch_norm batch_normalization bn",
+        "layer": "layer_norm layer_normalization ln",
+        None: "group_norm rms_norm",
+    },
+    "regularization": {
+        "l2": "weight_decay ridge",
+        "l1": "lasso",
+        "label_smoothing": "smoothing",
+    },
+    "optimizer": {
+        "sgd": "gd gradient_descent",
+        "momentum": "heavy_ball sgdm sgd_momentum",
+        "nesterov": "nag",
+        "sign_sgd": "signum",
+        "averaged_sgd": "asgd",
+        "polyak_sgd": "polyak",
+        "schedule_free_adamw": "schedule_free",
+        "dadapt_adamw": "d_adaptation",
+        "lbfgs": "bfgs",
+        None: "madgrad adabound adamp adamod nadamw sgdw",
+    },
+    "momentum_schedule": {"constant": "none", "one_cycle": "OneCycleLR"},
+    "schedule": {
+        "constant": "none ConstantLR",
+        "exp": "exponential exponential_decay ExponentialLR",
+        "step": "StepLR multi_step MultiStepLR piecewise_constant",
+        "linear": "LinearLR",
+        "polynomial": "poly PolynomialLR",
+        "cosine": "cosine_annealing CosineAnnealingLR cosine_decay",
+        "cosine_restarts": "CosineAnnealingWarmRestarts sgdr",
+        "one_cycle": "OneCycleLR",
+        "cyclic": "CyclicLR triangular",
+        "trapezoid": "wsd",
+        "plateau": "ReduceLROnPlateau",
+        "inverse_sqrt": "inverse_square_root rsqrt noam",
+    },
+    "gradient": {
+        "clip_norm": "clip clipping clip_by_norm clip_by_global_norm clip_grad_norm",
+        "clip_value": "clip_by_value clip_grad_value",
+        "clip_adaptive": "agc",
+        "noise": "gaussian",
+    },
+    "batch_size": {"full": "batch gd", "stochastic": "online sgd", "mini": "minibatch"},
+    "sampling": {
+        "permutation": "shuffle random_reshuffling",
+        "fixed": "sequential",
+        "replacement": "with_replacement bootstrap",
+        "stream": "online",
+    },
+}
+NAMES = {
+    group: {word: names[0] for word, names in _by_word(table).items()}
+    for group, table in _NAMES.items()
+}
+"""By group: which option a word means. None: it is known elsewhere and not here, so that an option
+whose name only looks similar is not offered."""
+
+WORDS = _by_word(
+    {
+        "optimizer": "opt optim",
+        "schedule": "scheduler lr_scheduler lr_schedule learning_rate_schedule",
+        "data": "dataset",
+        "model": "net network arch architecture",
+        "activation": "act activation_fn nonlinearity",
+        "initializer": "init initialization weight_init kernel_initializer",
+        "normalization": "norm",
+        "normalization=batch": "batch_norm",
+        "normalization=layer": "layer_norm",
+        "preprocessing": "normalize transform",
+        "regularization": "regularizer",
+        "regularization.dropout.rate": "dropout",
+        "regularization.label_smoothing.amount": "label_smoothing",
+        "regularization.l1.strength": "l1",
+        "regularization.l2.strength": "l2",
+        "optimizer.weight_decay": "wd weight_decay",
+        "regularization=dropout": "dropout",
+        "regularization=label_smoothing": "label_smoothing",
+        "regularization=l1": "l1",
+        "regularization=l2": "l2 wd weight_decay",
+        "optimizer.momentum": "momentum",
+        "optimizer=momentum": "momentum",
+        "optimizer=nesterov": "nesterov",
+        "gradient.clip_norm.threshold": "clip grad_clip gradient_clip gradient_clip_val clipnorm "
+        "clip_grad_norm max_grad_norm",
+        "gradient=clip_norm": "clip grad_clip gradient_clip gradient_clip_val clipnorm "
+        "clip_grad_norm max_grad_norm",
+        "gradient.clip_value.high": "clipvalue",
+        "gradient=clip_value": "clipvalue",
+        "warmup.length": "warmup_steps warmup_epochs",
+        "warmup=linear": "warmup_steps warmup_epochs",
+        "batch_size": "batchsize bs batch minibatch mini_batch_size",
+        "batch_size.micro_batch": "accumulate_grad_batches gradient_accumulation_steps",
+        "sampling": "shuffle sampler",
+        "epochs": "n_epochs num_epochs max_epochs train_epochs",
+        "steps": "max_steps num_steps n_steps train_steps iterations n_iter max_iter",
+        "seed": "random_seed random_state rng",
+        "evaluate_every": "eval_every eval_interval check_val_every_n_epoch",
+        "hydra.run.dir": "log_dir output_dir save_dir",
+    }
+)
+"""What to type instead of a word at the top level: the first that works in this config."""
+
+
+def key_meant(group: str, word: str, keys: Container[str]) -> str | None:
+    """The key of an option that a word means: the same word, or what it is called here.
+
+    Args:
+        group: the group of the option.
+        word: what the user typed.
+        keys: the keys that the option has.
+    """
+    meanings = (word, *KEYS.get(group, {}).get(folded(word), ()))
+    return next((key for key in meanings if key in keys), None)
+
+
+def top_level_hint(word: str, accepted: Callable[[str], bool]) -> str:
+    """A hint at what to type instead of a word at the top level; empty if there is none.
+
+    Args:
+        word: what the user typed before the `=`, without a group.
+        accepted: whether the composed config has a full key such as `optimizer.b1`.
+    """
+    candidates = WORDS.get(folded(word))
+    if candidates:
+        works = (candidate for candidate in candidates if accepted(candidate))
+        return f"; did you mean {next(works, candidates[-1])}?"
+    full = {f"{place}.{key}": group for group, place, key in _keys_called(word)}
+    works = (key for key in full if accepted(key))
+    best = next(works, next(iter(full), None))
+    if best is None:
+        return ""
+    if accepted(best):
+        return f"; did you mean {best}?"
+    group, key = full[best], best.rpartition(".")[2]
+    return f"; did you mean {best}, a key of {group}={some(owners(group, key))}?"
+
+
+def _keys_called(word: str) -> Iterator[tuple[str, str, str]]:
+    """Every `(group, place, key)` that a word may mean: the keys of that name first."""
+    for exact in (True, False):
+        for group, options in OPTIONS.items():
+            for name, cls in options.items():
+                key = key_meant(group, word, option_keys(cls))
+                if key is not None and (key == word) is exact:
+                    yield group, f"{group}.{name}" if group in STACKED else group, key
+
+
+def option_keys(cls: type[Option]) -> list[str]:
+    """The keys that may be set for an option: the names of its fields."""
+    return [field.name for field in dataclasses.fields(cls)]
+
+
+def owners(group: str, key: str) -> list[str]:
+    """The options of a group that have a key."""
+    return [name for name, cls in OPTIONS.get(group, {}).items() if key in option_keys(cls)]
+
+
+def some(names: list[str]) -> str:
+    """A few of the names, the shortest first: those are the plainest options."""
+    if len(names) <= 3:
+        return " or ".join(names)
+    return ", ".join(sorted(names, key=lambda name: (len(name), name))[:3]) + " and others"
