@@ -40,6 +40,10 @@ ROOMS = (
 )
 
 
+# What options of several groups build on.
+SHARED_BY_OPTIONS = {"option", "layer", "clock", "parameters", "moving_average"}
+
+
 def module_of(file: Path) -> str:
     parts = file.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
@@ -165,7 +169,7 @@ def test_options_know_neither_each_other_nor_the_run() -> None:
         for name in imports_of(file):
             if name.startswith("runner.options."):
                 other = name.split(".")[2]
-                assert other in {*group, "option", "layer", "clock"}, f"{file.name} imports {name}"
+                assert other in {*group, *SHARED_BY_OPTIONS}, f"{file.name} imports {name}"
 
 
 @pytest.mark.parametrize(
