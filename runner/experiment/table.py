@@ -78,7 +78,7 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
     },
     "normalization": {
         "none": normalization.NoNormalization,
-        "batch": normalization.Batch,
+        "batch": normalization.BatchNorm,
         "layer": normalization.LayerNorm,
     },
     "regularization": {
@@ -159,7 +159,7 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "linear": warmup.LinearWarmup,
     },
     "gradient": {
-        "none": gradient.Untreated,
+        "none": gradient.NoTreatment,
         "clip_value": gradient.ClipValue,
         "clip_norm": gradient.ClipNorm,
         "clip_adaptive": gradient.ClipAdaptive,

@@ -10,7 +10,7 @@ from conftest import compose
 
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
-from runner.options.model.base import Parts
+from runner.options.model.base import LayerOptions
 
 RANDOM = np.random.default_rng(5)
 DENSE = RANDOM.normal(2, 3, (6, 4))
@@ -79,7 +79,7 @@ def test_gradients_flow_through_the_statistics(name: str) -> None:
 
 
 def params_of(experiment: Experiment) -> dict:
-    parts = Parts(experiment.activation, experiment.initializer, experiment.normalization)
+    parts = LayerOptions(experiment.activation, experiment.initializer, experiment.normalization)
     network = experiment.model.network(parts, 10)
     return network.init(jax.random.key(0), (8, 8, 1))[0]
 
@@ -98,7 +98,7 @@ def test_batch_normalization_takes_the_place_of_the_bias() -> None:
 
 def test_normalization_comes_before_the_activation() -> None:
     experiment = compose(model={"widths": [4]}, normalization="layer", activation="relu")
-    parts = Parts(experiment.activation, experiment.initializer, experiment.normalization)
+    parts = LayerOptions(experiment.activation, experiment.initializer, experiment.normalization)
     network = experiment.model.network(parts, 3)
     params, state, _ = network.init(jax.random.key(0), (8, 8, 1))
     # A shift far below zero after the normalization must be cut off by the rectifier.
