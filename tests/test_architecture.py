@@ -25,6 +25,7 @@ ROOMS = (
     "options",
     "data",
     "experiment",
+    "plugin",
     "config",
     "engine",
     "record",
@@ -173,7 +174,8 @@ def test_options_know_neither_each_other_nor_the_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["runner.cli", "runner.config.build", "runner.hydra_app.application"]
+    "module",
+    ["runner.cli", "runner.config.build", "runner.hydra_app.application", "runner.plugin"],
 )
 def test_what_comes_before_training_imports_neither_jax_nor_numpy(module: str) -> None:
     code = f"import sys, {module}; print({{'jax', 'numpy', 'optax'}} & set(sys.modules))"

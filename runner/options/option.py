@@ -151,7 +151,7 @@ class Option(ABC):  # noqa: B024  # its subclasses have the abstract methods
             TypeError: `cls` has abstract methods, or is not declared with `option`.
         """
         instance = super().__new__(cls)  # names the abstract methods
-        if not vars(cls).get("_is_final"):
+        if not is_option(cls):
             raise TypeError(
                 f"Can't instantiate {cls.__name__}: it is not declared with the decorator `option`"
             )
@@ -220,6 +220,11 @@ def _register(cls: type) -> None:
         return cls(**values, **dict(zip(structure, kept[1:], strict=True)))
 
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+
+
+def is_option(cls: type) -> bool:
+    """Return whether `cls` itself, and not only a base of it, is declared with `option`."""
+    return bool(vars(cls).get("_is_final"))
 
 
 def leaf_names(cls: type) -> list[str]:
