@@ -40,7 +40,7 @@ class Tanh(Activation):
 
 @option
 class Sigmoid(Activation):
-    """f(x) = 1 / (1 + exp(-x)), with values around 1/2, which slows deep networks down."""
+    """f(x) = 1 / (1 + exp(-x)), between 0 and 1; a mean near 1/2 slows deep networks down."""
 
     def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return 1 / (1 + exp(-x))."""

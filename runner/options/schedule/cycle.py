@@ -53,7 +53,7 @@ class OneCycle(Schedule):
     """Half a cosine up from `initial` to 1 at the fraction `peak` of the run, another to `final`.
 
     Smith & Topin 2019, in the form of fastai and PyTorch, whose `div_factor` 25 and
-    `final_div_factor` 10^4 are the defaults here. `momentum_schedule=one_cycle` is its counterpart.
+    `final_div_factor` 10^4 are the defaults here. Its counterpart is `momentum_schedule=one_cycle`.
     """
 
     initial: float = number(0.04, minimum=0, maximum=1)
