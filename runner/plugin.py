@@ -113,7 +113,7 @@ from runner.options.optimizer.base import (
     decay_term,
 )
 from runner.options.option import Facts, Option, leaf, number, option
-from runner.options.parameters import BIAS, GAIN, KERNEL, LOGITS, SHIFT
+from runner.options.parameters import BIAS, GAIN, KERNEL, LOGITS, SHIFT, kernels
 from runner.options.preprocessing import Preprocessing, Statistics
 from runner.options.regularization import Regularization
 from runner.options.sampling import Sampling
@@ -169,6 +169,7 @@ __all__ = [
     "hidden_dense",
     "jax",
     "jnp",
+    "kernels",
     "leaf",
     "moving_average",
     "np",
