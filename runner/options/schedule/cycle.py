@@ -114,4 +114,4 @@ class Trapezoid(Schedule):
     def problems(self) -> Iterator[tuple[str, str]]:
         """Refuse a rise and a fall that overlap."""
         if self.rise + self.fall > 1:
-            yield "fall", f"{self.fall} and rise {self.rise} add up to more than 1, the whole run"
+            yield "fall", f"{self.fall} and rise {self.rise} add up to more than the run"
