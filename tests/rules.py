@@ -563,7 +563,7 @@ def schedule_free_adamw(theta: np.ndarray, rate: Rate) -> Path:
 
 
 def sam(theta: np.ndarray, rate: Rate) -> Path:
-    """Around Adam."""
+    """With Adam as the base."""
     moments = _moments()
     for t in range(STEPS):
         slope = gradient(theta)
@@ -573,7 +573,7 @@ def sam(theta: np.ndarray, rate: Rate) -> Path:
 
 
 def lookahead(theta: np.ndarray, rate: Rate) -> Path:
-    """Around the heavy ball, whose velocity survives the jump."""
+    """With the heavy ball as the base, whose velocity is kept at the jump."""
     slow, velocity = theta, np.zeros(15)
     for t in range(STEPS):
         velocity = 0.8 * velocity + gradient(theta)

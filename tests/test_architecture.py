@@ -26,6 +26,7 @@ ROOMS = (
     "options",
     "data",
     "experiment",
+    "plugin",
     "config",
     "engine",
     "record",
@@ -39,6 +40,10 @@ ROOMS = (
     "",
     "__main__",
 )
+
+
+# What options of several groups build on.
+SHARED_BY_OPTIONS = {"option", "layer", "clock", "parameters", "moving_average"}
 
 
 def module_of(file: Path) -> str:
@@ -169,11 +174,12 @@ def test_options_know_neither_each_other_nor_the_run() -> None:
         for name in imports_of(file):
             if name.startswith("runner.options."):
                 other = name.split(".")[2]
-                assert other in {*group, "option", "layer", "clock"}, f"{file.name} imports {name}"
+                assert other in {*group, *SHARED_BY_OPTIONS}, f"{file.name} imports {name}"
 
 
 @pytest.mark.parametrize(
-    "module", ["runner.cli", "runner.config.build", "runner.hydra_app.application"]
+    "module",
+    ["runner.cli", "runner.config.build", "runner.hydra_app.application", "runner.plugin"],
 )
 def test_what_comes_before_training_imports_neither_jax_nor_numpy(module: str) -> None:
     code = f"import sys, {module}; print({{'jax', 'numpy', 'optax'}} & set(sys.modules))"

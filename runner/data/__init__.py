@@ -1,4 +1,4 @@
-"""Data sources: arrays out, nothing else. One module a family."""
+"""Data sources: where the examples come from, as arrays. One module for each family."""
 
 from runner.data.digits import Digits
 from runner.data.mnist import MNIST, FashionMNIST

@@ -1,8 +1,8 @@
-"""The embedded data set: handwritten digits of 8 by 8 pixels, in the package itself.
+"""The data set inside the package: handwritten digits of 8 by 8 pixels.
 
 1,797 images of digits by 13 people, each pixel the count from 0 to 16 of dark cells in a block of
 4 by 4. It is the test part of Optical Recognition of Handwritten Digits (E. Alpaydin & C. Kaynak,
-UCI Machine Learning Repository, 1998, CC BY 4.0), the one that scikit-learn's `load_digits` gives.
+UCI Machine Learning Repository, 1998, CC BY 4.0), which scikit-learn's `load_digits` returns too.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from runner.options.option import number, option
 
 EXAMPLES = 1797
 _LARGEST_SEED = 2**32 - 1
-"""What NumPy's RandomState takes."""
+"""The largest seed of NumPy's RandomState."""
 
 
 @option
 class Digits(Source):
     """8x8 handwritten digits, 1,797 images, 10 classes; nothing to download.
 
-    The images are shuffled once, by `split_seed` (not by the run's seed: runs are compared on the
-    same split), and cut into train, validation and test.
+    The images are shuffled by `split_seed` and cut into train, validation and test. The run's seed
+    has no effect on this, so that runs are compared on the same split.
     """
 
     validation_examples: int = number(180, minimum=1)
@@ -35,12 +35,12 @@ class Digits(Source):
     classes = 10
 
     def sizes(self) -> Sizes:
-        """1437, 180 and 180 unless told otherwise."""
+        """Return what validation and test leave for training, and their sizes."""
         held_out = self.validation_examples + self.test_examples
         return Sizes(EXAMPLES - held_out, self.validation_examples, self.test_examples)
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Refuse splits that leave nothing to train on, and seeds that NumPy does not take."""
+        """Refuse splits that leave nothing to train on, and seeds that NumPy does not accept."""
         if self.split_seed > _LARGEST_SEED:
             yield "split_seed", f"{self.split_seed} is more than {_LARGEST_SEED}"
         if self.sizes().train < 1:

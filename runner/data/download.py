@@ -1,6 +1,7 @@
-"""Fetching the files of a data set once, whole or not at all.
+"""Downloads of the files of a data set: each file completely or not at all.
 
-Pooch downloads under a temporary name, checks the sum, and only then moves the file to its place.
+Pooch downloads to a temporary name, verifies the checksum, and only then moves the file to its
+final name.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ def fetch(names_and_sums: Mapping[str, str], base_url: str, directory: Path, wha
     Args:
         names_and_sums: the names of the absent files, and for each its checksum as pooch writes
             it (`md5:...`).
-        base_url: what the name is appended to.
+        base_url: the URL to which each name is appended.
         directory: where the files go; it is created.
-        what: the name of the data set, for messages.
+        what: the name of the data set, for error messages.
 
     Raises:
-        DataError: a file cannot be fetched or stored, or is not the one it should be.
+        DataError: a file cannot be downloaded or stored, or its checksum differs.
     """
     import pooch
     import requests
@@ -76,13 +77,13 @@ def _make(directory: Path) -> None:
 
 
 def _failure(error: requests.RequestException) -> str:
-    """`HTTP 404` where a server answered, else what kind of failure it was."""
+    """`HTTP 404` if a server answered, else the kind of the failure."""
     if error.response is not None:
         return f"HTTP {error.response.status_code}"
     return type(error).__name__
 
 
 def _words(error: OSError | ValueError) -> str:
-    """The system's words for a failure; pooch hides those for permissions behind its own."""
+    """The system's message; pooch replaces the one for missing permissions by its own."""
     origin = error.__cause__ if isinstance(error.__cause__, OSError) else error
     return getattr(origin, "strerror", None) or str(origin)

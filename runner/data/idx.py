@@ -1,10 +1,10 @@
-"""The IDX format of MNIST's files: a few big-endian integers, then the numbers themselves.
+"""The IDX format of the files of MNIST: a header of big-endian integers, then the numbers.
 
-A file begins with two zero bytes, a type code (8 is unsigned byte) and the number of dimensions;
-then comes each dimension as a 4-byte integer, then the data in row-major order. Files may be
+A file starts with two zero bytes, a type code (8 is unsigned byte) and the number of dimensions;
+then follows each dimension as a 4-byte integer, then the data in row-major order. Files may be
 compressed with gzip. (Y. LeCun, C. Cortes, C. Burges: The MNIST database.)
 
-Nothing is allocated on the word of a header: what is there is read first and compared with it.
+Memory is allocated for the data that a file contains, never for what its header claims.
 """
 
 from __future__ import annotations
@@ -24,38 +24,37 @@ if TYPE_CHECKING:
 
 _UNSIGNED_BYTE = 8
 _LARGEST = 1 << 32
-"""No file of this kind holds more bytes; a longer one (a gzip bomb) is not read to its end."""
+"""No valid file holds more bytes; a longer one (a gzip bomb) is not read to its end."""
 
 
 class Header(NamedTuple):
-    """The first bytes of a file."""
+    """The header of a file."""
 
     shape: tuple[int, ...]
-    length: int
-    """The number of bytes of the header itself."""
+    length: int  # of the header itself, in bytes
 
 
 def read_header(path: Path, dimensions: int) -> Header:
-    """Read only the first bytes of a file of unsigned bytes with so many dimensions.
+    """Return the header of a file of unsigned bytes with this number of dimensions.
 
     Raises:
-        DataError: the file cannot be read or is not such a file.
+        DataError: the file cannot be read or does not have this format.
     """
     with _Opened(path) as stream:
         return _header(path, stream.read(4 + 4 * dimensions), dimensions)
 
 
 def read(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
-    """Read a file of unsigned bytes with so many dimensions, gzip or raw.
+    """Return the data of a file of unsigned bytes with this number of dimensions, gzip or raw.
 
     Raises:
-        DataError: the file cannot be read, is not such a file, or is longer or shorter than its
-            header says.
+        DataError: the file cannot be read, does not have this format, or is longer or shorter than
+            its header says.
     """
     with _Opened(path) as stream:
         header = _header(path, stream.read(4 + 4 * dimensions), dimensions)
         expected = math.prod(header.shape)
-        # A dimension of 0 must not hide two that no array can have.
+        # A dimension of 0 must not hide two others that no array can have.
         if math.prod(max(1, size) for size in header.shape) > _LARGEST:
             shape = " x ".join(map(str, header.shape))
             raise DataError(f"{path}: its header says {shape} bytes, more than any IDX file holds")
@@ -81,7 +80,7 @@ def _header(path: Path, start: bytes, dimensions: int) -> Header:
 
 
 def _read_at_most(stream: IO[bytes], limit: int) -> bytearray:
-    """Read up to `limit` bytes, growing with what is there and not with what was promised."""
+    """Read up to `limit` bytes, in pieces, so that the memory grows with the file."""
     payload = bytearray()
     while len(payload) < limit:
         piece = stream.read(min(limit - len(payload), 1 << 24))
@@ -92,7 +91,7 @@ def _read_at_most(stream: IO[bytes], limit: int) -> bytearray:
 
 
 class _Opened:
-    """A file opened for reading, decompressed if need be, its failures turned into `DataError`."""
+    """A file opened for reading, decompressed if compressed; failures raise `DataError`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

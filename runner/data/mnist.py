@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: four IDX files each, from a folder or fetched into it."""
+"""MNIST and Fashion-MNIST: four IDX files each, from a folder or downloaded into it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SIDE, _CLASSES = 28, 10
 
 
 class _IdxImages(Source):
-    """28x28 grey images in MNIST's form."""
+    """28x28 grey images in the file format of MNIST."""
 
     dir: str | None
     validation_examples: int
@@ -38,10 +38,10 @@ class _IdxImages(Source):
     md5: ClassVar[dict[str, str]]
 
     def directory(self) -> Path:
-        """`dir` if given, else `$RUNNER_DATA_DIR/<name>`, else the user's cache directory.
+        """Return `dir` if given, else `$RUNNER_DATA_DIR/<name>`, else the user's cache directory.
 
         Raises:
-            DataError: it begins with `~` and a name that is no user's.
+            DataError: the path begins with `~` and the name of a user who does not exist.
         """
         if self.dir is not None:
             return _expanded(self.dir)
@@ -53,7 +53,7 @@ class _IdxImages(Source):
         return Path(platformdirs.user_cache_dir("runner")) / "data" / self.folder
 
     def sizes(self) -> Sizes:
-        """The sizes by the files' headers, or the published ones where files are absent."""
+        """Return the sizes in the headers of the files, or the published ones without files."""
         available = self._count(_TRAIN_IMAGES, _PUBLISHED_TRAIN) - self.validation_examples
         train = available if self.train_examples is None else self.train_examples
         return Sizes(
@@ -63,9 +63,9 @@ class _IdxImages(Source):
         )
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Refuse a folder without a name, and sizes that the training file does not hold."""
+        """Refuse an empty folder name, and sizes that exceed the training file."""
         if self.dir == "":
-            yield "dir", "it is empty; name a folder, or null for the usual one"
+            yield "dir", "it is empty; name a folder, or use null for the default one"
         held = self._count(_TRAIN_IMAGES, _PUBLISHED_TRAIN)
         left = held - self.validation_examples
         if left < 1:
@@ -80,14 +80,14 @@ class _IdxImages(Source):
             )
 
     def load(self) -> Dataset:
-        """Read the four files, after fetching those that are absent."""
+        """Read the four files, after downloading those that are absent."""
         absent = [name for name in self.md5 if self._find(name) is None]
         if absent:
             sums = {f"{name}.gz": f"md5:{self.md5[name]}" for name in absent}
             fetch(sums, self.url, self.directory(), self.title)
         inputs, targets = self._read(_TRAIN_IMAGES, _TRAIN_LABELS)
         cut = len(inputs) - self.validation_examples
-        # As in `sizes`: what is held out is never trained on, however many are asked for.
+        # As in `sizes`: held-out examples are never used for training.
         train = slice(cut if self.train_examples is None else min(self.train_examples, cut))
         return Dataset(
             train=Split(inputs[train], targets[train]),
@@ -96,7 +96,7 @@ class _IdxImages(Source):
         )
 
     def _find(self, name: str) -> Path | None:
-        """A file under its usual spellings, compressed or not."""
+        """The path of a file under one of its usual spellings, compressed or not."""
         dotted = name.replace("-idx", ".idx")
         for spelling in (name, f"{name}.gz", dotted, f"{dotted}.gz"):
             path = self.directory() / spelling
@@ -112,7 +112,7 @@ class _IdxImages(Source):
         return published if path is None else idx.read_header(path, 3).shape[0]
 
     def _read(self, images: str, labels: str) -> tuple[npt.NDArray, npt.NDArray]:
-        """Images and labels that belong together."""
+        """Matching images `[examples, 28, 28, 1]` and labels `[examples]`."""
         images_path, labels_path = self._find(images), self._find(labels)
         assert images_path is not None
         assert labels_path is not None
@@ -143,8 +143,8 @@ def _expanded(folder: str) -> Path:
 class MNIST(_IdxImages):
     """28x28 handwritten digits, 60,000 + 10,000 images, 10 classes (LeCun et al. 1998).
 
-    The validation split is the last `validation_examples` of the training file, the test split its
-    test file. Files are read from `dir`, gzip or raw, and fetched there once where absent.
+    The validation split is the last `validation_examples` of the training file, the test split is
+    the test file. Files are read from `dir`, gzip or raw, and downloaded there if absent.
     """
 
     dir: str | None = None
@@ -166,7 +166,7 @@ class MNIST(_IdxImages):
 class FashionMNIST(_IdxImages):
     """28x28 pictures of clothes, 60,000 + 10,000 images, 10 classes (Xiao et al. 2017).
 
-    In the form of MNIST and harder to learn; the splits are made in the same way.
+    The format and the splits are those of MNIST; it is harder to learn.
     """
 
     dir: str | None = None

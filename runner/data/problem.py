@@ -1,25 +1,27 @@
-"""Problems with known answers: a loss with parameters of its own, in the place of a network.
+"""Problems with known solutions: a loss with its own parameters instead of a network.
 
 A problem starts at a known point and has known minima, so the recorded *error* is the distance of
-the parameters from the nearest one (and not a rate of mistakes). Model, activation, initializer,
-normalization and preprocessing have no part in it.
+the parameters from the nearest minimum (and not an error rate). Model, activation, initializer,
+normalization, regularization and preprocessing have no effect.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from runner.data.source import Source
 from runner.lazy import jnp
+from runner.options.layer import Layer
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
-    from runner.options.layer import Layer, Params
+    from runner.options.layer import Params
 
 
 class Problem(Source):
-    """A loss of its own parameters."""
+    """A loss with its own parameters."""
 
     classes = 0
     error_is_a_rate: ClassVar[bool] = False
@@ -32,13 +34,12 @@ class Problem(Source):
         "preprocessing",
     )
 
+    @abstractmethod
     def start(self) -> Float[Array, " n"]:
-        """The parameters before the first step."""
-        raise NotImplementedError
+        """Return the parameters before the first step."""
 
     def network(self) -> Layer:
-        """The parameters `theta`, handed as they are to every example of a batch with its input."""
-        from runner.options.layer import Layer
+        """Return the layer whose output for an example is `[theta, input]`."""
 
         def apply(
             params: Params, state: Params, inputs: Float[Array, "batch k"], training: bool

@@ -1,4 +1,4 @@
-"""The deep stochastic quadratic of the DeepOBS suite: a noisy bowl with the spectrum of a network.
+"""The deep stochastic quadratic of the DeepOBS suite, with the Hessian spectrum of a network.
 
 F. Schneider, L. Balles & P. Hennig, DeepOBS: A Deep Learning Optimizer Benchmark Suite, 2019.
 """
@@ -27,10 +27,10 @@ class Quadratic(Problem):
     """Mean of (theta - x)' Q (theta - x) / 2 over rows x ~ N(0, 0.36 I), in 100 dimensions.
 
     Q has 90 eigenvalues in (0, 1) and 10 in (30, 60) under a random rotation, all drawn by NumPy's
-    RandomState(42). 1,000 training rows come from seed 42, the test rows from seed 43, and
-    (not in DeepOBS) as many validation rows from seed 44; training starts at theta = 1, and the
-    error is the distance from 0, the minimum of the expected loss. DeepOBS cuts rows into batches
-    of 128 and drops the remainder: its 896 test rows are the default, and
+    RandomState(42). The 1,000 training rows are drawn with seed 42, the test rows with seed 43, and
+    (not in DeepOBS) the same number of validation rows with seed 44. Training starts at theta = 1,
+    and the error is the distance from 0, the minimum of the expected loss. DeepOBS cuts rows into
+    batches of 128 and drops the remainder: the default of 896 test rows is what it keeps, and
     `batch_size=128 batch_size.drop_remainder=true sampling=fixed` trains on its batches.
     """
 
@@ -40,7 +40,7 @@ class Quadratic(Problem):
     generates: ClassVar[bool] = True
 
     def sizes(self) -> Sizes:
-        """1,000 rows to train on, and `test_examples` twice."""
+        """Return 1,000 for training, and `test_examples` each for validation and test."""
         return Sizes(_ROWS, self.test_examples, self.test_examples)
 
     def load(self) -> Dataset:
@@ -56,26 +56,26 @@ class Quadratic(Problem):
     def draw(
         self, key: PRNGKeyArray, examples: int
     ) -> tuple[Float[Array, "examples 100"], Int[Array, " examples"]]:
-        """New rows."""
+        """Draw new rows."""
         return _NOISE * jax.random.normal(key, (examples, _DIMENSIONS)), jnp.zeros(examples, int)
 
     def start(self) -> Float[Array, " 100"]:
-        """Ones."""
+        """Return ones."""
         return jnp.ones(_DIMENSIONS)
 
     def losses_and_errors(
         self, outputs: Float[Array, "batch 200"], targets: Int[Array, " batch"]
     ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
-        """The quadratic form of each row, and the distance of theta from 0."""
+        """Return the quadratic form of each row and the distance of theta from 0."""
         theta, rows = outputs[:, :_DIMENSIONS], outputs[:, _DIMENSIONS:]
-        away = theta - rows
-        losses = 0.5 * jnp.sum((away @ jnp.asarray(_matrix(), away.dtype)) * away, axis=1)
+        offsets = theta - rows
+        losses = 0.5 * jnp.sum((offsets @ jnp.asarray(matrix(), offsets.dtype)) * offsets, axis=1)
         return losses, jnp.linalg.norm(theta, axis=1)
 
 
 @cache
-def _matrix() -> npt.NDArray:
-    """Q = R' diag(eigenvalues) R."""
+def matrix() -> npt.NDArray:
+    """Return Q = R' diag(eigenvalues) R, of shape `[100, 100]`."""
     random = np.random.RandomState(_PROBLEM_SEED)
     eigenvalues = np.concatenate([random.uniform(0, 1, 90), random.uniform(30, 60, 10)])
     rotation = _rotation(_DIMENSIONS, random)
@@ -85,17 +85,17 @@ def _matrix() -> npt.NDArray:
 def _rotation(dimensions: int, random: np.random.RandomState) -> npt.NDArray:
     """A rotation from the Haar measure, by the subgroup algorithm of Diaconis & Shahshahani 1987.
 
-    One dimension after the other: embed the rotation found so far, and reflect the new axis onto a
-    uniform random direction.
+    For each further dimension, embed the rotation so far and reflect the new axis onto a uniform
+    random direction.
     """
     angle = 2 * np.pi * random.uniform()
-    found = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     for size in range(3, dimensions + 1):
         direction = random.normal(size=size)
         direction /= np.linalg.norm(direction)
         axis = np.eye(size)[0] - direction
         axis /= np.linalg.norm(axis)
         embedded = np.eye(size)
-        embedded[1:, 1:] = found
-        found = embedded - 2 * np.outer(axis, axis @ embedded)
-    return -found
+        embedded[1:, 1:] = rotation
+        rotation = embedded - 2 * np.outer(axis, axis @ embedded)
+    return -rotation

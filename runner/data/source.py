@@ -1,4 +1,4 @@
-"""What a data set is: three explicit splits of examples, as arrays on the host."""
+"""The base class of data sources: three splits of examples, as arrays on the host."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Examples and what they are examples of, row by row.
+    """Inputs and targets, row by row.
 
-    `inputs` has shape `[examples, *features]` (of images height, width and channels) and the type
-    in which it was stored (uint8 for images); `targets` has shape `[examples]`, the class from 0.
+    `inputs` has the shape `[examples, *features]`, where the features of an image are height, width
+    and channels, and the type in which it is stored (uint8 for images). `targets` has the shape
+    `[examples]` and counts the classes from 0.
     """
 
     inputs: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -30,7 +31,7 @@ class Split:
 
 
 class Dataset(NamedTuple):
-    """Train to learn from, validation to choose by, test to report."""
+    """The splits: train to learn from, validation to choose by, test to report."""
 
     train: Split
     validation: Split
@@ -46,7 +47,11 @@ class Sizes(NamedTuple):
 
 
 class Source(Option):
-    """Where a data set comes from."""
+    """Where a data set comes from.
+
+    A source that is not a classification problem overrides `losses_and_errors`; one that can draw
+    new examples sets `generates` and overrides `draw`.
+    """
 
     input_shape: tuple[int, ...]
     """The shape of one example."""
@@ -55,48 +60,51 @@ class Source(Option):
     """The number of classes."""
 
     error_is_a_rate: ClassVar[bool] = True
-    """Whether the error is a fraction of examples (of a problem it is a distance)."""
+    """Whether the error is a fraction of examples; the error of a problem is a distance."""
 
     generates: ClassVar[bool] = False
-    """Whether `draw` can be asked for new examples."""
+    """Whether `draw` can draw new examples."""
 
     ignores: ClassVar[tuple[str, ...]] = ()
-    """Groups that have no part in it, because it brings its own parameters or its own batches."""
+    """Groups that have no effect, because the source has its own parameters or its own batches."""
 
     @abstractmethod
     def sizes(self) -> Sizes:
-        """The sizes of the splits, without reading any example."""
+        """Return the sizes of the splits, without reading any example."""
 
     @abstractmethod
     def load(self) -> Dataset:
-        """Read the data set, fetching it first where that is needed and possible.
+        """Return the data set, downloading it first where that is needed and possible.
 
         Raises:
-            DataError: a file is missing, damaged or not of the expected form.
+            DataError: a file is missing, damaged or does not have the expected format.
         """
 
     def draw(
         self, key: PRNGKeyArray, examples: int
     ) -> tuple[Num[Array, "examples *features"], Int[Array, " examples"]]:
-        """New examples from the distribution of the stored ones, inside the compiled program."""
-        raise NotImplementedError
+        """Draw new examples from the distribution of the stored ones, in the compiled program.
+
+        Raises:
+            NotImplementedError: the source does not generate examples.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not generate examples")
 
     def network(self) -> Layer | None:
-        """The source's own parameters and what they compute, where it is a problem of its own."""
+        """Return the network of a source with its own parameters; None: the model makes it."""
         return None
 
     def position(self, params: Params) -> Float[Array, " 2"] | None:
-        """The parameters as a point of the plane, where they are one: then its path is recorded."""
+        """Return the parameters as a point (x, y) whose path is recorded; None: there is none."""
         return None
 
     def losses_and_errors(
         self, outputs: Float[Array, "batch classes"], targets: Int[Array, " batch"]
     ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
-        """The surrogate loss and the 0-1 error of each example.
+        """Return the loss and the error of each example.
 
-        The loss is the cross-entropy -log softmax(logits)[target], in nats. The error is 1 where
-        the largest logit is not the target's and 0 elsewhere; logits that are not numbers are
-        errors.
+        The loss is the cross-entropy -log softmax(logits)[target], in nats. The error is 0 where
+        the logit of the target is the largest, and 1 elsewhere and where the loss is not finite.
         """
         losses = optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
         right = (jnp.argmax(outputs, axis=-1) == targets) & jnp.isfinite(losses)

@@ -1,7 +1,7 @@
-"""The classic surfaces in two dimensions: where one can watch an optimizer walk.
+"""The classic surfaces in two dimensions, on which the path of an optimizer can be drawn.
 
 The gradient is exact (add noise with `gradient=noise`). Since there are no examples, an epoch is
-`steps_per_epoch` steps, and `batch_size` and `sampling` have no part in it.
+`steps_per_epoch` steps, and `batch_size` and `sampling` have no effect.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HELD_OUT = 1
 
 
 class Surface(Problem):
-    """A function of x and y, where it starts and where its minima are."""
+    """A function of x and y, its start and its minima."""
 
     x: float
     y: float
@@ -32,19 +32,19 @@ class Surface(Problem):
     input_shape = (0,)
     ignores: ClassVar[tuple[str, ...]] = (*Problem.ignores, "batch_size", "sampling")
     minima: ClassVar[tuple[tuple[float, float], ...]]
-    """The points where the function is least; none where it has no minimum."""
+    """The points where the function is smallest; none if it has no minimum."""
 
     @staticmethod
     @abstractmethod
     def value(x: Any, y: Any) -> Any:
-        """f(x, y), of numbers or arrays."""
+        """Return f(x, y), for numbers or arrays of NumPy or JAX of one shape."""
 
     def sizes(self) -> Sizes:
-        """One placeholder a step, and one each for validation and test."""
+        """Return one placeholder for each step, and one each for validation and test."""
         return Sizes(self.steps_per_epoch, _HELD_OUT, _HELD_OUT)
 
     def load(self) -> Dataset:
-        """Placeholders: the function needs no data."""
+        """Return placeholders without features: the function needs no data."""
         return Dataset(
             *(
                 Split(np.zeros((size, 0), np.float32), np.zeros(size, np.int32))
@@ -53,26 +53,26 @@ class Surface(Problem):
         )
 
     def start(self) -> Float[Array, " 2"]:
-        """(x, y)."""
+        """Return (x, y)."""
         return jnp.stack([jnp.asarray(self.x, float), jnp.asarray(self.y, float)])
 
     def position(self, params: Params) -> Float[Array, " 2"]:
-        """(x, y)."""
+        """Return (x, y)."""
         return params["theta"]
 
     def losses_and_errors(
         self, outputs: Float[Array, "batch 2"], targets: Int[Array, " batch"]
     ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
-        """f, and the distance from the nearest minimum (of the saddle: from the saddle point)."""
-        away = outputs[:, None, :] - jnp.asarray(self.minima or [(0.0, 0.0)])
-        return self.value(*outputs.T), jnp.linalg.norm(away, axis=-1).min(axis=1)
+        """Return f and the distance to the nearest minimum, or to (0, 0) where there is none."""
+        offsets = outputs[:, None, :] - jnp.asarray(self.minima or [(0.0, 0.0)])
+        return self.value(*outputs.T), jnp.linalg.norm(offsets, axis=-1).min(axis=1)
 
 
 @option
 class Rosenbrock(Surface):
     """f = (1 - x)^2 + 100 (y - x^2)^2: a bent valley; the minimum 0 is at (1, 1).
 
-    Rosenbrock 1960, from his start (-1.2, 1).
+    Rosenbrock 1960, with his start (-1.2, 1).
     """
 
     x: float = number(-1.2)
@@ -83,7 +83,7 @@ class Rosenbrock(Surface):
 
     @staticmethod
     def value(x: Any, y: Any) -> Any:
-        """The valley."""
+        """Return f(x, y)."""
         return (1 - x) ** 2 + 100 * (y - x**2) ** 2
 
 
@@ -91,7 +91,7 @@ class Rosenbrock(Surface):
 class Beale(Surface):
     """f = (1.5 - x + xy)^2 + (2.25 - x + xy^2)^2 + (2.625 - x + xy^3)^2: minimum 0 at (3, 0.5).
 
-    Beale 1958: plateaus with sharp ridges. From (1, 1), Beale's start.
+    Beale 1958: plateaus with sharp ridges, with his start (1, 1).
     """
 
     x: float = number(1.0)
@@ -102,7 +102,7 @@ class Beale(Surface):
 
     @staticmethod
     def value(x: Any, y: Any) -> Any:
-        """The plateau."""
+        """Return f(x, y)."""
         return (1.5 - x + x * y) ** 2 + (2.25 - x + x * y**2) ** 2 + (2.625 - x + x * y**3) ** 2
 
 
@@ -110,7 +110,7 @@ class Beale(Surface):
 class Saddle(Surface):
     """f = x^2 - y^2: a saddle point at (0, 0) and no minimum; the error is the distance from it.
 
-    It starts beside the ridge, at (1, 0.001): along the ridge alone nothing would lead away.
+    It starts next to the ridge, at (1, 0.001): exactly on the ridge, y = 0, y would never change.
     """
 
     x: float = number(1.0)
@@ -121,16 +121,16 @@ class Saddle(Surface):
 
     @staticmethod
     def value(x: Any, y: Any) -> Any:
-        """The saddle."""
+        """Return f(x, y)."""
         return x**2 - y**2
 
 
 @option
 class Ravine(Surface):
-    """f = (x^2 + 50 y^2) / 2: a long ravine with walls 50 times as steep; minimum 0 at (0, 0).
+    """f = (x^2 + 50 y^2) / 2: a long ravine whose walls curve 50 times more; minimum 0 at (0, 0).
 
-    Gradient descent is stable for learning rates below 2/50 and needs about 50 times as many steps
-    as along the walls: the picture that motivates momentum.
+    Gradient descent is stable for learning rates below 2/50, and needs about 50 times more steps
+    along x than along y: the example that motivates momentum.
     """
 
     x: float = number(-4.0)
@@ -141,15 +141,15 @@ class Ravine(Surface):
 
     @staticmethod
     def value(x: Any, y: Any) -> Any:
-        """The ravine."""
+        """Return f(x, y)."""
         return (x**2 + 50 * y**2) / 2
 
 
 @option
 class Himmelblau(Surface):
-    """f = (x^2 + y - 11)^2 + (x + y^2 - 7)^2: four minima, all 0; which one is found?
+    """f = (x^2 + y - 11)^2 + (x + y^2 - 7)^2: four minima, all 0.
 
-    Himmelblau 1972. From (0, 0), near the local maximum at (-0.27, -0.92).
+    Himmelblau 1972. It starts at (0, 0), near the local maximum at (-0.27, -0.92).
     """
 
     x: float = number(0.0)
@@ -165,5 +165,5 @@ class Himmelblau(Surface):
 
     @staticmethod
     def value(x: Any, y: Any) -> Any:
-        """Four valleys."""
+        """Return f(x, y)."""
         return (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2

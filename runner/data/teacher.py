@@ -1,4 +1,4 @@
-"""Synthetic classification: labels from a fixed random network, as many examples as one likes."""
+"""Synthetic classification with labels from a fixed random network, in any number of examples."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _LARGEST_SEED = 2**32 - 1
 
 @option
 class Teacher(Source):
-    """x ~ N(0, I) in `features` dimensions, labelled by the largest of a teacher's outputs.
+    """x ~ N(0, I) in `features` dimensions; the label is the largest output of a teacher network.
 
-    The teacher is a network of one hidden layer of `width` tanh units, drawn once by
-    `teacher_seed` with standard normal weights over the root of their fan-in (and not by the run's
-    seed: runs are compared on the same problem). 1,000 examples each for validation and test. With
-    `sampling=stream` every training example is new: online learning (Saad & Solla 1995).
+    The teacher has one hidden layer of `width` tanh units and weights from N(0, 1 / fan_in). It is
+    drawn from `teacher_seed` and not from the run's seed, so that runs are compared on the same
+    problem. There are 1,000 examples each for validation and test. With `sampling=stream` every
+    training example is new: online learning (Saad & Solla 1995).
     """
 
     features: int = number(32, minimum=1)
@@ -41,11 +41,11 @@ class Teacher(Source):
         return (self.features,)
 
     def sizes(self) -> Sizes:
-        """As many to train on as asked for, 1,000 each to validate and test."""
+        """Return `train_examples`, and 1,000 each for validation and test."""
         return Sizes(self.train_examples, _HELD_OUT, _HELD_OUT)
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Refuse seeds that NumPy does not take."""
+        """Refuse seeds that NumPy does not accept."""
         if self.teacher_seed > _LARGEST_SEED:
             yield "teacher_seed", f"{self.teacher_seed} is more than {_LARGEST_SEED}"
 
@@ -62,7 +62,7 @@ class Teacher(Source):
     def draw(
         self, key: PRNGKeyArray, examples: int
     ) -> tuple[Float[Array, "examples features"], Int[Array, " examples"]]:
-        """New examples."""
+        """Draw new examples."""
         inputs = jax.random.normal(key, (examples, self.features))
         return inputs, _label(jnp, inputs, self._weights())
 
@@ -74,5 +74,5 @@ class Teacher(Source):
 
 
 def _label(numpy: Any, inputs: Any, weights: tuple[Any, Any]) -> Any:
-    """The class with the largest output of the teacher."""
+    """The class with the largest output of the teacher, computed by NumPy or `jax.numpy`."""
     return numpy.argmax(numpy.tanh(inputs @ weights[0]) @ weights[1], axis=-1)

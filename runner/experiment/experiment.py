@@ -13,10 +13,10 @@ from runner.data import Source
 from runner.experiment.plan import Phase, plan
 from runner.options.activation import Activation
 from runner.options.batch_size import BatchSize, Stochastic
-from runner.options.gradient import Treatment
+from runner.options.gradient import GradientTreatment
 from runner.options.initializer import Initializer
 from runner.options.layer import Layer
-from runner.options.model.base import Model, Parts
+from runner.options.model.base import LayerOptions, Model
 from runner.options.momentum_schedule import MomentumSchedule
 from runner.options.normalization import NoNormalization, Normalization
 from runner.options.optimizer.base import Optimizer
@@ -52,7 +52,7 @@ class Experiment(Option):
     momentum_schedule: MomentumSchedule
     schedule: Schedule
     warmup: Warmup
-    gradient: tuple[Treatment, ...]
+    gradient: tuple[GradientTreatment, ...]
     batch_size: BatchSize
     sampling: Sampling
 
@@ -74,8 +74,10 @@ class Experiment(Option):
 
     def network(self) -> Layer:
         """Build the network of the chosen options, or the parameters of the problem."""
-        parts = Parts(self.activation, self.initializer, self.normalization, self.regularization)
-        return self.data.network() or self.model.network(parts, self.data.classes)
+        chosen = LayerOptions(
+            self.activation, self.initializer, self.normalization, self.regularization
+        )
+        return self.data.network() or self.model.network(chosen, self.data.classes)
 
     def phases(self) -> tuple[Phase, ...]:
         """Return the phases of the run, one for each size of batch; needs plain numbers."""
@@ -88,7 +90,7 @@ class Experiment(Option):
         phases = self.phases()
         first, last = phases[0], phases[-1]
         total_steps, total_epochs = last.end_step, last.epoch(last.end_step)
-        warm_steps, warm_epochs = self.warmup.lasts(first.steps_per_epoch)
+        warm_steps, warm_epochs = self.warmup.duration(first.steps_per_epoch)
         return Facts(
             input_shape=self.data.input_shape,
             train_examples=examples,

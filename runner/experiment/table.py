@@ -5,7 +5,11 @@ An option is one class, one YAML file `conf/<group>/<name>.yaml` and one row her
 
 from __future__ import annotations
 
+from typing import get_args, get_type_hints
+
 from runner import data
+from runner.errors import ConfigError, did_you_mean
+from runner.experiment.experiment import Experiment
 from runner.options import (
     activation,
     batch_size,
@@ -33,7 +37,7 @@ from runner.options.optimizer import (
     sign_adaptive,
     wrappers,
 )
-from runner.options.option import Option
+from runner.options.option import Option, is_option
 from runner.options.schedule import base as schedules
 from runner.options.schedule import cycle, decay, finite, plateau
 
@@ -78,7 +82,7 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
     },
     "normalization": {
         "none": normalization.NoNormalization,
-        "batch": normalization.Batch,
+        "batch": normalization.BatchNorm,
         "layer": normalization.LayerNorm,
     },
     "regularization": {
@@ -107,9 +111,9 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "adamax": adam.AdaMax,
         "nadam": adam.NAdam,
         "amsgrad": adam.AMSGrad,
-        "qhadam": adam.QHAdam,
-        "radam": adam.RAdam,
-        "adabelief": adam.AdaBelief,
+        "qhadam": adam_variants.QHAdam,
+        "radam": adam_variants.RAdam,
+        "adabelief": adam_variants.AdaBelief,
         "adan": adam_variants.Adan,
         "ademamix": adam_variants.AdEMAMix,
         "adopt": adam_variants.ADOPT,
@@ -159,7 +163,7 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "linear": warmup.LinearWarmup,
     },
     "gradient": {
-        "none": gradient.Untreated,
+        "none": gradient.NoTreatment,
         "clip_value": gradient.ClipValue,
         "clip_norm": gradient.ClipNorm,
         "clip_adaptive": gradient.ClipAdaptive,
@@ -180,14 +184,38 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
 }
 
 
+def base_of(group: str) -> type[Option]:
+    """Return the class that every option of a group derives from."""
+    expected = get_type_hints(Experiment)[group]
+    return get_args(expected)[0] if group in STACKED else expected
+
+
 def register(group: str, name: str, cls: type[Option]) -> None:
-    """Add an option of your own, from a module named in the config's `plugins`.
+    """Add an option to the table: `group=name` on the command line is then `cls`.
+
+    Args:
+        group: the group, such as `optimizer`.
+        name: the name of the option, as in `name:` of its YAML file.
+        cls: a class that derives from the base of the group and is declared with `option`.
 
     Raises:
-        ValueError: the group does not exist, or the name is taken by another class.
+        ConfigError: there is no such group, the name is taken by another class, or the class is
+            not a complete option of this group.
     """
     if group not in OPTIONS:
-        raise ValueError(f"no group {group!r}; the groups are {', '.join(OPTIONS)}")
+        raise ConfigError(
+            f"{group}={name}: there is no group {group}{did_you_mean(group, OPTIONS)}"
+        )
+    base = base_of(group)
+    if not issubclass(cls, base):
+        raise ConfigError(f"{group}={name}: {cls.__name__} must derive from {base.__name__}")
+    if missing := sorted(cls.__abstractmethods__):
+        raise ConfigError(f"{group}={name}: {cls.__name__} must define {', '.join(missing)}")
+    if not is_option(cls):
+        raise ConfigError(f"{group}={name}: {cls.__name__} must be declared with @option")
     known = OPTIONS[group].setdefault(name, cls)
     if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-        raise ValueError(f"{group}={name} is already {known.__qualname__} of {known.__module__}")
+        raise ConfigError(
+            f"{group}={name}: the name is already {known.__qualname__} of {known.__module__}; "
+            "choose another"
+        )

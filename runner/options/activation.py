@@ -1,4 +1,4 @@
-"""Activations: the function between two layers, applied to each unit on its own."""
+"""Activations: the function between two layers, applied elementwise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Activation(Option):
 
 @option
 class Relu(Activation):
-    """f(x) = max(0, x). The gradient at 0 is 0. (Nair & Hinton 2010)."""
+    """f(x) = max(0, x), with the gradient 0 at 0. Nair & Hinton 2010."""
 
     def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return max(0, x)."""
@@ -31,7 +31,7 @@ class Relu(Activation):
 
 @option
 class Tanh(Activation):
-    """f(x) = tanh(x), between -1 and 1 and odd."""
+    """f(x) = tanh(x), an odd function with values between -1 and 1."""
 
     def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return tanh(x)."""
@@ -40,7 +40,7 @@ class Tanh(Activation):
 
 @option
 class Sigmoid(Activation):
-    """f(x) = 1 / (1 + exp(-x)), between 0 and 1; its mean of 1/2 slows down deep networks."""
+    """f(x) = 1 / (1 + exp(-x)), between 0 and 1; a mean near 1/2 slows deep networks down."""
 
     def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return 1 / (1 + exp(-x))."""

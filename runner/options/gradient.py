@@ -1,9 +1,9 @@
-"""Treatments of the gradient before the optimizer sees it: clipping and noise.
+"""Treatments of the gradient before it reaches the optimizer: clipping and noise.
 
-Any number of them, as in `gradient=[clip_norm,noise]`; they act in the order of the table, however
-they were typed: clip_value, clip_norm, clip_adaptive, then noise, then a user's own. The recorded
-gradient norm is that of the untouched gradient; `clipped` is 1 for a step in which any clipping
-changed it.
+Any number of them can be chosen, as in `gradient=[clip_norm,noise]`. They act in the order of the
+list below, in whatever order they were typed: clip_value, clip_norm, clip_adaptive, noise, then
+those of plugins. The recorded gradient norm is measured before any treatment; `clipped` is 1 for a
+step in which clipping changed the gradient.
 """
 
 from __future__ import annotations
@@ -14,51 +14,60 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from runner.lazy import jax, jnp, optax
+from runner.options.layer import Params
+from runner.options.moving_average import moving_average
 from runner.options.option import Option, number, option
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 
-class Treated(NamedTuple):
-    """The gradient after a treatment, what the treatment remembers, and whether it clipped."""
+class TreatedGradient(NamedTuple):
+    """What a treatment returns."""
 
-    gradient: Any
-    memory: Any
-    clipped: Bool[Array, ""]
+    gradient: Params
+    state: Any  # of the treatment, for the next step
+    clipped: Bool[Array, ""]  # whether clipping changed the gradient
 
 
-class Treatment(Option):
-    """A map of the gradient."""
+class GradientTreatment(Option):
+    """A map from the gradient to the gradient that the optimizer receives."""
 
     clips: ClassVar[bool] = False
     """Whether it is a kind of clipping."""
 
     def init(self) -> Any:
-        """What it remembers before the first step."""
+        """Return the state before the first step: by default there is none."""
         return ()
 
     @abstractmethod
     def __call__(
-        self, gradient: Any, memory: Any, step: Int[Array, ""], key: PRNGKeyArray
-    ) -> Treated:
-        """Treat the gradient of a step; `key` is this step's and this treatment's own."""
+        self, gradient: Params, state: Any, step: Int[Array, ""], key: PRNGKeyArray
+    ) -> TreatedGradient:
+        """Treat the gradient of a step.
+
+        Args:
+            gradient: the gradient of the batch's loss, after the treatments before this one.
+            state: what `init` or the last call returned.
+            step: the number of the step, from 0.
+            key: random numbers for this step and this treatment alone.
+        """
 
 
 @option
-class Untreated(Treatment):
-    """The gradient as it is."""
+class NoTreatment(GradientTreatment):
+    """The gradient unchanged."""
 
     def __call__(
-        self, gradient: Any, memory: Any, step: Int[Array, ""], key: PRNGKeyArray
-    ) -> Treated:
-        """Return it."""
-        return Treated(gradient, memory, jnp.zeros((), bool))
+        self, gradient: Params, state: Any, step: Int[Array, ""], key: PRNGKeyArray
+    ) -> TreatedGradient:
+        """Return the gradient."""
+        return TreatedGradient(gradient, state, jnp.zeros((), bool))
 
 
 @option
-class ClipValue(Treatment):
-    """g_i <- min(max(g_i, low), high), each number of the gradient on its own.
+class ClipValue(GradientTreatment):
+    """g_i <- min(max(g_i, low), high), each number of the gradient separately.
 
     Mikolov 2012, section 3.2.2. It changes the gradient's direction.
     """
@@ -69,13 +78,13 @@ class ClipValue(Treatment):
     clips: ClassVar[bool] = True
 
     def __call__(
-        self, gradient: Any, memory: Any, step: Int[Array, ""], key: PRNGKeyArray
-    ) -> Treated:
+        self, gradient: Params, state: Any, step: Int[Array, ""], key: PRNGKeyArray
+    ) -> TreatedGradient:
         """Clip to [low, high]."""
         leaves = jax.tree.leaves(gradient)
         outside = jnp.stack([jnp.any((g < self.low) | (g > self.high)) for g in leaves])
         clipped = jax.tree.map(lambda g: jnp.clip(g, self.low, self.high), gradient)
-        return Treated(clipped, memory, jnp.any(outside))
+        return TreatedGradient(clipped, state, jnp.any(outside))
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Refuse an empty interval."""
@@ -84,10 +93,10 @@ class ClipValue(Treatment):
 
 
 @option
-class ClipNorm(Treatment):
+class ClipNorm(GradientTreatment):
     """g <- g * min(1, threshold / ||g||), with the norm over all parameters together.
 
-    Pascanu, Mikolov & Bengio 2013, algorithm 1: the direction is kept.
+    Pascanu, Mikolov & Bengio 2013, algorithm 1. The direction does not change.
     """
 
     threshold: float = number(1.0, above=0)
@@ -95,28 +104,29 @@ class ClipNorm(Treatment):
     clips: ClassVar[bool] = True
 
     def __call__(
-        self, gradient: Any, memory: Any, step: Int[Array, ""], key: PRNGKeyArray
-    ) -> Treated:
+        self, gradient: Params, state: Any, step: Int[Array, ""], key: PRNGKeyArray
+    ) -> TreatedGradient:
         """Scale to a norm of at most `threshold`."""
         norm = optax.tree.norm(gradient)
-        return Treated(_shortened(gradient, norm, self.threshold), memory, norm > self.threshold)
+        shortened = _shortened(gradient, norm, self.threshold)
+        return TreatedGradient(shortened, state, norm > self.threshold)
 
 
-class NormMemory(NamedTuple):
-    """The decayed sum of past norms, and of the weights that belong to it."""
+class NormState(NamedTuple):
+    """The moving average of past norms, started at zero, and its bias correction."""
 
-    total: Float[Array, ""]
-    weight: Float[Array, ""]
+    average: Float[Array, ""]
+    weight: Float[Array, ""]  # 1 - decay^t after t finite norms
 
 
 @option
-class ClipAdaptive(Treatment):
-    """g <- g * min(1, factor * n / ||g||), where n is the running mean of the norms before.
+class ClipAdaptive(GradientTreatment):
+    """g <- g * min(1, factor * n / ||g||), with n the moving average of the earlier norms.
 
-    n_t = (1 - decay) * sum_{s<t} decay^(t-1-s) ||g_s|| / (1 - decay^t): an exponential mean without
-    the bias of its start, over the norms before clipping; the first step is never clipped. Norms
-    that are not finite are left out. The rule of thumb of Pascanu et al. 2013, section 3.2 (a
-    threshold from the average norm), applied at every step.
+    n_t = (1 - decay) * sum_{s<t} decay^(t-1-s) ||g_s|| / (1 - decay^t): an exponential moving
+    average with bias correction, of the norms before clipping. The first step is never clipped.
+    Norms that are not finite are left out. The rule of thumb of Pascanu et al. 2013, section 3.2
+    (a threshold from the average norm), applied at every step.
     """
 
     factor: float = number(2.0, above=0)
@@ -124,55 +134,54 @@ class ClipAdaptive(Treatment):
 
     clips: ClassVar[bool] = True
 
-    def init(self) -> NormMemory:
-        """Nothing seen."""
-        return NormMemory(jnp.zeros(()), jnp.zeros(()))
+    def init(self) -> NormState:
+        """Return an average of no norms."""
+        return NormState(jnp.zeros(()), jnp.zeros(()))
 
     def __call__(
-        self, gradient: Any, memory: NormMemory, step: Int[Array, ""], key: PRNGKeyArray
-    ) -> Treated:
-        """Scale to at most `factor` times the mean norm, then count this step's norm in."""
+        self, gradient: Params, state: NormState, step: Int[Array, ""], key: PRNGKeyArray
+    ) -> TreatedGradient:
+        """Scale to at most `factor` times the average norm, then include the norm of this step."""
         norm = optax.tree.norm(gradient)
-        seen = memory.weight > 0
-        mean = memory.total / jnp.where(seen, memory.weight, 1.0)
-        threshold = jnp.where(seen, self.factor * mean, jnp.inf)
+        started = state.weight > 0
+        average = state.average / jnp.where(started, state.weight, 1.0)
+        threshold = jnp.where(started, self.factor * average, jnp.inf)
         usable = jnp.isfinite(norm)
-        total = self.decay * memory.total + (1 - self.decay) * norm
-        weight = self.decay * memory.weight + (1 - self.decay)
-        after = NormMemory(
-            jnp.where(usable, total, memory.total), jnp.where(usable, weight, memory.weight)
-        )
-        return Treated(_shortened(gradient, norm, threshold), after, norm > threshold)
+        after = moving_average(state, NormState(norm, jnp.ones(())), self.decay)
+        after = jax.tree.map(lambda new, old: jnp.where(usable, new, old), after, state)
+        return TreatedGradient(_shortened(gradient, norm, threshold), after, norm > threshold)
 
 
 @option
-class Noise(Treatment):
-    """g <- g + N(0, eta / (1 + t)^gamma), t the number of the step from 0.
+class Noise(GradientTreatment):
+    """g <- g + N(0, eta / (1 + t)^gamma), with t the number of the step from 0.
 
-    `eta / (1 + t)^gamma` is the variance, each number of the gradient gets its own draw.
-    Neelakantan et al. 2015, eq. 1, who take gamma = 0.55 and eta from 0.01, 0.3 and 1.0.
+    `eta / (1 + t)^gamma` is the variance, and each number of the gradient has an independent draw.
+    Neelakantan et al. 2015, eq. 1, who use gamma = 0.55 and eta out of 0.01, 0.3 and 1.0.
     """
 
     eta: float = number(0.01, minimum=0)
     gamma: float = number(0.55, minimum=0)
 
     def __call__(
-        self, gradient: Any, memory: Any, step: Int[Array, ""], key: PRNGKeyArray
-    ) -> Treated:
+        self, gradient: Params, state: Any, step: Int[Array, ""], key: PRNGKeyArray
+    ) -> TreatedGradient:
         """Add annealed Gaussian noise."""
         deviation = jnp.sqrt(self.eta / (1.0 + step) ** self.gamma)
         leaves, tree = jax.tree.flatten(gradient)
-        # One draw for all of them: a generator is much code, and compiling it takes a second.
+        # One draw for all leaves: every draw is much code, and compiling it takes a second.
         ends = list(itertools.accumulate(leaf.size for leaf in leaves))
         draws = jnp.split(jax.random.normal(key, (ends[-1],), leaves[0].dtype), ends[:-1])
         noisy = [
             leaf + deviation * draw.reshape(leaf.shape)
             for leaf, draw in zip(leaves, draws, strict=True)
         ]
-        return Treated(jax.tree.unflatten(tree, noisy), memory, jnp.zeros((), bool))
+        return TreatedGradient(jax.tree.unflatten(tree, noisy), state, jnp.zeros((), bool))
 
 
-def _shortened(gradient: Any, norm: Float[Array, ""], threshold: Float[Array, ""] | float) -> Any:
+def _shortened(
+    gradient: Params, norm: Float[Array, ""], threshold: Float[Array, ""] | float
+) -> Params:
     """The gradient, scaled down where its norm exceeds the threshold."""
     scale = jnp.where(norm > threshold, threshold / jnp.where(norm > 0, norm, 1.0), 1.0)
     return jax.tree.map(lambda g: g * scale, gradient)

@@ -1,11 +1,11 @@
-"""Initializers: the weights before the first step.
+"""Initializers: the distribution of the weights before the first step.
 
-A weight array's last axis counts the outputs; the others count the inputs of one output. So a
+The last axis of a kernel counts the outputs, the other axes count the inputs of one output. So a
 dense kernel `(inputs, outputs)` has fan-in `inputs` and fan-out `outputs`, and a convolution
 kernel `(height, width, in, out)` has fan-in `height * width * in` and fan-out
-`height * width * out`. Biases start at zero whatever the initializer.
+`height * width * out`. Biases start at zero with every initializer.
 
-Rules that derive a width from the shape carry `scale`, which multiplies it: 1 is the paper's rule.
+Rules that derive the spread from the shape have a factor `scale`: 1 is the paper's rule.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    """The fan-in and fan-out of a kernel of this shape (see the module's docstring)."""
+    """Return the fan-in and fan-out of a kernel of this shape (see the module's docstring)."""
     receptive_field = math.prod(shape[:-2])
     return receptive_field * shape[-2], receptive_field * shape[-1]
 
@@ -37,7 +37,7 @@ class Initializer(Option):
 
 @option
 class Zeros(Initializer):
-    """W = 0. Units of a layer stay equal for ever: the lesson why weights are drawn at random."""
+    """W = 0. The units of a layer always stay equal, which is why weights are drawn at random."""
 
     def __call__(self, key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "*shape"]:
         """Return zeros; the key is not used."""
@@ -46,7 +46,7 @@ class Zeros(Initializer):
 
 @option
 class Normal(Initializer):
-    """W ~ N(0, stddev^2), whatever the shape of the layer."""
+    """W ~ N(0, stddev^2), for layers of every shape."""
 
     stddev: float = number(0.01, minimum=0)
 
@@ -59,8 +59,8 @@ class Normal(Initializer):
 class XavierUniform(Initializer):
     """W ~ U(-a, a) with a = scale * sqrt(6 / (fan_in + fan_out)).
 
-    Keeps the variance of activations and of gradients near that of their neighbours in linear or
-    tanh networks. Glorot & Bengio 2010, eq. 16 ("normalized initialization").
+    Keeps the variances of activations and gradients similar from layer to layer in linear or tanh
+    networks. Glorot & Bengio 2010, eq. 16 ("normalized initialization").
     """
 
     scale: float = number(1.0, minimum=0)
@@ -76,9 +76,9 @@ class XavierUniform(Initializer):
 class HeNormal(Initializer):
     """W ~ N(0, scale^2 * 2 / fan_in).
 
-    Keeps the variance of activations through rectifiers. He et al. 2015, eq. 10. Like PyTorch's
-    `kaiming_normal_`, this is the untruncated normal of the paper; Keras and `jax.nn` cut it at
-    two standard deviations and rescale it.
+    Keeps the variance of activations from layer to layer in networks with rectifiers. He et al.
+    2015, eq. 10. Like PyTorch's `kaiming_normal_`, this is the untruncated normal distribution of
+    the paper; Keras and `jax.nn` truncate it at two standard deviations and rescale it.
     """
 
     scale: float = number(1.0, minimum=0)

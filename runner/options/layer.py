@@ -1,8 +1,8 @@
-"""What a layer is: a pair of pure functions, and how layers follow each other.
+"""Layers: pairs of pure functions, and their composition.
 
-A network is one `Layer` made of others. Its parameters, and the state that is not trained (the
-moving averages of batch normalization), are nested dictionaries of arrays under readable names, so
-that a float of any option may be traced and the whole may be mapped over a population of runs.
+A network is one `Layer` composed of others. Its parameters, and the state that is not trained (the
+moving averages of batch normalization), are nested dictionaries of arrays under readable names. A
+float of any option may be traced, and a whole network may be mapped over many runs.
 """
 
 from __future__ import annotations
@@ -16,16 +16,21 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
 
 Shape = tuple[int, ...]
+"""The shape of one example, without the batch axis."""
+
 Params = dict[str, Any]
+"""Nested dictionaries of arrays: trained parameters, or one number for each of them."""
+
 LayerState = dict[str, Any]
+"""Nested dictionaries of arrays that change in training but are not trained."""
 
 
 class Layer(NamedTuple):
     """A pure function with parameters.
 
-    `init(key, shape)` takes the shape of one example and returns `(params, state, output shape)`;
-    `apply(params, state, inputs, training)` takes a batch and returns `(outputs, state)`, where
-    `training` is a Python bool that chooses between batch statistics and moving averages.
+    - `init(key, shape)` takes the shape of one example and returns `(params, state, output shape)`.
+    - `apply(params, state, inputs, training)` takes a batch and returns `(outputs, new state)`;
+      `training` is a Python bool, false at evaluation.
     """
 
     init: Callable[[PRNGKeyArray, Shape], tuple[Params, LayerState, Shape]]
@@ -35,8 +40,15 @@ class Layer(NamedTuple):
     ]
 
 
-def pure(function: Callable[[Any], Any], shape: Callable[[Shape], Shape] = lambda s: s) -> Layer:
-    """A layer without parameters: `function` of the batch, `shape` of one example."""
+def pure(
+    function: Callable[[Any], Any], shape: Callable[[Shape], Shape] = lambda same: same
+) -> Layer:
+    """Return a layer without parameters or state.
+
+    Args:
+        function: maps a batch of inputs to the outputs.
+        shape: maps the shape of one example to the shape of its output; by default they are equal.
+    """
     return Layer(
         init=lambda key, inputs: ({}, {}, shape(inputs)),
         apply=lambda params, state, inputs, training: (function(inputs), state),
@@ -44,7 +56,11 @@ def pure(function: Callable[[Any], Any], shape: Callable[[Shape], Shape] = lambd
 
 
 def serial(**layers: Layer) -> Layer:
-    """Apply the named layers one after another; names without parameters leave no trace."""
+    """Return the layer that applies the given layers one after another.
+
+    The parameters and the state of each are stored under its name; a layer without parameters has
+    no entry.
+    """
 
     def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
         params: Params = {}

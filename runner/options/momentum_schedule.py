@@ -1,8 +1,8 @@
-"""Schedules of the momentum: small at first, then larger, up to the optimizer's own number.
+"""Schedules of the momentum, up to the number that the optimizer is configured with.
 
-They set those of the optimizer's numbers that say how much of the past is kept (`momentum`, `b1`,
-`b2`, ...): by default the first of them, others by name in `of`. Optimizers that undo the bias of
-their moments do so with the product of the numbers that were really used.
+They set the numbers of the optimizer that weight the past (`momentum`, `b1`, `b2`, ...): by default
+the first of them, others by name in `of`. Optimizers that correct the bias of their moments use the
+product of the numbers of all steps so far.
 """
 
 from __future__ import annotations
@@ -20,44 +20,45 @@ if TYPE_CHECKING:
 
 
 class MomentumSchedule(Option):
-    """The momentum of a step, as a function of time and of the optimizer's own number."""
+    """The momentum of a step, as a function of time and of the configured number."""
 
     of: tuple[str, ...] | None
     changes: ClassVar[bool] = True
-    """Whether it does anything."""
+    """Whether the momentum ever differs from the configured number."""
 
     @abstractmethod
     def __call__(self, momentum: Float[Array, ""], clock: Clock) -> Float[Array, ""]:
-        """The value at this time of a number that was set to `momentum`."""
+        """Return the value at this time of a number that is configured as `momentum`."""
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
-        """Refuse optimizers without momentum, and names that are no momentum of theirs."""
+        """Refuse optimizers without momentum, and names that are not among their momenta."""
         if not facts.momenta:
             yield "name", "the optimizer has no momentum that could follow a schedule"
         for key in self.of or ():
             if key not in facts.momenta:
-                yield "of", f"{key} is none of the optimizer's: {', '.join(facts.momenta)}"
+                known = ", ".join(facts.momenta)
+                yield "of", f"{key} is not a momentum of the optimizer; choose from {known}"
 
 
 @option
 class ConstantMomentum(MomentumSchedule):
-    """The optimizer's number, always."""
+    """The configured number at all times."""
 
     of: ClassVar[None] = None  # type: ignore[misc]
     changes: ClassVar[bool] = False
 
     def __call__(self, momentum: Float[Array, ""], clock: Clock) -> Float[Array, ""]:
-        """Return it."""
+        """Return `momentum`."""
         return momentum
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
-        """Fits everything."""
+        """Accept every run."""
         yield from ()
 
 
 @option
 class LinearMomentum(MomentumSchedule):
-    """From `initial` to the optimizer's number in a straight line over `length`, then constant."""
+    """From `initial` to the configured number in a straight line over `length`, then constant."""
 
     initial: float = number(0.5, minimum=0, below=1)
     length: int | None = leaf(None, minimum=1)
@@ -73,7 +74,7 @@ class LinearMomentum(MomentumSchedule):
 class SutskeverMomentum(MomentumSchedule):
     """min(1 - 2 ^ (-1 - log2(floor(t / period) + 1)), momentum), t in steps.
 
-    0.5 in the first `period` steps, then 0.75, 0.833, ..., up to the optimizer's number.
+    0.5 in the first `period` steps, then 0.75, 0.833, ..., up to the configured number.
     Sutskever, Martens, Dahl & Hinton 2013, eq. 5, with period 250.
     """
 
@@ -81,7 +82,7 @@ class SutskeverMomentum(MomentumSchedule):
     of: tuple[str, ...] | None = None
 
     def __call__(self, momentum: Float[Array, ""], clock: Clock) -> Float[Array, ""]:
-        """Return the smaller of the rising curve and the optimizer's number."""
+        """Return the smaller of the rising curve and the configured number."""
         return jnp.minimum(1 - 0.5 / (jnp.floor(clock.step / self.period) + 1), momentum)
 
 
@@ -90,7 +91,7 @@ class OneCycleMomentum(MomentumSchedule):
     """Half a cosine down to `low` at the fraction `peak` of the run, and another back up.
 
     The counterpart of `schedule=one_cycle`: momentum is small while the rate is large. Smith &
-    Topin 2019; PyTorch's and fastai's 0.95 to 0.85 is b1=0.95 with low=0.85.
+    Topin 2019; the 0.95 to 0.85 of PyTorch and fastai is b1=0.95 with low=0.85.
     """
 
     low: float = number(0.85, minimum=0, below=1)

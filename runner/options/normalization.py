@@ -1,7 +1,7 @@
-"""Normalizations: layers put before each activation of the hidden layers.
+"""Normalizations: layers before each activation of the hidden layers.
 
-The last axis of the inputs counts the units (of a dense layer) or channels (of a convolution); each
-has its own learned `gain`, starting at 1, and `shift`, starting at 0.
+The last axis of the inputs counts the units (of a dense layer) or channels (of a convolution). Each
+unit or channel has a learned `gain`, which starts at 1, and `shift`, which starts at 0.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from runner.lazy import jax, jnp
 from runner.options.layer import Layer, LayerState, Params, Shape, pure
+from runner.options.moving_average import moving_average
 from runner.options.option import Facts, Option, number, option
+from runner.options.parameters import GAIN, SHIFT
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
@@ -25,11 +27,11 @@ class Normalization(Option):
     """Whether the bias of the affine map before it has no effect and is left out."""
 
     over_batch: ClassVar[bool] = False
-    """Whether an example's outputs depend on the rest of its batch."""
+    """Whether the outputs of an example depend on the other examples of its batch."""
 
     @abstractmethod
     def layer(self) -> Layer:
-        """The normalizing layer."""
+        """Return the normalizing layer."""
 
 
 @option
@@ -37,21 +39,25 @@ class NoNormalization(Normalization):
     """y = x."""
 
     def layer(self) -> Layer:
-        """The identity."""
+        """Return the identity."""
         return pure(lambda inputs: inputs)
 
 
 @option
-class Batch(Normalization):
+class BatchNorm(Normalization):
     """y = gain * (x - mean) / sqrt(variance + epsilon) + shift, each unit over the batch.
 
-    Ioffe & Szegedy 2015, algorithms 1 and 2. In training, mean and (biased) variance are those of
-    the batch, for a convolution those of a channel over batch and positions, and gradients flow
-    through both. At evaluation they are moving averages over the steps,
+    Ioffe & Szegedy 2015, algorithms 1 and 2. In training, mean and (biased) variance are taken over
+    the n examples of the batch (for a convolution: each channel over the n = examples * positions),
+    and gradients flow through both. At evaluation they are moving averages over the steps,
     `average <- momentum * average + (1 - momentum) * batch`, of the mean and of the unbiased
-    variance (n / (n - 1) times the biased one), as the paper and PyTorch do; Keras and Flax
-    average the biased one. PyTorch's `momentum` is one minus this one. The bias before it is
-    omitted, since the mean takes it away.
+    variance (n / (n - 1) times the biased one), as in the paper and PyTorch; Keras and Flax
+    average the biased one. PyTorch's `momentum` is one minus this one. The layer before it has no
+    bias, because subtracting the mean would cancel it.
+
+    A variance needs n >= 2. Batches and micro-batches of 1 are refused. Where the last batch of an
+    epoch, or the last micro-batch, is left with n = 1, its outputs are `shift` and the moving
+    averages stay as they are (PyTorch raises an error there).
     """
 
     momentum: float = number(0.9, minimum=0, below=1)
@@ -61,7 +67,7 @@ class Batch(Normalization):
     over_batch: ClassVar[bool] = True
 
     def layer(self) -> Layer:
-        """Batch normalization with moving averages for evaluation."""
+        """Return batch normalization with moving averages for evaluation."""
 
         def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
             units = shape[-1]
@@ -75,14 +81,13 @@ class Batch(Normalization):
                 return self._normalize(params, inputs, state["mean"], state["variance"]), state
             axes = tuple(range(inputs.ndim - 1))
             mean, variance = inputs.mean(axes), inputs.var(axes)
+            outputs = self._normalize(params, inputs, mean, variance)
             count = inputs.size // inputs.shape[-1]
-            seen = {"mean": mean, "variance": variance * (count / max(count - 1, 1))}
-            averages = jax.tree.map(
-                lambda average, new: self.momentum * average + (1 - self.momentum) * new,
-                state,
-                jax.lax.stop_gradient(seen),
-            )
-            return self._normalize(params, inputs, mean, variance), averages
+            if count == 1:
+                return outputs, state  # one example says nothing about the variance
+            batch = {"mean": mean, "variance": variance * (count / (count - 1))}
+            averages = moving_average(state, jax.lax.stop_gradient(batch), self.momentum)
+            return outputs, averages
 
         return Layer(init, apply)
 
@@ -93,8 +98,8 @@ class Batch(Normalization):
         mean: Float[Array, " units"],
         variance: Float[Array, " units"],
     ) -> Float[Array, "batch *units"]:
-        slope = params["gain"] * jax.lax.rsqrt(variance + self.epsilon)
-        return (inputs - mean) * slope + params["shift"]
+        slope = params[GAIN] * jax.lax.rsqrt(variance + self.epsilon)
+        return (inputs - mean) * slope + params[SHIFT]
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse batches of one example, whose variance is zero."""
@@ -102,8 +107,8 @@ class Batch(Normalization):
             yield (
                 "name",
                 "batch normalization needs at least 2 examples in a batch: the variance of one "
-                "is zero and nothing below it would learn; use normalization=layer or a larger "
-                "batch_size",
+                "is zero and the layers before it would not learn; use normalization=layer or a "
+                "larger batch_size",
             )
 
 
@@ -112,14 +117,14 @@ class LayerNorm(Normalization):
     """y = gain * (x - mean) / sqrt(variance + epsilon) + shift, each example over its layer.
 
     Ba, Kiros & Hinton 2016, eq. 4: mean and biased variance are taken over all units of the layer
-    (for a convolution over positions and channels), for each example alone, the same way in
-    training and evaluation. Keras and Flax take them over channels only unless told otherwise.
+    (for a convolution over positions and channels), separately for each example, in training and
+    at evaluation alike. Keras and Flax take them over the channels only by default.
     """
 
     epsilon: float = number(1e-5, above=0)
 
     def layer(self) -> Layer:
-        """Layer normalization."""
+        """Return layer normalization."""
 
         def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
             return _affine(shape[-1]), {}, shape
@@ -131,10 +136,10 @@ class LayerNorm(Normalization):
             mean = inputs.mean(axes, keepdims=True)
             variance = inputs.var(axes, keepdims=True)
             normal = (inputs - mean) * jax.lax.rsqrt(variance + self.epsilon)
-            return normal * params["gain"] + params["shift"], state
+            return normal * params[GAIN] + params[SHIFT], state
 
         return Layer(init, apply)
 
 
 def _affine(units: int) -> Params:
-    return {"gain": jnp.ones(units), "shift": jnp.zeros(units)}
+    return {GAIN: jnp.ones(units), SHIFT: jnp.zeros(units)}

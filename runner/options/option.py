@@ -1,7 +1,8 @@
-"""What an option is: a frozen dataclass, its floats pytree leaves, everything else structure.
+"""What an option is: a frozen dataclass whose floats are pytree leaves and the rest structure.
 
-From this rule alone follows that a new learning rate compiles nothing, that runs which differ only
-in numbers can be stacked leaf by leaf, and that an option's behaviour can live beside its numbers.
+It follows from this rule that a new learning rate compiles nothing, that runs which differ only in
+numbers can be stacked leaf by leaf, and that the behaviour of an option is defined beside its
+numbers.
 
     @option
     class Adam(Optimizer):
@@ -15,15 +16,21 @@ structure and selects a different compiled program.
 Leaves may be tracers, so nothing here looks at their values: `__post_init__` runs on tracers too.
 Ranges are declared with the field and checked once, on the composed config, by
 `runner.config.build`.
+
+A class is abstract or final: the bases of the groups cannot be instantiated, and neither can an
+option that lacks a method its base declares abstract.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC
 from collections.abc import Callable, Iterable, Iterator
 from typing import (
     Any,
+    ClassVar,
     NamedTuple,
+    Self,
     TypeVar,
     dataclass_transform,
     get_args,
@@ -38,7 +45,7 @@ _Class = TypeVar("_Class", bound=type)
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-    """The values a number may take: `minimum` and `maximum` included, `above` and `below` not."""
+    """The values a number may take: from `minimum` to `maximum`, or strictly between two bounds."""
 
     minimum: float | None = None
     above: float | None = None
@@ -76,7 +83,15 @@ def number(
     maximum: float | None = None,
     below: float | None = None,
 ) -> Any:
-    """A numeric field with its range (checked by `runner.config.build`, never by the class)."""
+    """Declare a numeric field with its range, which `runner.config.build` checks.
+
+    Args:
+        default: the value where the config gives none; without it the field is required.
+        minimum: the least value allowed.
+        above: a bound that the value must exceed.
+        maximum: the largest value allowed.
+        below: a bound that the value must stay below.
+    """
     limits = Range(minimum, above, maximum, below)
     return dataclasses.field(default=default, metadata={"range": limits})
 
@@ -87,56 +102,74 @@ def leaf(
     minimum: float | None = None,
     maximum: float | None = None,
 ) -> Any:
-    """An integer (or a tuple of them) that is data, not structure: a seed, a length, a date."""
+    """Declare an integer (or a tuple of integers) that is data: a seed, a length, a milestone.
+
+    Args:
+        default: the value where the config gives none; without it the field is required.
+        minimum: the least value allowed.
+        maximum: the largest value allowed.
+    """
     return dataclasses.field(
         default=default, metadata={"leaf": True, "range": Range(minimum=minimum, maximum=maximum)}
     )
 
 
 class Facts(NamedTuple):
-    """What an option may need to know of the rest of the run to judge its own numbers.
+    """What an option may need to know about the rest of the run to check its own numbers."""
 
-    `batch_size` and `steps_per_epoch` are those of the first epoch. `scheduled_steps` and
-    `scheduled_epochs` are what warm-up leaves of the run for the schedule. `momenta` are the keys
-    of the optimizer that may follow a schedule of their own. `parameters()` counts the trained
-    numbers, which takes a second: it is asked only by those who must know.
-    """
-
-    input_shape: tuple[int, ...]
+    input_shape: tuple[int, ...]  # of one example
     train_examples: int
-    batch_size: int
-    steps_per_epoch: int
+    batch_size: int  # in the first epoch
+    steps_per_epoch: int  # in the first epoch
     total_steps: int
     total_epochs: float
-    scheduled_steps: float
-    scheduled_epochs: float
-    momenta: tuple[str, ...]
-    generates_data: bool
-    normalizes_over_batch: bool
-    parameters: Callable[[], int]
+    scheduled_steps: float  # of the part of the run after the warm-up
+    scheduled_epochs: float  # of the part of the run after the warm-up
+    momenta: tuple[str, ...]  # the optimizer's fields that a momentum schedule may set
+    generates_data: bool  # whether the data source can draw new examples
+    normalizes_over_batch: bool  # whether the examples of a batch depend on each other
+    parameters: Callable[[], int]  # counts the trained numbers, which takes about a second
 
     def scheduled(self, unit: str) -> float:
-        """The length of the schedule's part of the run, in epochs or steps."""
+        """Return the length of the run after the warm-up, in epochs or steps."""
         return self.scheduled_epochs if unit == "epoch" else self.scheduled_steps
 
 
 @dataclasses.dataclass(frozen=True)
-class Option:
-    """Base of every option class; `option` turns a subclass into a pytree.
+class Option(ABC):  # noqa: B024  # its subclasses have the abstract methods
+    """Base of every option class; the decorator `option` makes a subclass a pytree.
 
-    Both checks below run on plain Python numbers, after types and ranges were found right.
+    The checks below run on plain Python numbers whose types and ranges are right.
     """
+
+    _is_final: ClassVar[bool] = False
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Refuse to instantiate a base class.
+
+        Raises:
+            TypeError: `cls` has abstract methods, or is not declared with `option`.
+        """
+        instance = super().__new__(cls)  # names the abstract methods
+        if not is_option(cls):
+            raise TypeError(
+                f"Can't instantiate {cls.__name__}: it is not declared with the decorator `option`"
+            )
+        return instance
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield `(field, what is wrong)` for numbers that contradict each other."""
         yield from ()
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
-        """Yield `(field, what is wrong)` for numbers that do not fit the rest of the run."""
+        """Yield `(field, what is wrong)` for numbers that do not fit the rest of the run.
+
+        The field `name` stands for the option as a whole.
+        """
         yield from ()
 
     def cautions(self, facts: Facts) -> Iterator[str]:
-        """Yield what the user should know before trusting such a run; it is run all the same."""
+        """Yield warnings that the user should read before trusting the run."""
         yield from ()
 
 
@@ -148,6 +181,7 @@ _jax_is_loaded = False
 def option(cls: _Class) -> _Class:
     """Make `cls` a frozen, keyword-only dataclass and a pytree (see the module's docstring)."""
     cls = dataclasses.dataclass(frozen=True, kw_only=True)(cls)  # type: ignore[assignment]
+    cls._is_final = True  # type: ignore[attr-defined]
     _unregistered.append(cls)
     if _jax_is_loaded:
         register_pytrees()
@@ -155,7 +189,7 @@ def option(cls: _Class) -> _Class:
 
 
 def register_pytrees() -> None:
-    """Tell JAX about every option class declared so far, and about later ones as they appear."""
+    """Register every option class declared so far as a pytree, and later ones when declared."""
     global _jax_is_loaded
     _jax_is_loaded = True
     while _unregistered:
@@ -163,11 +197,11 @@ def register_pytrees() -> None:
 
 
 def _register(cls: type) -> None:
-    """Tell JAX which fields of a class are children and which are structure.
+    """Register a class as a pytree: which of its fields are children and which are structure.
 
-    Not by `jax.tree_util.register_dataclass`, for which two classes with equal fields have *equal*
-    structures (seen with JAX 0.10 to 0.12; only their hashes differ): programs are looked up by
-    structure, and one run in a hundred would be computed by the program of another optimizer.
+    `jax.tree_util.register_dataclass` is no choice: two classes with equal fields have *equal*
+    structures there (JAX 0.10 to 0.12; only their hashes differ). Programs are looked up by
+    structure, so one run in a hundred would be computed by the program of another optimizer.
     """
     leaves = leaf_names(cls)
     structure = [field.name for field in dataclasses.fields(cls) if field.name not in leaves]
@@ -188,8 +222,13 @@ def _register(cls: type) -> None:
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
 
 
+def is_option(cls: type) -> bool:
+    """Return whether `cls` itself, and not only a base of it, is declared with `option`."""
+    return bool(vars(cls).get("_is_final"))
+
+
 def leaf_names(cls: type) -> list[str]:
-    """The names of the fields of `cls` that are data (floats, options, declared leaves)."""
+    """Return the names of the fields of `cls` that are data: floats, options, declared leaves."""
     types = get_type_hints(cls)
     return [
         field.name
@@ -202,10 +241,10 @@ def leaf_names(cls: type) -> list[str]:
 
 
 def holds_option(expected: Any) -> bool:
-    """Whether this is the type of a field that holds another option."""
+    """Return whether this is the type of a field that holds another option."""
     return isinstance(expected, type) and issubclass(expected, Option)
 
 
 def is_stack(expected: Any) -> bool:
-    """Whether a field of this type holds any number of options: `tuple[Option, ...]`."""
+    """Return whether a field of this type holds any number of options: `tuple[Option, ...]`."""
     return get_origin(expected) is tuple and holds_option(get_args(expected)[0])

@@ -1,8 +1,8 @@
 """Preprocessing: from the stored numbers (pixels as uint8) to the inputs of the network.
 
-The statistics are fitted once, on the training split alone, by NumPy in float64 on the host; they
-are applied inside the compiled step, batch by batch, so that the data stay on the device in the
-compact form in which they were stored.
+The statistics are computed once, from the training split alone, by NumPy in float64 on the host.
+They are applied inside the compiled step, batch by batch, so that the data stay on the device in
+the compact form in which they were stored.
 """
 
 from __future__ import annotations
@@ -23,13 +23,10 @@ Per = Literal["dataset", "feature"]
 
 
 class Statistics(NamedTuple):
-    """What `fit` found, on the device: of all features together or of each.
+    """What `fit` computed, on the device: scalars, or one number for each feature."""
 
-    `offset` is subtracted (a mean, a minimum) and `spread` divides (a deviation, a range).
-    """
-
-    offset: Float[Array, "*feature"]
-    spread: Float[Array, "*feature"]
+    offset: Float[Array, "*feature"]  # is subtracted: a mean, a minimum
+    spread: Float[Array, "*feature"]  # divides: a standard deviation, a range; never 0
 
 
 class Preprocessing(Option):
@@ -37,7 +34,7 @@ class Preprocessing(Option):
 
     @abstractmethod
     def fit(self, inputs: npt.NDArray) -> Fitted:
-        """Compute the statistics of the training inputs `[examples, *feature]`, on the host."""
+        """Compute offset and spread of the training inputs `[examples, *feature]`, on the host."""
 
     @abstractmethod
     def __call__(
@@ -48,10 +45,10 @@ class Preprocessing(Option):
 
 @option
 class Raw(Preprocessing):
-    """x as stored, only turned into floats: pixels from 0 to 255 (digits: 0 to 16)."""
+    """x as stored, converted to floats: pixels from 0 to 255 (digits: 0 to 16)."""
 
     def fit(self, inputs: npt.NDArray) -> Fitted:
-        """Nothing to fit: the identity."""
+        """Return an offset of 0 and a spread of 1."""
         return np.zeros(()), np.ones(())
 
     def __call__(
@@ -65,21 +62,26 @@ class Raw(Preprocessing):
 class Standardize(Preprocessing):
     """(x - mean) / (standard deviation + epsilon): zero mean and unit variance.
 
-    `per: dataset` takes one mean and one deviation over all features, which keeps an image an
-    image; `per: feature` takes one for each (scikit-learn's StandardScaler), where a pixel that is
-    nearly always 0 can become very large the one time it is not.
+    `per: dataset` uses one mean and one deviation for all features, which keeps the contrast of an
+    image; `per: feature` uses one for each feature, where a pixel that is nearly always 0 becomes
+    very large when it is not. A feature that is constant in the training split is only centred, x -
+    mean, so it is 0 for every training example; scikit-learn's StandardScaler does the same.
     """
 
     per: Per = "dataset"
     epsilon: float = number(1e-8, minimum=0)
 
     def fit(self, inputs: npt.NDArray) -> Fitted:
-        """The mean and the (biased) standard deviation."""
+        """Return the mean and the (biased) standard deviation, 1 for what is constant."""
         if self.per == "dataset":
             values, counts = np.unique(inputs, return_counts=True)
             mean = np.average(values, weights=counts)
-            return mean, np.sqrt(np.average((values - mean) ** 2, weights=counts))
-        return inputs.mean(axis=0, dtype=float), inputs.std(axis=0, dtype=float)
+            deviation = np.sqrt(np.average((values - mean) ** 2, weights=counts))
+            return mean, deviation if len(values) > 1 else np.ones(())
+        # Rounding can leave the deviation of a constant feature just above 0: compare the ends.
+        constant = inputs.min(axis=0) == inputs.max(axis=0)
+        deviation = inputs.std(axis=0, dtype=float)
+        return inputs.mean(axis=0, dtype=float), np.where(constant, 1.0, deviation)
 
     def __call__(
         self, statistics: Statistics, inputs: Num[Array, "batch *feature"]
@@ -92,9 +94,9 @@ class Standardize(Preprocessing):
 class MinMax(Preprocessing):
     """low + (high - low) * (x - min) / (max - min), linear onto [low, high].
 
-    Minimum and maximum are those of the training split, over the whole data set or of each
-    feature; a feature that never varies is mapped to `low`. Inputs of the other splits may fall
-    outside.
+    Minimum and maximum are taken over the training split, of all features together or of each
+    feature. A feature that is constant there is mapped to `low`. Inputs of the other splits may
+    fall outside [low, high].
     """
 
     per: Per = "dataset"
@@ -102,7 +104,7 @@ class MinMax(Preprocessing):
     high: float = number(1.0)
 
     def fit(self, inputs: npt.NDArray) -> Fitted:
-        """The minimum, and the distance from there to the maximum (1 where that is 0)."""
+        """Return the minimum and the range, 1 for what is constant."""
         axis = None if self.per == "dataset" else 0
         low, high = inputs.min(axis=axis).astype(float), inputs.max(axis=axis).astype(float)
         return low, np.where(high > low, high - low, 1.0)

@@ -1,6 +1,6 @@
-"""Sampling: which examples the steps of an epoch see, and in which order.
+"""Sampling: which examples the steps of an epoch use, and in which order.
 
-An epoch has as many steps as the training split fills, whatever the sampling.
+The number of steps in an epoch follows from the size of the training split alone.
 """
 
 from __future__ import annotations
@@ -17,29 +17,41 @@ if TYPE_CHECKING:
 
 
 class Sampling(Option):
-    """The rows of the training split in the order of an epoch."""
+    """The order in which an epoch uses the training examples."""
 
     partitions: ClassVar[bool] = True
-    """Whether an epoch sees every example once, so that a full batch needs no order."""
+    """Whether an epoch uses every example once, so that a full batch needs no order."""
 
     fresh: ClassVar[bool] = False
-    """Whether every step draws new examples from the data's generator instead."""
+    """Whether every step draws new examples from the data source instead."""
 
     @abstractmethod
     def order(
         self, key: PRNGKeyArray, epoch: Int[Array, ""], examples: int
     ) -> Int[Array, " examples"]:
-        """The rows of this epoch; batches are cut from it from the left."""
+        """Return the row numbers of an epoch; consecutive slices are its batches.
+
+        Args:
+            key: random numbers of the run's order, the same in every epoch.
+            epoch: the number of the epoch, from 0.
+            examples: the number of training examples.
+        """
 
 
 @option
 class Permutation(Sampling):
-    """Without replacement: a fresh permutation of all examples each epoch (random reshuffling)."""
+    """Without replacement: a new permutation of all examples in each epoch (random reshuffling)."""
 
     def order(
         self, key: PRNGKeyArray, epoch: Int[Array, ""], examples: int
     ) -> Int[Array, " examples"]:
-        """A permutation drawn for this epoch."""
+        """Return a permutation drawn for this epoch.
+
+        Args:
+            key: random numbers of the run's order, the same in every epoch.
+            epoch: the number of the epoch, from 0.
+            examples: the number of training examples.
+        """
         return jax.random.permutation(jax.random.fold_in(key, epoch), examples)
 
 
@@ -47,7 +59,7 @@ class Permutation(Sampling):
 class Fixed(Sampling):
     """The same batches in the same order in every epoch.
 
-    `shuffled`: one permutation for the whole run; otherwise the order in which the data are stored.
+    `shuffled: true` draws one permutation for the whole run; `false` keeps the stored order.
     """
 
     shuffled: bool = True
@@ -55,7 +67,13 @@ class Fixed(Sampling):
     def order(
         self, key: PRNGKeyArray, epoch: Int[Array, ""], examples: int
     ) -> Int[Array, " examples"]:
-        """The same order for every epoch."""
+        """Return the same order for every epoch.
+
+        Args:
+            key: random numbers of the run's order, the same in every epoch.
+            epoch: the number of the epoch, from 0.
+            examples: the number of training examples.
+        """
         return jax.random.permutation(key, examples) if self.shuffled else jnp.arange(examples)
 
 
@@ -63,8 +81,8 @@ class Fixed(Sampling):
 class Replacement(Sampling):
     """With replacement: every example of every batch is drawn from all of them, independently.
 
-    What the theory of stochastic gradients assumes (Robbins & Monro 1951); about 37 % of the
-    examples are not seen in an epoch.
+    This is what the theory of stochastic gradients assumes (Robbins & Monro 1951). An epoch misses
+    about 37 % of the examples.
     """
 
     partitions: ClassVar[bool] = False
@@ -72,16 +90,22 @@ class Replacement(Sampling):
     def order(
         self, key: PRNGKeyArray, epoch: Int[Array, ""], examples: int
     ) -> Int[Array, " examples"]:
-        """Independent uniform draws."""
+        """Return independent uniform draws.
+
+        Args:
+            key: random numbers of the run's order, the same in every epoch.
+            epoch: the number of the epoch, from 0.
+            examples: the number of training examples.
+        """
         return jax.random.randint(jax.random.fold_in(key, epoch), (examples,), 0, examples)
 
 
 @option
 class Stream(Sampling):
-    """Online learning: every batch is new, drawn from the data's generator; none is seen twice.
+    """Online learning: every step draws new examples from the data source, none is used twice.
 
-    For data with a generator (`data=teacher`, `data=quadratic`). The training loss is then an
-    unbiased estimate of the expected one, and there is nothing to overfit.
+    For data that can be generated (`data=teacher`, `data=quadratic`). The training loss is then an
+    unbiased estimate of the expected loss, so there is no overfitting.
     """
 
     partitions: ClassVar[bool] = False
@@ -90,7 +114,13 @@ class Stream(Sampling):
     def order(
         self, key: PRNGKeyArray, epoch: Int[Array, ""], examples: int
     ) -> Int[Array, " examples"]:
-        """Of no importance: no stored example is used."""
+        """Return the stored order, which is not used.
+
+        Args:
+            key: random numbers of the run's order, the same in every epoch.
+            epoch: the number of the epoch, from 0.
+            examples: the number of training examples.
+        """
         return jnp.arange(examples)
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
-"""Warm-up: small learning rates first, put before any schedule.
+"""Warm-up: small learning rates at the start, before any schedule.
 
-While it lasts the multiplier is the warm-up's; then the schedule begins at its own time 0, and
-what is left of the run is its whole run.
+During the warm-up its multiplier replaces the schedule. The schedule starts after it, with time 0,
+and treats the rest of the run as the whole run.
 """
 
 from __future__ import annotations
@@ -21,24 +21,36 @@ if TYPE_CHECKING:
 
 
 class Warmup(Option):
-    """What precedes the schedule."""
+    """The learning rates before the schedule starts."""
 
     @abstractmethod
-    def multiplier(self, schedule: Schedule, clock: Clock, memory: Any) -> Float[Array, ""]:
-        """The unit multiplier of the learning rate, warm-up and schedule together."""
+    def multiplier(self, schedule: Schedule, clock: Clock, state: Any) -> Float[Array, ""]:
+        """Return the multiplier of the learning rate by warm-up and schedule together.
 
-    def lasts(self, steps_per_epoch: int) -> tuple[float, float]:
-        """Its length in steps and in epochs, from plain numbers."""
+        Args:
+            schedule: the schedule of the learning rate.
+            clock: the time of the step, from the start of the run.
+            state: the state of the schedule.
+        """
+
+    def duration(self, steps_per_epoch: int) -> tuple[float, float]:
+        """Return its length in steps and in epochs, from plain numbers."""
         return 0.0, 0.0
 
 
 @option
 class NoWarmup(Warmup):
-    """The schedule from the first step on."""
+    """The schedule from the first step."""
 
-    def multiplier(self, schedule: Schedule, clock: Clock, memory: Any) -> Float[Array, ""]:
-        """The schedule's."""
-        return schedule(clock, memory)
+    def multiplier(self, schedule: Schedule, clock: Clock, state: Any) -> Float[Array, ""]:
+        """Return the multiplier of the schedule.
+
+        Args:
+            schedule: the schedule of the learning rate.
+            clock: the time of the step, from the start of the run.
+            state: the state of the schedule.
+        """
+        return schedule(clock, state)
 
 
 @option
@@ -52,14 +64,20 @@ class LinearWarmup(Warmup):
     initial: float = number(0.0, minimum=0, maximum=1)
     unit: Unit = "epoch"
 
-    def multiplier(self, schedule: Schedule, clock: Clock, memory: Any) -> Float[Array, ""]:
-        """A straight line up to 1, then the schedule's."""
+    def multiplier(self, schedule: Schedule, clock: Clock, state: Any) -> Float[Array, ""]:
+        """Return a straight line up to 1, then the multiplier of the schedule.
+
+        Args:
+            schedule: the schedule of the learning rate.
+            clock: the time of the step, from the start of the run.
+            state: the state of the schedule.
+        """
         progress = clock.progress(self.length, self.unit)
-        scheduled = schedule(clock.since(self.length, self.unit), memory)
+        scheduled = schedule(clock.since(self.length, self.unit), state)
         return jnp.where(progress < 1, self.initial + (1 - self.initial) * progress, scheduled)
 
-    def lasts(self, steps_per_epoch: int) -> tuple[float, float]:
-        """`length` in both units."""
+    def duration(self, steps_per_epoch: int) -> tuple[float, float]:
+        """Return `length` in both units."""
         if self.unit == "epoch":
             return self.length * steps_per_epoch, self.length
         return self.length, self.length / steps_per_epoch

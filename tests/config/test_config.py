@@ -122,7 +122,7 @@ def test_a_plugin_brings_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "path", list(sys.path))
     experiment = build(config(optimizer={"name": "sign"}, plugins=["my_plugin"]))
     assert type(experiment.optimizer).__name__ == "SignDescent"
-    with pytest.raises(ValueError, match="already"):
+    with pytest.raises(ConfigError, match="already"):
         table.register("optimizer", "adam", type(experiment.optimizer))
-    with pytest.raises(ValueError, match="no group"):
+    with pytest.raises(ConfigError, match="no group"):
         table.register("optimiser", "sign", type(experiment.optimizer))

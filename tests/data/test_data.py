@@ -96,7 +96,7 @@ def test_digits_splits_are_explicit_and_do_not_change() -> None:
     assert first.train.inputs.max() == 16
 
 
-def test_the_split_of_digits_is_the_same_everywhere_and_for_ever() -> None:
+def test_the_split_of_digits_is_the_same_on_every_machine() -> None:
     """Results are compared across machines and versions: a change here invalidates them."""
     labels = np.concatenate([split.targets for split in Digits().load()]).astype(np.uint8)
     assert hashlib.sha256(labels.tobytes()).hexdigest().startswith("0f9ffd7948cafb39")

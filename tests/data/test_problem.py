@@ -13,7 +13,7 @@ from conftest import compose
 
 from runner.compare.runs import find
 from runner.data import Beale, Himmelblau, Quadratic, Ravine, Rosenbrock, Saddle
-from runner.data.quadratic import _matrix
+from runner.data.quadratic import matrix
 from runner.engine.lanes import Lanes, Strategy
 from runner.engine.loop import Training
 from runner.execution.run import run
@@ -27,7 +27,7 @@ def epochs_of(directory: Path) -> np.ndarray:
 
 
 def test_the_quadratic_has_the_spectrum_of_deepobs() -> None:
-    values = np.linalg.eigvalsh(_matrix())
+    values = np.linalg.eigvalsh(matrix())
     drawn = np.random.RandomState(42)
     expected = np.sort(np.concatenate([drawn.uniform(0, 1, 90), drawn.uniform(30, 60, 10)]))
     np.testing.assert_allclose(values, expected, rtol=1e-9)
@@ -61,9 +61,9 @@ def test_gradient_descent_on_the_quadratic_is_numpys(tmp_path: Path) -> None:
     theta, losses = np.ones(100), []
     for _ in range(10):
         for start in range(0, 896, 128):
-            theta = theta - 0.01 * _matrix() @ (theta - rows[start : start + 128].mean(0))
+            theta = theta - 0.01 * matrix() @ (theta - rows[start : start + 128].mean(0))
         away = theta - test
-        losses.append(0.5 * np.einsum("ni,ij,nj->n", away, _matrix(), away).mean())
+        losses.append(0.5 * np.einsum("ni,ij,nj->n", away, matrix(), away).mean())
     np.testing.assert_allclose(epochs_of(tmp_path)["test_loss"][1:], losses, rtol=1e-4)
     error = epochs_of(tmp_path)["test_error"][-1]
     assert error == pytest.approx(np.linalg.norm(theta), rel=1e-4)

@@ -27,7 +27,8 @@ from runner.engine.placement import place
 from runner.engine.state import Arrays, Measured, Timeline
 from runner.engine.train import initial_state, take_steps
 from runner.experiment.experiment import Experiment
-from runner.experiment.table import OPTIONS, STACKED
+from runner.experiment.table import OPTIONS, STACKED, base_of
+from runner.options.option import Option, is_option, option
 
 # Their steps amplify rounding: an orthogonalized, a searched or a sign step is no smooth function.
 UNSTEADY = {"lion", "sign_sgd", "rprop", "lbfgs", "newton", "newton_cg", "muon", "sophia"}
@@ -112,6 +113,34 @@ def test_yaml_and_class_are_the_same_set_with_the_same_defaults(group: str, name
         else:
             assert (tuple(value) if isinstance(value, list) else value) == defaults.pop(key)
     assert not defaults
+
+
+@pytest.mark.parametrize(("group", "name"), every_option())
+def test_classes_are_abstract_or_final(group: str, name: str) -> None:
+    """An option derives from the base of its group and from no option; bases are no options."""
+    cls = OPTIONS[group][name]
+    assert issubclass(cls, base_of(group))
+    assert not cls.__abstractmethods__
+    assert is_option(cls)
+    for base in cls.__mro__[1:]:
+        assert not is_option(base)
+        if issubclass(base, Option):
+            with pytest.raises(TypeError, match="instantiate"):
+                base()
+
+
+@pytest.mark.parametrize("group", OPTIONS)
+def test_an_option_without_what_its_base_declares_cannot_be_instantiated(group: str) -> None:
+    base = base_of(group)
+
+    @option
+    class Incomplete(base):
+        pass
+
+    for method in base.__abstractmethods__:
+        with pytest.raises(TypeError, match=f"Incomplete.*{method}"):
+            Incomplete()
+    assert base.__abstractmethods__ or group == "regularization"
 
 
 @pytest.mark.parametrize(("group", "name"), every_option())

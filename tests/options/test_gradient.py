@@ -51,9 +51,9 @@ def test_clip_adaptive_follows_the_mean_of_past_norms() -> None:
     choice = {"name": "clip_adaptive", "factor": 1.5, "decay": 0.8}
     (treatment,) = compose(gradient=choice).gradient
     sizes = [1.0, 2.0, 1.0, 10.0, 1.0, 3.0, np.inf, 2.0]
-    memory, seen = treatment.init(), []
+    state, seen = treatment.init(), []
     for size in sizes:
-        got = treatment({"w": jnp.array([size, 0.0])}, memory, jnp.asarray(0), KEY)
+        got = treatment({"w": jnp.array([size, 0.0])}, state, jnp.asarray(0), KEY)
         limit = np.inf
         if seen:
             weights = 0.8 ** np.arange(len(seen))[::-1]
@@ -62,7 +62,7 @@ def test_clip_adaptive_follows_the_mean_of_past_norms() -> None:
         if np.isfinite(size):
             np.testing.assert_allclose(got.gradient["w"][0], min(size, limit), rtol=1e-5)
             seen.append(size)
-        memory = got.memory
+        state = got.state
 
 
 @pytest.mark.parametrize("step", [0, 9, 999])

@@ -7,10 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import compose
+from hurry import advance_in_a_hurry, initialize, leaves_as_arrays
 
+from runner.data import Dataset
+from runner.engine.placement import place
+from runner.engine.state import Timeline
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
-from runner.options.model.base import Parts
+from runner.options.model.base import LayerOptions
 
 RANDOM = np.random.default_rng(5)
 DENSE = RANDOM.normal(2, 3, (6, 4))
@@ -79,7 +83,7 @@ def test_gradients_flow_through_the_statistics(name: str) -> None:
 
 
 def params_of(experiment: Experiment) -> dict:
-    parts = Parts(experiment.activation, experiment.initializer, experiment.normalization)
+    parts = LayerOptions(experiment.activation, experiment.initializer, experiment.normalization)
     network = experiment.model.network(parts, 10)
     return network.init(jax.random.key(0), (8, 8, 1))[0]
 
@@ -98,7 +102,7 @@ def test_batch_normalization_takes_the_place_of_the_bias() -> None:
 
 def test_normalization_comes_before_the_activation() -> None:
     experiment = compose(model={"widths": [4]}, normalization="layer", activation="relu")
-    parts = Parts(experiment.activation, experiment.initializer, experiment.normalization)
+    parts = LayerOptions(experiment.activation, experiment.initializer, experiment.normalization)
     network = experiment.model.network(parts, 3)
     params, state, _ = network.init(jax.random.key(0), (8, 8, 1))
     # A shift far below zero after the normalization must be cut off by the rectifier.
@@ -110,3 +114,56 @@ def test_normalization_comes_before_the_activation() -> None:
 def test_batches_of_one_are_refused() -> None:
     with pytest.raises(ConfigError, match="at least 2 examples"):
         compose(normalization="batch", batch_size="stochastic")
+
+
+def test_micro_batches_of_one_are_refused() -> None:
+    for size in ({"size": 8, "micro_batch": 1}, {"name": "full", "micro_batch": 1}):
+        with pytest.raises(ConfigError) as caught:
+            compose(normalization="batch", batch_size=size)
+        assert str(caught.value).startswith("batch_size.micro_batch does not fit the run: ")
+        assert "use at least 2, or normalization=layer" in str(caught.value)
+        compose(normalization="layer", batch_size=size)
+    compose(normalization="batch", batch_size={"size": 8, "micro_batch": 2})
+
+
+def test_a_single_example_leaves_the_moving_averages_as_they_are() -> None:
+    """Its variance is 0 by definition; for a convolution n counts the positions as well."""
+    layer, params, state = layer_of("batch", (4,))
+    _, state = layer.apply(params, state, jnp.asarray(DENSE), True)
+    outputs, after = layer.apply(params, state, jnp.asarray(DENSE[:1]), True)
+    for name in ("mean", "variance"):
+        np.testing.assert_array_equal(after[name], state[name])
+    np.testing.assert_allclose(outputs, SHIFT[None], rtol=1e-6)
+    one_image = layer.apply(params, state, jnp.asarray(IMAGES[:1]), True)[1]
+    assert (np.asarray(one_image["variance"]) != np.asarray(state["variance"])).all()
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "steps", "normalized"),
+    [({"size": 35}, 2, [35]), ({"size": 36, "micro_batch": 5}, 1, [5] * 7)],
+    ids=["last batch", "last micro-batch"],
+)
+def test_a_remainder_of_one_does_not_change_the_moving_averages(
+    batch_size: dict, steps: int, normalized: list[int], tiny: Dataset
+) -> None:
+    """36 examples leave one of 35, and one of 5: the averages are those of the others alone."""
+    experiment = compose(
+        model={"widths": [3]},
+        normalization={"name": "batch", "momentum": 0.6},
+        optimizer={"learning_rate": 0.0},
+        sampling={"name": "fixed", "shuffled": False},
+        batch_size=batch_size,
+    )
+    arrays = place(experiment, tiny)
+    leaves = leaves_as_arrays(experiment)
+    state = initialize(leaves, arrays)
+    after, _ = advance_in_a_hurry(leaves, arrays, state, 0, steps, Timeline(0, 0, steps, 1.0))
+    inputs = np.asarray(tiny.train.inputs, float).reshape(36, -1) / 16
+    units = inputs @ np.asarray(state.params["hidden_1"]["dense"]["kernel"], float)
+    mean, variance = np.zeros(3), np.ones(3)
+    for batch in np.split(units[:35], np.cumsum(normalized)[:-1]):
+        mean = 0.6 * mean + 0.4 * batch.mean(0)
+        variance = 0.6 * variance + 0.4 * batch.var(0, ddof=1)
+    averages = after.layers["hidden_1"]["normalization"]
+    np.testing.assert_allclose(averages["mean"], mean, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(averages["variance"], variance, rtol=1e-4)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from abc import abstractmethod
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -77,3 +80,40 @@ def test_a_range_includes_and_excludes_its_ends() -> None:
     limits = Range(above=0, maximum=1)
     assert [value in limits for value in (0, 1e-9, 1, 1.1)] == [False, True, True, False]
     assert str(Range(minimum=0, below=1)) == "at least 0 and less than 1"
+
+
+class Shape(Option):
+    """A base with a method that its options must define."""
+
+    @abstractmethod
+    def area(self) -> float: ...
+
+
+def test_an_option_that_lacks_an_abstract_method_cannot_be_instantiated() -> None:
+    @option
+    class Blob(Shape):
+        size: float = 1.0
+
+    with pytest.raises(TypeError, match=r"Blob.*area"):
+        Blob()
+
+
+def test_a_base_cannot_be_instantiated() -> None:
+    class Plain(Option):
+        """Nothing abstract in it, and not declared with the decorator."""
+
+    for base, words in ((Shape, "area"), (Plain, "option"), (Option, "option")):
+        with pytest.raises(TypeError, match=f"{base.__name__}.*{words}"):
+            base()
+
+
+def test_a_complete_option_survives_flattening() -> None:
+    @option
+    class Square(Shape):
+        side: float = 2.0
+
+        def area(self) -> float:
+            return self.side**2
+
+    assert jax.tree.map(lambda x: x + 1, Square()).area() == 9.0
+    assert copy.deepcopy(Square(side=3.0)) == Square(side=3.0)

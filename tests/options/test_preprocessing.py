@@ -9,6 +9,8 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from runner.options.preprocessing import Statistics
 
+pytestmark = pytest.mark.filterwarnings("error")
+
 RANDOM = np.random.default_rng(2)
 TRAIN = RANDOM.integers(3, 250, (50, 4, 4, 1)).astype(np.uint8)
 TEST = RANDOM.integers(0, 256, (20, 4, 4, 1)).astype(np.uint8)
@@ -35,15 +37,30 @@ def test_scikit_learn_agrees(choice: dict, scaler: object, per: str, inputs: np.
         return x.reshape(-1, 1) if per == "dataset" else x.reshape(len(x), -1)
 
     expected = scaler.fit(flat(TRAIN)).transform(flat(inputs)).reshape(inputs.shape)
-    varies = np.ones((4, 4, 1), bool)
-    varies[0, 0, 0] = per == "dataset"
     got = mapped({**choice, "per": per}, inputs)
-    np.testing.assert_allclose(got[:, varies], expected[:, varies], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_a_constant_feature_stays_finite() -> None:
-    for choice in ({"name": "standardize"}, {"name": "minmax"}):
-        assert np.isfinite(mapped({**choice, "per": "feature"}, TRAIN)).all()
+@pytest.mark.parametrize("epsilon", [0.0, 1e-8])
+def test_a_constant_feature_is_only_centred(epsilon: float) -> None:
+    choice = {"name": "standardize", "per": "feature", "epsilon": epsilon}
+    np.testing.assert_array_equal(mapped(choice, TRAIN)[:, 0, 0, 0], 0)
+    expected = TEST[:, 0, 0, 0].astype(float) - 7
+    np.testing.assert_allclose(mapped(choice, TEST)[:, 0, 0, 0], expected)
+
+
+def test_rounding_does_not_make_a_constant_feature_vary() -> None:
+    """The mean of many equal numbers is not always that number; their range is always 0."""
+    inputs = np.full((49, 1), 0.1, np.float32)
+    preprocessing = compose(preprocessing={"name": "standardize", "per": "feature"}).preprocessing
+    assert preprocessing.fit(inputs)[1].tolist() == [1.0]
+
+
+def test_a_data_set_of_one_number_is_only_centred() -> None:
+    preprocessing = compose(preprocessing={"name": "standardize", "epsilon": 0.0}).preprocessing
+    inputs = np.full((5, 2), 3.0)
+    fitted = Statistics(*preprocessing.fit(inputs))
+    np.testing.assert_array_equal(preprocessing(fitted, inputs), 0)
 
 
 def test_none_keeps_the_numbers() -> None:

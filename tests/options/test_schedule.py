@@ -238,7 +238,11 @@ def test_momentum_schedules_set_the_numbers_they_name() -> None:
     ("optimizer", "choice", "words"),
     [
         ("sgd", "linear", "no momentum that could follow"),
-        ("adam", {"name": "linear", "of": ["momentum"]}, "none of the optimizer's: b1, b2"),
+        (
+            "adam",
+            {"name": "linear", "of": ["momentum"]},
+            "momentum is not a momentum of the optimizer; choose from b1, b2",
+        ),
     ],
 )
 def test_momentum_schedules_need_momentum(optimizer: str, choice: Any, words: str) -> None:

@@ -1,1 +1,1 @@
-"""Models: how the layers of a network are put together. One module a family."""
+"""Models: the architectures of networks. One module for each family."""

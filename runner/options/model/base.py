@@ -1,13 +1,15 @@
-"""What every model is, and the blocks that models share."""
+"""The base class of models, and the layers that models share."""
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.lazy import jnp
 from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
 from runner.options.option import Option
+from runner.options.parameters import BIAS, KERNEL
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
     from runner.options.regularization import Regularization
 
 
-class Parts(NamedTuple):
-    """The choices of other groups that a model puts into its layers."""
+class LayerOptions(NamedTuple):
+    """The options of other groups from which a model builds its layers."""
 
     activation: Activation
     initializer: Initializer
@@ -31,54 +33,58 @@ class Model(Option):
     """An architecture."""
 
     @abstractmethod
-    def network(self, parts: Parts, classes: int) -> Layer:
-        """The network from one example's features to `classes` logits.
+    def network(self, chosen: LayerOptions, classes: int) -> Layer:
+        """Return the network from the features of an example to its logits.
 
-        The last layer is always affine: no normalization and no activation follow it.
+        The last layer is affine, without normalization or activation after it, and its parameters
+        are stored under `runner.options.parameters.LOGITS`.
+
+        Args:
+            chosen: the activation, initializer, normalization and regularizations of the run.
+            classes: the number of logits.
         """
 
 
 def dense(units: int, initializer: Initializer, *, bias: bool = True) -> Layer:
-    """Y = x W + b with W of shape `(inputs, units)` drawn by the initializer and b = 0."""
+    """Return the layer y = x W + b.
+
+    Args:
+        units: the number of outputs.
+        initializer: draws W, of shape `(inputs, units)`; b starts at 0.
+        bias: whether there is a b.
+    """
 
     def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
-        params: Params = {"kernel": initializer(key, (shape[-1], units))}
+        params: Params = {KERNEL: initializer(key, (shape[-1], units))}
         if bias:
-            params["bias"] = jnp.zeros(units)
+            params[BIAS] = jnp.zeros(units)
         return params, {}, (*shape[:-1], units)
 
     def apply(
         params: Params, state: LayerState, inputs: Float[Array, "batch inputs"], training: bool
     ) -> tuple[Float[Array, "batch units"], LayerState]:
-        outputs = inputs @ params["kernel"]
-        return (outputs + params["bias"] if bias else outputs), state
+        outputs = inputs @ params[KERNEL]
+        return (outputs + params[BIAS] if bias else outputs), state
 
     return Layer(init, apply)
 
 
-def hidden_dense(units: int, parts: Parts) -> Layer:
-    """A dense layer, its normalization, its activation and what follows that, in this order."""
+def hidden_dense(units: int, chosen: LayerOptions) -> Layer:
+    """Return a dense layer, then normalization, activation and regularizations, in this order."""
     return serial(
-        dense=dense(units, parts.initializer, bias=not parts.normalization.replaces_bias),
-        normalization=parts.normalization.layer(),
-        activation=pure(parts.activation),
-        regularization=regularized(parts),
+        dense=dense(units, chosen.initializer, bias=not chosen.normalization.replaces_bias),
+        normalization=chosen.normalization.layer(),
+        activation=pure(chosen.activation),
+        regularization=regularized(chosen),
     )
 
 
-def regularized(parts: Parts) -> Layer:
-    """What the regularizations do to the units of a hidden layer."""
-    layers = {f"layer_{i}": each.layer() for i, each in enumerate(parts.regularization, start=1)}
+def regularized(chosen: LayerOptions) -> Layer:
+    """Return the layers that the regularizations put after the activation of a hidden layer."""
+    layers = {f"layer_{i}": each.layer() for i, each in enumerate(chosen.regularization, start=1)}
     return serial(**layers)
 
 
 def flatten() -> Layer:
-    """One axis of features, whatever the shape of an example."""
-
-    def shape(inputs: Shape) -> Shape:
-        size = 1
-        for length in inputs:
-            size *= length
-        return (size,)
-
-    return pure(lambda inputs: inputs.reshape(inputs.shape[0], -1), shape)
+    """Return the layer that turns examples of any shape into vectors."""
+    return pure(lambda inputs: inputs.reshape(len(inputs), -1), lambda shape: (math.prod(shape),))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 from runner.lazy import jnp
 from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
-from runner.options.model.base import Model, Parts, dense, flatten, hidden_dense, regularized
+from runner.options.model.base import LayerOptions, Model, dense, flatten, hidden_dense, regularized
 from runner.options.model.convolution import convolve, max_pool
 from runner.options.option import Facts, number, option
+from runner.options.parameters import BIAS, KERNEL, LOGITS
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
@@ -24,8 +25,8 @@ class CNN(Model):
     """Convolutions with normalization and activation, one max-pooling, then dense layers.
 
     The defaults are the widespread MNIST example: 3x3 convolutions to 32 and 64 channels without
-    padding, 2x2 max-pooling, 128 hidden units. Strides are 1. `normalization=batch` works per
-    channel after each convolution. For images only.
+    padding, 2x2 max-pooling, 128 hidden units. Strides are 1. `normalization=batch` normalizes
+    each channel after each convolution. For images only.
     """
 
     channels: tuple[int, ...] = number((32, 64), minimum=1)
@@ -34,14 +35,14 @@ class CNN(Model):
     pool_size: int = number(2, minimum=1)
     widths: tuple[int, ...] = number((128,), minimum=1)
 
-    def network(self, parts: Parts, classes: int) -> Layer:
-        """The convolutions, the pooling, the hidden layers and one affine map."""
+    def network(self, chosen: LayerOptions, classes: int) -> Layer:
+        """Return the convolutions, the pooling, the hidden layers and one affine map."""
         convolutions = {
-            f"convolution_{index}": self._hidden_convolution(channels, parts)
+            f"convolution_{index}": self._hidden_convolution(channels, chosen)
             for index, channels in enumerate(self.channels, start=1)
         }
         hidden = {
-            f"hidden_{index}": hidden_dense(width, parts)
+            f"hidden_{index}": hidden_dense(width, chosen)
             for index, width in enumerate(self.widths, start=1)
         }
         return serial(
@@ -49,7 +50,7 @@ class CNN(Model):
             pool=_pool(self.pool_size),
             flatten=flatten(),
             **hidden,
-            logits=dense(classes, parts.initializer),
+            **{LOGITS: dense(classes, chosen.initializer)},
         )
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
@@ -64,31 +65,39 @@ class CNN(Model):
                 )
                 return
 
-    def _hidden_convolution(self, channels: int, parts: Parts) -> Layer:
+    def _hidden_convolution(self, channels: int, chosen: LayerOptions) -> Layer:
         return serial(
             convolution=convolution(
                 channels,
                 self.kernel_size,
                 self.padding,
-                parts.initializer,
-                bias=not parts.normalization.replaces_bias,
+                chosen.initializer,
+                bias=not chosen.normalization.replaces_bias,
             ),
-            normalization=parts.normalization.layer(),
-            activation=pure(parts.activation),
-            regularization=regularized(parts),
+            normalization=chosen.normalization.layer(),
+            activation=pure(chosen.activation),
+            regularization=regularized(chosen),
         )
 
 
 def convolution(
     channels: int, size: int, padding: Padding, initializer: Initializer, *, bias: bool = True
 ) -> Layer:
-    """A convolution with kernel `(size, size, in, channels)` and one bias a channel, stride 1."""
+    """Return a convolution of stride 1.
+
+    Args:
+        channels: the number of output channels.
+        size: the side of the kernel, in pixels.
+        padding: `valid` (none) or `same` (zeros, so that the image keeps its size).
+        initializer: draws the kernel, of shape `(size, size, in, channels)`.
+        bias: whether a bias is added to each channel, starting at 0.
+    """
 
     def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
         height, width, inputs = shape
-        params: Params = {"kernel": initializer(key, (size, size, inputs, channels))}
+        params: Params = {KERNEL: initializer(key, (size, size, inputs, channels))}
         if bias:
-            params["bias"] = jnp.zeros(channels)
+            params[BIAS] = jnp.zeros(channels)
         lost = 0 if padding == "same" else size - 1
         return params, {}, (height - lost, width - lost, channels)
 
@@ -98,8 +107,8 @@ def convolution(
         inputs: Float[Array, "batch height width channels"],
         training: bool,
     ) -> tuple[Float[Array, "batch new_height new_width new_channels"], LayerState]:
-        outputs = convolve(inputs, params["kernel"], padding=padding)
-        return (outputs + params["bias"] if bias else outputs), state
+        outputs = convolve(inputs, params[KERNEL], padding=padding)
+        return (outputs + params[BIAS] if bias else outputs), state
 
     return Layer(init, apply)
 

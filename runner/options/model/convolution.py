@@ -1,8 +1,8 @@
-"""Convolution and max-pooling, in the formulation that suits the machine.
+"""Convolution and max-pooling, in the formulation that is fast on the machine.
 
-XLA's own convolution is the right one on accelerators. On a CPU it is slow inside a loop (twenty
-times and more), and training is a loop; there a convolution is one matrix product over patches.
-Both are the same function, and are tested against each other.
+On accelerators this is XLA's convolution. On a CPU XLA's convolution is slow inside a loop (by a
+factor of twenty and more), and training is a loop, so a convolution is one matrix product over
+patches there. Both compute the same function, and are tested against each other.
 """
 
 from __future__ import annotations
@@ -26,9 +26,16 @@ def convolve(
 ) -> Float[Array, "batch new_height new_width out"]:
     """Correlate images with a kernel, stride 1 (what neural networks call a convolution).
 
-    y[b, i, j, o] = sum over (r, c, n) of x[b, i + r, j + c, n] * kernel[r, c, n, o]; with `same`
-    padding x is surrounded by zeros, one more below and to the right if a side of the kernel is
-    even, as XLA and TensorFlow do.
+    y[b, i, j, o] = sum over (r, c, n) of x[b, i + r, j + c, n] * kernel[r, c, n, o].
+
+    Args:
+        inputs: a batch of images.
+        kernel: the weights.
+        padding: `valid` (none) or `same`, which surrounds the images by zeros so that they keep
+            their size, with one more below and to the right if a side of the kernel is even, as
+            XLA and TensorFlow do.
+        method: `native` (XLA's convolution), `patches` (a matrix product), or `auto` to choose by
+            the machine.
     """
     if method == "auto":
         method = "patches" if jax.default_backend() == "cpu" else "native"
@@ -61,7 +68,7 @@ def _by_patches(
 def max_pool(
     inputs: Float[Array, "batch height width channels"], size: int
 ) -> Float[Array, "batch new_height new_width channels"]:
-    """The largest value of each `size` by `size` window, windows side by side.
+    """Return the largest value of each `size` by `size` window; windows do not overlap.
 
     Rows and columns that do not fill a last window are left out. Where several values of a window
     are equal and largest, they share the gradient evenly (PyTorch gives it to the first).

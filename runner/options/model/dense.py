@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from runner.options.layer import Layer, serial
-from runner.options.model.base import Model, Parts, dense, flatten, hidden_dense
+from runner.options.model.base import LayerOptions, Model, dense, flatten, hidden_dense
 from runner.options.option import number, option
+from runner.options.parameters import LOGITS
 
 
 @option
 class Linear(Model):
     """logits = x W + b: softmax (multinomial logistic) regression, a convex problem."""
 
-    def network(self, parts: Parts, classes: int) -> Layer:
-        """One affine map."""
-        return serial(flatten=flatten(), logits=dense(classes, parts.initializer))
+    def network(self, chosen: LayerOptions, classes: int) -> Layer:
+        """Return one affine map."""
+        return serial(flatten=flatten(), **{LOGITS: dense(classes, chosen.initializer)})
 
 
 @option
@@ -21,16 +22,17 @@ class MLP(Model):
     """A multilayer perceptron: for each width a dense layer, normalization and activation.
 
     `widths: [64]` is one hidden layer of 64 units; `[]` is the linear model. `depth` repeats the
-    widths, so that it is a number to sweep: `widths: [64]` with `depth: 8` is eight layers of 64.
+    widths, so that the depth can be swept: `widths: [64]` with `depth: 8` is eight layers of 64.
     """
 
     widths: tuple[int, ...] = number((64,), minimum=1)
     depth: int = number(1, minimum=1)
 
-    def network(self, parts: Parts, classes: int) -> Layer:
-        """The hidden layers and one affine map."""
+    def network(self, chosen: LayerOptions, classes: int) -> Layer:
+        """Return the hidden layers and one affine map."""
         hidden = {
-            f"hidden_{index}": hidden_dense(width, parts)
+            f"hidden_{index}": hidden_dense(width, chosen)
             for index, width in enumerate(self.widths * self.depth, start=1)
         }
-        return serial(flatten=flatten(), **hidden, logits=dense(classes, parts.initializer))
+        logits = {LOGITS: dense(classes, chosen.initializer)}
+        return serial(flatten=flatten(), **hidden, **logits)

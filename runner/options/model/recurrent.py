@@ -1,4 +1,4 @@
-"""A recurrent network: one map applied over and over, whose gradients vanish or explode with it."""
+"""A recurrent network: one map applied repeatedly, whose gradients may vanish or explode."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from runner.lazy import jax, jnp
 from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
-from runner.options.model.base import Model, Parts, dense, regularized
+from runner.options.model.base import LayerOptions, Model, dense, regularized
 from runner.options.option import Facts, number, option
+from runner.options.parameters import KERNEL, LOGITS
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
@@ -22,11 +23,11 @@ class RNN(Model):
     from the top (digits: 8 steps of 8 pixels, MNIST: 28 of 28), with `pixels` one pixel at a time
     (64 and 784 steps), and a vector number by number. U starts as `recurrent_scale` times a random
     orthogonal matrix (Saxe et al. 2014) or the identity; with `activation=relu` the latter is the
-    IRNN of Le et al. 2015. Backwards, each step multiplies the gradient by U' and the slopes of f:
-    it vanishes where that shrinks and explodes where it stretches (Pascanu et al. 2013).
+    IRNN of Le et al. 2015. In the backward pass each step multiplies the gradient by U' and the
+    slopes of f, so that it vanishes or explodes over many steps (Pascanu et al. 2013).
     `normalization=layer` is applied to the sum at each step, with the same gain and shift
-    (Ba et al. 2016, section 3.1); batch normalization is refused, as its averages would have to be
-    those of each step.
+    (Ba et al. 2016, section 3.1); batch normalization is refused, because it would need separate
+    averages for each step.
     """
 
     units: int = number(64, minimum=1)
@@ -34,13 +35,13 @@ class RNN(Model):
     recurrent_scale: float = number(1.0, minimum=0)
     pixels: bool = False
 
-    def network(self, parts: Parts, classes: int) -> Layer:
-        """The recurrence over the rows and one affine map."""
+    def network(self, chosen: LayerOptions, classes: int) -> Layer:
+        """Return the recurrence over the rows and one affine map."""
         return serial(
             sequence=_sequence(self.pixels),
-            recurrent=self._recurrence(parts),
-            regularization=regularized(parts),
-            logits=dense(classes, parts.initializer),
+            recurrent=self._recurrence(chosen),
+            regularization=regularized(chosen),
+            **{LOGITS: dense(classes, chosen.initializer)},
         )
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
@@ -48,18 +49,18 @@ class RNN(Model):
         if facts.normalizes_over_batch:
             yield (
                 "name",
-                "batch normalization would need averages of its own for each step of a recurrent "
+                "batch normalization would need separate averages for each step of a recurrent "
                 "network; use normalization=layer or none",
             )
 
-    def _recurrence(self, parts: Parts) -> Layer:
-        inner, normalization = dense(self.units, parts.initializer), parts.normalization.layer()
+    def _recurrence(self, chosen: LayerOptions) -> Layer:
+        inner, normalization = dense(self.units, chosen.initializer), chosen.normalization.layer()
 
         def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
             keys = jax.random.split(key, 3)
             params, _, state_shape = inner.init(keys[0], shape[1:])
             gains, _, _ = normalization.init(keys[1], state_shape)
-            params = {"input": params, "recurrent": {"kernel": self._recurrent_kernel(keys[2])}}
+            params = {"input": params, "recurrent": {KERNEL: self._recurrent_kernel(keys[2])}}
             return params | ({"normalization": gains} if gains else {}), {}, state_shape
 
         def apply(
@@ -69,13 +70,13 @@ class RNN(Model):
             training: bool,
         ) -> tuple[Float[Array, "batch units"], LayerState]:
             driven, _ = inner.apply(params["input"], {}, jnp.swapaxes(inputs, 0, 1), training)
-            kernel, gains = params["recurrent"]["kernel"], params.get("normalization", {})
+            kernel, gains = params["recurrent"][KERNEL], params.get("normalization", {})
 
             def step(
                 hidden: Float[Array, "batch units"], drive: Float[Array, "batch units"]
             ) -> tuple[Float[Array, "batch units"], None]:
                 total, _ = normalization.apply(gains, {}, drive + hidden @ kernel, training)
-                return parts.activation(total), None
+                return chosen.activation(total), None
 
             last, _ = jax.lax.scan(step, jnp.zeros_like(driven[0]), driven)
             return last, state

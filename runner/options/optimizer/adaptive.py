@@ -1,29 +1,27 @@
-"""Adaptive methods of one moment: the gradient over a root of its squares."""
+"""Adaptive methods that divide the gradient by a root of its squares."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from runner.lazy import jax, jnp, optax
-from runner.options.optimizer.base import Optimizer
+from runner.options.layer import Params
+from runner.options.moving_average import moving_average
+from runner.options.optimizer.base import Optimizer, StepInputs, UpdateRule
 from runner.options.option import number, option
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array, Float, Int
 
 
-def over_root(
-    numerator: Float[Array, "..."],
-    square: Float[Array, "..."],
-    eps: Float[Array, ""] | float,
-    inside: bool,
-) -> Float[Array, "..."]:
-    """Numerator / (sqrt(square) + eps), or numerator / sqrt(square + eps)."""
-    return numerator / (jnp.sqrt(square + eps) if inside else jnp.sqrt(square) + eps)
+class AdagradState(NamedTuple):
+    """The sum of all squared gradients."""
+
+    total: Params
 
 
 @option
-class Adagrad(Optimizer):
+class Adagrad(UpdateRule[AdagradState]):
     """G <- G + g^2;  theta <- theta - learning_rate * g / (sqrt(G) + eps).
 
     Duchi, Hazan & Singer 2011, figure 1 (diagonal), as in Goodfellow et al. 2016, algorithm 8.4.
@@ -36,33 +34,30 @@ class Adagrad(Optimizer):
     eps: float = number(1e-7, above=0)
     eps_inside_root: bool = False
 
-    def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Adagrad, diagonal."""
+    def init(self, params: Params) -> AdagradState:
+        """Return sums of `initial`."""
+        return AdagradState(jax.tree.map(lambda p: jnp.full_like(p, self.initial), params))
 
-        def init(params: Any) -> Any:
-            return jax.tree.map(lambda p: jnp.full_like(p, self.initial), params)
+    def step(self, state: AdagradState, inputs: StepInputs) -> tuple[Params, AdagradState]:
+        """Update by the gradient over the root of the sum of its squares."""
+        gradient, _, rate = inputs
+        total = jax.tree.map(lambda total, g: total + g**2, state.total, gradient)
+        updates = jax.tree.map(lambda g, total: -rate * (g / self._root(total)), gradient, total)
+        return updates, AdagradState(total)
 
-        def update(gradient: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-            state = jax.tree.map(lambda total, g: total + g**2, state, gradient)
-            updates = jax.tree.map(
-                lambda total, g: (
-                    -learning_rate * over_root(g, total, self.eps, self.eps_inside_root)
-                ),
-                state,
-                gradient,
-            )
-            return updates, state
-
-        return optax.GradientTransformation(init, update)
+    def _root(self, total: Float[Array, "..."]) -> Float[Array, "..."]:
+        if self.eps_inside_root:
+            return jnp.sqrt(total + self.eps)
+        return jnp.sqrt(total) + self.eps
 
 
 @option
 class Adadelta(Optimizer):
     """theta <- theta - learning_rate * g * sqrt(d + eps) / sqrt(v + eps).
 
-    v <- decay * v + (1 - decay) * g^2 and d <- decay * d + (1 - decay) * (the step)^2 afterwards.
-    Zeiler 2012, algorithm 1, has no learning rate to set: 1.0 is the paper's rule (Keras's default
-    is 0.001).
+    v <- decay * v + (1 - decay) * g^2 before the step, d <- decay * d + (1 - decay) * (the
+    step)^2 after it. Zeiler 2012, algorithm 1, which has no learning rate: 1.0 is the paper's rule
+    (Keras's default is 0.001).
     """
 
     learning_rate: float = number(1.0, minimum=0)
@@ -70,7 +65,7 @@ class Adadelta(Optimizer):
     eps: float = number(1e-6, above=0)
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Adadelta."""
+        """Return optax's rule."""
         return optax.adadelta(learning_rate, rho=self.decay, eps=self.eps)
 
 
@@ -78,11 +73,11 @@ class Adadelta(Optimizer):
 class RMSProp(Optimizer):
     """theta <- theta - learning_rate * g / (sqrt(v) + eps).
 
-    v <- decay * v + (1 - decay) * g^2 is the running mean square of the gradient.
+    v <- decay * v + (1 - decay) * g^2 is the moving average of the squared gradient.
 
-    Tieleman & Hinton 2012, lecture 6.5, which has no eps. Here as in PyTorch it stands outside the
-    root; `eps_inside_root` is optax's and Keras's default. `centered` subtracts the square of the
-    running mean of g from v (Graves 2013). PyTorch's default decay (`alpha`) is 0.99.
+    Tieleman & Hinton 2012, lecture 6.5, which has no eps. Here as in PyTorch it is added outside
+    the root; `eps_inside_root` is the default of optax and Keras. `centered` subtracts the square
+    of the moving average of g from v (Graves 2013). PyTorch's default decay (`alpha`) is 0.99.
     """
 
     learning_rate: float = number(0.001, minimum=0)
@@ -92,7 +87,7 @@ class RMSProp(Optimizer):
     centered: bool = False
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """RMSProp without momentum."""
+        """Return optax's rule, without momentum."""
         return optax.rmsprop(
             learning_rate,
             decay=self.decay,
@@ -104,7 +99,7 @@ class RMSProp(Optimizer):
 
 @option
 class RMSPropNesterov(Optimizer):
-    """RMSProp with Nesterov momentum: with r = g / (sqrt(v) + eps) in the place of the gradient.
+    """RMSProp with Nesterov momentum, applied to r = g / (sqrt(v) + eps) instead of the gradient.
 
     u <- momentum * u + r;  theta <- theta - learning_rate * (r + momentum * u). Goodfellow et al.
     2016, algorithm 8.6, rewritten at the look-ahead point as in `optimizer=nesterov`.
@@ -119,7 +114,7 @@ class RMSPropNesterov(Optimizer):
     momenta: ClassVar[tuple[str, ...]] = ("momentum",)
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """RMSProp, then Nesterov momentum, then the rate."""
+        """Return RMSProp, then Nesterov momentum, then the learning rate."""
         return optax.chain(
             optax.scale_by_rms(self.decay, self.eps, eps_in_sqrt=self.eps_inside_root),
             optax.trace(self.momentum, nesterov=True),
@@ -127,13 +122,21 @@ class RMSPropNesterov(Optimizer):
         )
 
 
+class YogiState(NamedTuple):
+    """The two moments and the number of steps."""
+
+    m: Params
+    v: Params
+    step: Int[Array, ""]
+
+
 @option
-class Yogi(Optimizer):
+class Yogi(UpdateRule[YogiState]):
     """theta <- theta - learning_rate * m / (sqrt(v) + eps).
 
     m <- b1 * m + (1 - b1) * g and v <- v - (1 - b2) * sign(v - g^2) * g^2: v moves towards g^2 by
-    an amount that depends on g alone. Zaheer et al. 2018, algorithm 2, without bias correction as
-    there; `bias_correction` divides both by 1 - b^t as optax does. v starts at `initial`.
+    an amount that depends on g alone. Zaheer et al. 2018, algorithm 2, which has no bias
+    correction; `bias_correction` divides both by 1 - b^t as optax does. v starts at `initial`.
     """
 
     learning_rate: float = number(0.01, minimum=0)
@@ -143,24 +146,19 @@ class Yogi(Optimizer):
     initial: float = number(1e-6, minimum=0)
     bias_correction: bool = False
 
-    def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Yogi."""
+    def init(self, params: Params) -> YogiState:
+        """Return a zero first moment and a second moment of `initial`."""
+        v = jax.tree.map(lambda p: jnp.full_like(p, self.initial), params)
+        return YogiState(optax.tree.zeros_like(params), v, jnp.zeros((), int))
 
-        def init(params: Any) -> Any:
-            m = jax.tree.map(jnp.zeros_like, params)
-            v = jax.tree.map(lambda p: jnp.full_like(p, self.initial), params)
-            return jnp.zeros((), int), m, v
-
-        def update(gradient: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-            step, m, v = state[0] + 1, state[1], state[2]
-            m = jax.tree.map(lambda m, g: self.b1 * m + (1 - self.b1) * g, m, gradient)
-            v = jax.tree.map(
-                lambda v, g: v - (1 - self.b2) * jnp.sign(v - g**2) * g**2, v, gradient
-            )
-            c1, c2 = (1 - self.b1**step, 1 - self.b2**step) if self.bias_correction else (1.0, 1.0)
-            updates = jax.tree.map(
-                lambda m, v: -learning_rate * (m / c1) / (jnp.sqrt(v / c2) + self.eps), m, v
-            )
-            return updates, (step, m, v)
-
-        return optax.GradientTransformation(init, update)
+    def step(self, state: YogiState, inputs: StepInputs) -> tuple[Params, YogiState]:
+        """Update with a second moment that changes additively."""
+        gradient, _, rate = inputs
+        t = state.step + 1
+        m = moving_average(state.m, gradient, self.b1)
+        v = jax.tree.map(
+            lambda v, g: v - (1 - self.b2) * jnp.sign(v - g**2) * g**2, state.v, gradient
+        )
+        c1, c2 = (1 - self.b1**t, 1 - self.b2**t) if self.bias_correction else (1.0, 1.0)
+        updates = jax.tree.map(lambda m, v: -rate * (m / c1) / (jnp.sqrt(v / c2) + self.eps), m, v)
+        return updates, YogiState(m, v, t)

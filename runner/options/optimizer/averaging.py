@@ -1,15 +1,17 @@
-"""Methods that evaluate an average of the points they have visited.
+"""Methods that are evaluated at an average of the points they have visited.
 
-Training goes on at one point, and validation and test are evaluated at another. With
-`normalization=batch` mind that the moving averages belong to the first.
+Training continues from one point, and validation and test use another. With
+`normalization=batch`, the moving averages of the normalization belong to the first.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runner.lazy import jax, jnp, optax
-from runner.options.optimizer.base import Optimizer, decayed, zeros
+from runner.options.layer import Params
+from runner.options.moving_average import moving_average
+from runner.options.optimizer.base import StepInputs, UpdateRule, decay_term, scale, square
 from runner.options.option import leaf, number, option
 
 if TYPE_CHECKING:
@@ -17,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class AverageState(NamedTuple):
-    """The average, and the number of steps."""
+    """The mean of the parameters and the number of steps."""
 
-    average: Any
+    average: Params
     step: Int[Array, ""]
 
 
 @option
-class AveragedSGD(Optimizer):
+class AveragedSGD(UpdateRule[AverageState]):
     """theta <- theta - learning_rate * g, evaluated at the mean of all theta after `burn_in` steps.
 
     Polyak & Juditsky 1992 (and Ruppert 1988). Until step `burn_in` the mean is theta itself.
@@ -33,40 +35,40 @@ class AveragedSGD(Optimizer):
     learning_rate: float = number(0.1, minimum=0)
     burn_in: int = leaf(0, minimum=0)
 
-    def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Gradient descent that keeps the mean."""
+    def init(self, params: Params) -> AverageState:
+        """Return the initial parameters as their mean."""
+        return AverageState(params, jnp.zeros((), int))
 
-        def init(params: Any) -> AverageState:
-            return AverageState(params, jnp.zeros((), int))
+    def step(self, state: AverageState, inputs: StepInputs) -> tuple[Params, AverageState]:
+        """Update by gradient descent and include the new point in the mean."""
+        updates = scale(-inputs.learning_rate, inputs.gradient)
+        step = state.step + 1
+        weight = 1.0 / jnp.maximum(step - self.burn_in, 1)
+        average = jax.tree.map(
+            lambda mean, p, u: mean + weight * (p + u - mean), state.average, inputs.params, updates
+        )
+        return updates, AverageState(average, step)
 
-        def update(
-            gradient: Any, state: AverageState, params: Any = None
-        ) -> tuple[Any, AverageState]:
-            updates = jax.tree.map(lambda g: -learning_rate * g, gradient)
-            step = state.step + 1
-            weight = 1.0 / jnp.maximum(step - self.burn_in, 1)
-            average = jax.tree.map(
-                lambda mean, p, u: mean + weight * (p + u - mean), state.average, params, updates
-            )
-            return updates, AverageState(average, step)
-
-        return optax.GradientTransformation(init, update)
-
-    def evaluated(self, memory: AverageState, params: Any) -> Any:
-        """The mean."""
-        return memory.average
+    def evaluated(self, state: AverageState, params: Params) -> Params:
+        """Return the mean."""
+        return state.average
 
 
 class ScheduleFreeState(NamedTuple):
-    """The point z that takes the steps, the average x, and the sum of the weights in x."""
+    """The two sequences of a schedule-free method."""
 
-    z: Any
-    x: Any
-    weights: Float[Array, ""]
+    z: Params  # the point that takes the steps
+    x: Params  # the weighted average of all z
+    weights: Float[Array, ""]  # the sum of the weights in x
 
 
-def _averaged(state: ScheduleFreeState, z: Any, rate: Any, momentum: Any) -> Any:
-    """X <- (1 - c) x + c z with c = rate^2 / sum of rate^2, and the point y to train at."""
+def _train_and_average(
+    state: ScheduleFreeState, z: Params, rate: Float[Array, ""], momentum: Float[Array, ""] | float
+) -> tuple[Params, ScheduleFreeState]:
+    """Return the next point y to train at, and the state with the new z.
+
+    x <- (1 - c) x + c z with c = rate^2 / (sum of all rate^2); y = (1 - momentum) z + momentum x.
+    """
     weights = state.weights + rate**2
     c = rate**2 / jnp.where(weights > 0, weights, 1.0)
     x = jax.tree.map(lambda x, z: (1 - c) * x + c * z, state.x, z)
@@ -75,12 +77,12 @@ def _averaged(state: ScheduleFreeState, z: Any, rate: Any, momentum: Any) -> Any
 
 
 @option
-class ScheduleFreeSGD(Optimizer):
+class ScheduleFreeSGD(UpdateRule[ScheduleFreeState]):
     """z <- z - learning_rate * (g(y) + weight_decay * y);  x <- (1 - c) * x + c * z.
 
-    Gradients are taken at y = (1 - momentum) * z + momentum * x, which is what is trained, and x is
-    evaluated; c = learning_rate^2 / (sum of its squares so far), so 1/t at a constant rate. The
-    average takes the place of a decreasing schedule (use `schedule=constant`, perhaps with
+    The gradient is taken at y = (1 - momentum) * z + momentum * x, the point that is trained, and
+    x is evaluated; c = learning_rate^2 / (sum of its squares so far), so 1/t at a constant rate.
+    The average replaces a decreasing schedule (use `schedule=constant`, perhaps with
     `warmup=linear`). Defazio et al. 2024, eq. 2 to 5. Biases and normalizations do not decay
     unless `decay_all`.
     """
@@ -90,42 +92,40 @@ class ScheduleFreeSGD(Optimizer):
     weight_decay: float = number(0.0, minimum=0)
     decay_all: bool = False
 
-    def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Schedule-free gradient descent."""
+    def init(self, params: Params) -> ScheduleFreeState:
+        """Return both sequences at the initial parameters."""
+        return ScheduleFreeState(params, params, jnp.zeros(()))
 
-        def init(params: Any) -> ScheduleFreeState:
-            return ScheduleFreeState(params, params, jnp.zeros(()))
+    def step(
+        self, state: ScheduleFreeState, inputs: StepInputs
+    ) -> tuple[Params, ScheduleFreeState]:
+        """Update z by gradient descent, then x and y."""
+        gradient, params, rate = inputs
+        decay = decay_term(params, self.weight_decay, self.decay_all)
+        z = jax.tree.map(lambda z, g, d: z - rate * (g + d), state.z, gradient, decay)
+        y, state = _train_and_average(state, z, rate, self.momentum)
+        return optax.tree.sub(y, params), state
 
-        def update(
-            gradient: Any, state: ScheduleFreeState, params: Any = None
-        ) -> tuple[Any, ScheduleFreeState]:
-            decay = decayed(params, self.weight_decay, self.decay_all)
-            z = jax.tree.map(lambda z, g, d: z - learning_rate * (g + d), state.z, gradient, decay)
-            y, state = _averaged(state, z, learning_rate, self.momentum)
-            return jax.tree.map(jnp.subtract, y, params), state
-
-        return optax.GradientTransformation(init, update)
-
-    def evaluated(self, memory: ScheduleFreeState, params: Any) -> Any:
-        """The average x."""
-        return memory.x
+    def evaluated(self, state: ScheduleFreeState, params: Params) -> Params:
+        """Return the average x."""
+        return state.x
 
 
 class ScheduleFreeAdamState(NamedTuple):
-    """The averages, the second moment and the number of steps."""
+    """The two sequences, the second moment and the number of steps."""
 
-    free: ScheduleFreeState
-    v: Any
+    sequences: ScheduleFreeState
+    v: Params
     step: Int[Array, ""]
 
 
 @option
-class ScheduleFreeAdamW(Optimizer):
+class ScheduleFreeAdamW(UpdateRule[ScheduleFreeAdamState]):
     """z <- z - rate * (g(y) / (sqrt(v) + eps) + weight_decay * y);  x <- (1 - c) * x + c * z.
 
     As `schedule_free_sgd`, with v <- b2 * v + (1 - b2) * g^2, rate = learning_rate * sqrt(1 -
-    b2^t), c = rate^2 / (sum of its squares so far), and b1 in the place of momentum. Defazio et
-    al. 2024, algorithm 1. Biases and normalizations do not decay unless `decay_all`.
+    b2^t), c = rate^2 / (sum of its squares so far), and b1 as the momentum. Defazio et al. 2024,
+    algorithm 1. Biases and normalizations do not decay unless `decay_all`.
     """
 
     learning_rate: float = number(0.0025, minimum=0)
@@ -135,33 +135,30 @@ class ScheduleFreeAdamW(Optimizer):
     weight_decay: float = number(0.0, minimum=0)
     decay_all: bool = False
 
-    def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Schedule-free AdamW."""
+    def init(self, params: Params) -> ScheduleFreeAdamState:
+        """Return both sequences at the initial parameters and a zero second moment."""
+        sequences = ScheduleFreeState(params, params, jnp.zeros(()))
+        return ScheduleFreeAdamState(sequences, optax.tree.zeros_like(params), jnp.zeros((), int))
 
-        def init(params: Any) -> ScheduleFreeAdamState:
-            free = ScheduleFreeState(params, params, jnp.zeros(()))
-            return ScheduleFreeAdamState(free, zeros(params), jnp.zeros((), int))
+    def step(
+        self, state: ScheduleFreeAdamState, inputs: StepInputs
+    ) -> tuple[Params, ScheduleFreeAdamState]:
+        """Update z by a step without first moment, then x and y."""
+        gradient, params, rate = inputs
+        t = state.step + 1
+        rate = rate * jnp.sqrt(1 - self.b2**t)
+        v = moving_average(state.v, square(gradient), self.b2)
+        decay = decay_term(params, self.weight_decay, self.decay_all)
+        z = jax.tree.map(
+            lambda z, g, v, d: z - rate * (g / (jnp.sqrt(v) + self.eps) + d),
+            state.sequences.z,
+            gradient,
+            v,
+            decay,
+        )
+        y, sequences = _train_and_average(state.sequences, z, rate, self.b1)
+        return optax.tree.sub(y, params), ScheduleFreeAdamState(sequences, v, t)
 
-        def update(
-            gradient: Any, state: ScheduleFreeAdamState, params: Any = None
-        ) -> tuple[Any, ScheduleFreeAdamState]:
-            step = state.step + 1
-            rate = learning_rate * jnp.sqrt(1 - self.b2**step)
-            v = jax.tree.map(lambda v, g: self.b2 * v + (1 - self.b2) * g**2, state.v, gradient)
-            decay = decayed(params, self.weight_decay, self.decay_all)
-            z = jax.tree.map(
-                lambda z, g, v, d: z - rate * (g / (jnp.sqrt(v) + self.eps) + d),
-                state.free.z,
-                gradient,
-                v,
-                decay,
-            )
-            y, free = _averaged(state.free, z, rate, self.b1)
-            updates = jax.tree.map(jnp.subtract, y, params)
-            return updates, ScheduleFreeAdamState(free, v, step)
-
-        return optax.GradientTransformation(init, update)
-
-    def evaluated(self, memory: ScheduleFreeAdamState, params: Any) -> Any:
-        """The average x."""
-        return memory.free.x
+    def evaluated(self, state: ScheduleFreeAdamState, params: Params) -> Params:
+        """Return the average x."""
+        return state.sequences.x

@@ -1,83 +1,133 @@
-"""What every optimizer is: numbers, and the optax transformation they build."""
+"""The base classes of all optimizers, and the weight decay that many of them share."""
 
 from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
-from runner.lazy import jax, jnp
+from runner.lazy import jax, jnp, optax
+from runner.options import parameters
+from runner.options.layer import Params
 from runner.options.option import Option
 
 if TYPE_CHECKING:
-    import optax
     from jaxtyping import Array, Float
 
-EXEMPT_FROM_DECAY = ("bias", "gain", "shift")
-"""Names of the parameters that weight decay leaves alone: biases, and those of normalizations."""
+State = TypeVar("State")
+"""What an optimizer keeps from one step to the next: a `NamedTuple` of arrays."""
 
 
 class Optimizer(Option):
-    """A rule that turns gradients into updates.
+    """A rule that turns gradients into updates of the parameters.
 
-    `build` is called anew inside every (traced) step with that step's learning rate, so any optax
-    rule that accepts a float accepts a schedule. The transformation's state is what carries over;
-    building it costs nothing at run time.
+    `build` is called inside every (traced) step with the learning rate of that step, so any optax
+    rule that accepts a float accepts a schedule. Only the transformation's state carries over to
+    the next step; building the transformation costs nothing at run time.
 
-    `update(gradient, state, params, **extra)` is given, as optax does it for rules that ask for
-    more than the gradient: `value`, the loss of the batch at `params` with the terms of the
-    regularizations; `grad`, its gradient before any clipping or noise; `value_fn`, the same of the
-    same batch (and dropout's same masks) as a function of the parameters;
-    `gradient_at`, its gradient, treated like the one given, as such a function; and `key`, random
-    numbers of this step.
+    Beside the gradient, the state and the parameters, `update` receives keyword arguments, as
+    optax's `GradientTransformationExtraArgs` does:
+
+    - `value`: the loss of the batch at `params`, with the terms of the regularizations;
+    - `grad`: the gradient of `value`, before any clipping or noise;
+    - `value_fn`: `value` as a function of the parameters, for the same batch and the same dropout
+      masks;
+    - `gradient_at`: the gradient as a function of the parameters, clipped and with noise like the
+      gradient that is passed to `update`;
+    - `key`: random numbers of this step.
+
+    An optimizer that needs none of them and is written out rather than taken from optax derives
+    from `UpdateRule`.
     """
 
     learning_rate: float
 
     momenta: ClassVar[tuple[str, ...]] = ()
-    """The numbers that may follow a momentum schedule, the usual one first."""
+    """The fields that a momentum schedule may set; the first one is set by default."""
 
     @abstractmethod
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
         """Return the rule for one step.
 
         Args:
-            learning_rate: this step's rate, `self.learning_rate` times the multipliers of the
-                schedule and of the batch size.
+            learning_rate: the rate of this step: `self.learning_rate` times the multipliers of
+                the schedule, the warm-up and the batch size.
         """
 
-    def evaluated(self, memory: Any, params: Any) -> Any:
-        """The parameters to evaluate: those that are trained, or an average of them."""
+    def evaluated(self, state: optax.OptState, params: Params) -> Params:
+        """Return the parameters to evaluate: the trained ones, or an average of them."""
         return params
 
     def with_momentum(
         self, names: tuple[str, ...] | None, value: Callable[[Any], Any]
     ) -> Optimizer:
-        """The same optimizer with `value` of its momentum (or of the named ones) in its place."""
+        """Return a copy with other momenta.
+
+        Args:
+            names: the fields to replace, out of `momenta`; None: the first of them.
+            value: maps the number of a field to the new number.
+        """
         chosen = names or self.momenta[:1]
         return dataclasses.replace(self, **{name: value(getattr(self, name)) for name in chosen})
 
 
-def zeros(params: Any) -> Any:
-    """Zeros in the form of the parameters."""
-    return jax.tree.map(jnp.zeros_like, params)
+class StepInputs(NamedTuple):
+    """What a step is computed from, beside the optimizer's state."""
+
+    gradient: Params  # of the batch's loss, after clipping and noise
+    params: Params  # before the step
+    learning_rate: Float[Array, ""]  # of this step
 
 
-def decay_mask(everything: bool) -> Callable[[Any], Any]:
-    """Which parameters weight decay applies to, as a function from them to a tree of booleans.
+class UpdateRule(Optimizer, Generic[State]):
+    """An optimizer that is written out as two functions: the first state, and one step."""
+
+    @abstractmethod
+    def init(self, params: Params) -> State:
+        """Return the state before the first step."""
+
+    @abstractmethod
+    def step(self, state: State, inputs: StepInputs) -> tuple[Params, State]:
+        """Return the updates, which are added to the parameters, and the state after the step."""
+
+    def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
+        """Return `init` and `step` as an optax transformation."""
+
+        def update(gradient: Params, state: State, params: Params) -> tuple[Params, State]:
+            return self.step(state, StepInputs(gradient, params, learning_rate))
+
+        return optax.GradientTransformation(self.init, update)
+
+
+def square(tree: Params) -> Params:
+    """Return the square of every number of a tree."""
+    return jax.tree.map(jnp.square, tree)
+
+
+def scale(factor: Float[Array, ""] | float, tree: Params) -> Params:
+    """Return every number of a tree times `factor`."""
+    return jax.tree.map(lambda x: factor * x, tree)
+
+
+def decay_mask(decay_all: bool) -> Callable[[Params], Any]:
+    """Return the function from parameters to booleans that says which of them decay.
 
     Args:
-        everything: whether it applies to biases and normalizations as well.
+        decay_all: whether biases, gains and shifts decay as well.
     """
-
-    def applies(path: Any, _: Any) -> bool:
-        return everything or not path or getattr(path[-1], "key", "") not in EXEMPT_FROM_DECAY
-
-    return lambda params: jax.tree_util.tree_map_with_path(applies, params)
+    return lambda params: parameters.mask(
+        params, lambda path: decay_all or parameters.is_weight(path)
+    )
 
 
-def decayed(params: Any, decay: Float[Array, ""] | float, everything: bool) -> Any:
-    """`decay * theta` for the parameters that weight decay applies to, 0 for the others."""
-    applies = decay_mask(everything)(params)
-    return jax.tree.map(lambda use, p: decay * p if use else jnp.zeros_like(p), applies, params)
+def decay_term(params: Params, strength: Float[Array, ""] | float, decay_all: bool) -> Params:
+    """Return `strength * theta` for the parameters that decay, and 0 for the others.
+
+    Args:
+        params: the parameters theta.
+        strength: the weight decay, times the learning rate where the rule says so.
+        decay_all: whether biases, gains and shifts decay as well.
+    """
+    decays = decay_mask(decay_all)(params)
+    return jax.tree.map(lambda yes, p: strength * p if yes else jnp.zeros_like(p), decays, params)

@@ -1,11 +1,12 @@
-"""Gradient descent: plain, with momentum of several kinds, and with the signs of the gradient."""
+"""Gradient descent: plain, with several kinds of momentum, and by the sign of the gradient."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from runner.lazy import jax, jnp, optax
-from runner.options.optimizer.base import Optimizer, decay_mask
+from runner.options.layer import Params
+from runner.options.optimizer.base import Optimizer, StepInputs, UpdateRule, decay_mask
 from runner.options.option import number, option
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class SGD(Optimizer):
     learning_rate: float = number(0.1, minimum=0)
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Plain gradient descent."""
+        """Return optax's rule."""
         return optax.sgd(learning_rate)
 
 
@@ -30,9 +31,9 @@ class SGD(Optimizer):
 class Momentum(Optimizer):
     """v <- momentum * v + g;  theta <- theta - learning_rate * v.
 
-    The heavy ball of Polyak 1964, as optax, PyTorch and Keras write it up to where the learning
-    rate enters: here (and in PyTorch) it multiplies v; in Sutskever et al. 2013 and Keras it
-    multiplies g, which differs once a schedule changes it.
+    The heavy ball of Polyak 1964. Implementations differ in where the learning rate enters: here,
+    in optax and in PyTorch it multiplies v; in Sutskever et al. 2013 and Keras it multiplies g,
+    which differs once a schedule changes it.
     """
 
     learning_rate: float = number(0.01, minimum=0)
@@ -41,7 +42,7 @@ class Momentum(Optimizer):
     momenta: ClassVar[tuple[str, ...]] = ("momentum",)
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """The heavy ball."""
+        """Return optax's rule."""
         return optax.sgd(learning_rate, momentum=self.momentum)
 
 
@@ -59,39 +60,45 @@ class Nesterov(Optimizer):
     momenta: ClassVar[tuple[str, ...]] = ("momentum",)
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Nesterov's accelerated gradient."""
+        """Return optax's rule."""
         return optax.sgd(learning_rate, momentum=self.momentum, nesterov=True)
 
 
+class AggMoState(NamedTuple):
+    """The velocities of every parameter."""
+
+    velocities: Params  # an array of shape `(k, *shape)` for a parameter of shape `shape`
+
+
 @option
-class AggMo(Optimizer):
+class AggMo(UpdateRule[AggMoState]):
     """v_i <- b_i * v_i + g for several b_i;  theta <- theta - learning_rate * mean of the v_i.
 
-    Aggregated momentum, Lucas et al. 2019, eq. 1: `velocities` of them with the dampings
-    b_i = 1 - scale^i, i from 0; the defaults are the paper's 0, 0.9 and 0.99. Large dampings make
-    fast progress, small ones stop the oscillations.
+    Aggregated momentum, Lucas et al. 2019, eq. 1, with b_i = 1 - scale^i for i from 0 to
+    velocities - 1; the defaults give the paper's 0, 0.9 and 0.99. Velocities with a large b_i make
+    fast progress, those with a small one stop the oscillations.
     """
 
     learning_rate: float = number(0.01, minimum=0)
     velocities: int = number(3, minimum=1)
     scale: float = number(0.1, minimum=0, below=1)
 
-    def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """The mean of several heavy balls."""
+    def init(self, params: Params) -> AggMoState:
+        """Return zero velocities."""
+        shape = (self.velocities,)
+        return AggMoState(jax.tree.map(lambda p: jnp.zeros(shape + p.shape, p.dtype), params))
 
-        def init(params: Any) -> Any:
-            return jax.tree.map(lambda p: jnp.zeros((self.velocities, *p.shape), p.dtype), params)
+    def step(self, state: AggMoState, inputs: StepInputs) -> tuple[Params, AggMoState]:
+        """Update by the mean of the velocities."""
+        gradient, _, rate = inputs
+        b = 1 - jnp.asarray(self.scale) ** jnp.arange(self.velocities)
 
-        def update(gradient: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-            b = 1 - jnp.asarray(self.scale) ** jnp.arange(self.velocities)
+        def advanced(v: Float[Array, "k ..."], g: Float[Array, "..."]) -> Float[Array, "k ..."]:
+            return b.reshape(-1, *[1] * g.ndim).astype(g.dtype) * v + g
 
-            def one(v: Float[Array, "k ..."], g: Float[Array, "..."]) -> Float[Array, "k ..."]:
-                return b.reshape(-1, *[1] * g.ndim).astype(g.dtype) * v + g
-
-            state = jax.tree.map(one, state, gradient)
-            return jax.tree.map(lambda v: -learning_rate * v.mean(0), state), state
-
-        return optax.GradientTransformation(init, update)
+        velocities = jax.tree.map(advanced, state.velocities, gradient)
+        updates = jax.tree.map(lambda v: -rate * v.mean(0), velocities)
+        return updates, AggMoState(velocities)
 
 
 @option
@@ -104,7 +111,7 @@ class SignSGD(Optimizer):
     learning_rate: float = number(0.001, minimum=0)
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """The sign of the gradient."""
+        """Return optax's rule."""
         return optax.sign_sgd(learning_rate)
 
 
@@ -112,9 +119,9 @@ class SignSGD(Optimizer):
 class Lion(Optimizer):
     """theta <- theta - learning_rate * (sign(b1 * m + (1 - b1) * g) + weight_decay * theta).
 
-    Then m <- b2 * m + (1 - b2) * g. Chen et al. 2023, program 1 ("evolved sign momentum"); its
-    rate should be 3 to 10 times smaller than Adam's. Weight decay leaves biases and
-    normalizations alone unless `decay_all`.
+    Then m <- b2 * m + (1 - b2) * g. Chen et al. 2023, program 1 ("evolved sign momentum"), who
+    recommend a learning rate 3 to 10 times smaller than Adam's. Biases and normalizations do not
+    decay unless `decay_all`.
     """
 
     learning_rate: float = number(1e-4, minimum=0)
@@ -126,7 +133,7 @@ class Lion(Optimizer):
     momenta: ClassVar[tuple[str, ...]] = ("b1", "b2")
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Sign of an interpolated momentum."""
+        """Return optax's rule."""
         return optax.lion(
             learning_rate,
             b1=self.b1,

@@ -1,7 +1,7 @@
-"""Methods that look at whole layers: the norm of a weight matrix, its rows, its singular values.
+"""Methods that treat each array of parameters as a whole: its norm, rows or singular values.
 
-A layer is one array of parameters: a kernel, a bias. As is usual, weight decay leaves biases and
-normalizations alone unless `decay_all`.
+A "layer" in the papers' sense is one array here: a kernel, a bias. Biases and normalizations do
+not decay unless `decay_all`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.lazy import jax, jnp, optax
+from runner.options import parameters
+from runner.options.layer import Params
+from runner.options.moving_average import moving_average
 from runner.options.optimizer.adam import Adam
-from runner.options.optimizer.base import Optimizer, decay_mask, decayed, zeros
+from runner.options.optimizer.base import (
+    Optimizer,
+    StepInputs,
+    UpdateRule,
+    decay_mask,
+    decay_term,
+    scale,
+)
 from runner.options.option import number, option
 
 if TYPE_CHECKING:
@@ -19,14 +29,20 @@ if TYPE_CHECKING:
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
+class LARSState(NamedTuple):
+    """The velocity of every parameter, which includes the learning rates of past steps."""
+
+    velocity: Params
+
+
 @option
-class LARS(Optimizer):
+class LARS(UpdateRule[LARSState]):
     """v <- momentum * v + learning_rate * r * (g + weight_decay * theta);  theta <- theta - v.
 
-    r = trust_coefficient * ||theta|| / (||g|| + weight_decay * ||theta||) for each layer: its step
-    is a fixed fraction of its weights. You, Gitman & Ginsburg 2017, algorithm 1 (optax has the norm
-    of the sum in the denominator). r is 1 for biases and normalizations, as in MLPerf, and where
-    a norm is zero.
+    r = trust_coefficient * ||theta|| / (||g|| + weight_decay * ||theta||) for each layer, so that
+    its step is a fixed fraction of the norm of its weights. You, Gitman & Ginsburg 2017, algorithm
+    1 (optax has the norm of the sum in the denominator). r is 1 for biases and normalizations, as
+    in MLPerf, and where a norm is zero.
     """
 
     learning_rate: float = number(1.0, minimum=0)
@@ -35,36 +51,46 @@ class LARS(Optimizer):
     weight_decay: float = number(0.0, minimum=0)
     decay_all: bool = False
 
-    def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Layer-wise adaptive rate scaling."""
+    def init(self, params: Params) -> LARSState:
+        """Return zero velocities."""
+        return LARSState(optax.tree.zeros_like(params))
 
-        def update(gradient: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-            decay = decayed(params, self.weight_decay, self.decay_all)
+    def step(self, state: LARSState, inputs: StepInputs) -> tuple[Params, LARSState]:
+        """Update by momentum on scaled gradients."""
+        gradient, params, rate = inputs
 
-            def step(
-                scaled: bool, v: Float[Array, "..."], g: Float[Array, "..."], *rest: Any
-            ) -> Float[Array, "..."]:
-                d, p = rest
-                size = jnp.linalg.norm(p.ravel())
-                below = jnp.linalg.norm(g.ravel()) + jnp.linalg.norm(d.ravel())
-                defined = (size > 0) & (below > 0)
-                ratio = self.trust_coefficient * size / jnp.where(defined, below, 1)
-                ratio = jnp.where(defined, ratio, 1.0) if scaled else 1.0
-                return self.momentum * v + learning_rate * ratio * (g + d)
+        def advanced(
+            scaled: bool,
+            v: Float[Array, "..."],
+            g: Float[Array, "..."],
+            d: Float[Array, "..."],
+            p: Float[Array, "..."],
+        ) -> Float[Array, "..."]:
+            ratio = self._trust_ratio(p, g, d) if scaled else 1.0
+            return self.momentum * v + rate * ratio * (g + d)
 
-            scaled = decay_mask(False)(params)
-            state = jax.tree.map(step, scaled, state, gradient, decay, params)
-            return jax.tree.map(jnp.negative, state), state
+        decay = decay_term(params, self.weight_decay, self.decay_all)
+        scaled = parameters.mask(params, parameters.is_weight)
+        velocity = jax.tree.map(advanced, scaled, state.velocity, gradient, decay, params)
+        return jax.tree.map(jnp.negative, velocity), LARSState(velocity)
 
-        return optax.GradientTransformation(zeros, update)
+    def _trust_ratio(
+        self, p: Float[Array, "..."], g: Float[Array, "..."], d: Float[Array, "..."]
+    ) -> Float[Array, ""]:
+        """The factor r of a layer with parameters p, gradient g and decay term d."""
+        size = jnp.linalg.norm(p.ravel())
+        denominator = jnp.linalg.norm(g.ravel()) + jnp.linalg.norm(d.ravel())
+        defined = (size > 0) & (denominator > 0)
+        ratio = self.trust_coefficient * size / jnp.where(defined, denominator, 1)
+        return jnp.where(defined, ratio, 1.0)
 
 
 @option
 class LAMB(Optimizer):
     """theta <- theta - learning_rate * ||theta|| / ||r|| * r, for each layer.
 
-    r = m^ / (sqrt(v^) + eps) + weight_decay * theta is AdamW's step; the ratio is 1 where a norm is
-    zero. You et al. 2020, algorithm 2, with phi the identity.
+    r = m^ / (sqrt(v^) + eps) + weight_decay * theta is the step of AdamW; the ratio is 1 where a
+    norm is zero. You et al. 2020, algorithm 2, with phi the identity.
     """
 
     learning_rate: float = number(0.001, minimum=0)
@@ -75,7 +101,7 @@ class LAMB(Optimizer):
     decay_all: bool = False
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Layer-wise scaled Adam."""
+        """Return optax's rule."""
         return optax.lamb(
             learning_rate,
             b1=self.b1,
@@ -87,19 +113,19 @@ class LAMB(Optimizer):
 
 
 class NovoGradState(NamedTuple):
-    """The first moment of every parameter, the second of every layer, and whether it has begun."""
+    """The first moment of every parameter and the second moment of every layer."""
 
-    m: Any
-    v: Any
-    begun: Bool[Array, ""]
+    m: Params
+    v: Params  # one number for each layer
+    started: Bool[Array, ""]  # whether there was a gradient before
 
 
 @option
-class NovoGrad(Optimizer):
-    """theta <- theta - learning_rate * m, gradients being normalized by the norm of their layer.
+class NovoGrad(UpdateRule[NovoGradState]):
+    """theta <- theta - learning_rate * m, with gradients normalized by the norm of their layer.
 
     m <- b1 * m + g / (sqrt(v) + eps) + weight_decay * theta, and
-    v <- b2 * v + (1 - b2) * ||g||^2 is one number a layer; it starts at the first ||g||^2.
+    v <- b2 * v + (1 - b2) * ||g||^2 is one number for each layer; it starts at the first ||g||^2.
     Ginsburg et al. 2019, algorithm 1.
     """
 
@@ -110,45 +136,39 @@ class NovoGrad(Optimizer):
     weight_decay: float = number(0.0, minimum=0)
     decay_all: bool = False
 
-    def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Normalized by layers."""
+    def init(self, params: Params) -> NovoGradState:
+        """Return zero moments."""
+        v = jax.tree.map(lambda p: jnp.zeros((), p.dtype), params)
+        return NovoGradState(optax.tree.zeros_like(params), v, jnp.zeros((), bool))
 
-        def init(params: Any) -> NovoGradState:
-            v = jax.tree.map(lambda p: jnp.zeros((), p.dtype), params)
-            return NovoGradState(zeros(params), v, jnp.zeros((), bool))
-
-        def update(
-            gradient: Any, state: NovoGradState, params: Any = None
-        ) -> tuple[Any, NovoGradState]:
-            def second(v: Float[Array, ""], g: Float[Array, "..."]) -> Float[Array, ""]:
-                square = jnp.sum(g**2)
-                return jnp.where(state.begun, self.b2 * v + (1 - self.b2) * square, square)
-
-            v = jax.tree.map(second, state.v, gradient)
-            decay = decayed(params, self.weight_decay, self.decay_all)
-            m = jax.tree.map(
-                lambda m, g, v, d: self.b1 * m + g / (jnp.sqrt(v) + self.eps) + d,
-                state.m,
-                gradient,
-                v,
-                decay,
-            )
-            updates = jax.tree.map(lambda m: -learning_rate * m, m)
-            return updates, NovoGradState(m, v, jnp.ones((), bool))
-
-        return optax.GradientTransformation(init, update)
+    def step(self, state: NovoGradState, inputs: StepInputs) -> tuple[Params, NovoGradState]:
+        """Update by momentum on normalized gradients."""
+        gradient, params, rate = inputs
+        squared_norms = jax.tree.map(lambda g: jnp.sum(g**2), gradient)
+        # A decay of 0 starts the average at the first squared norm.
+        v = moving_average(state.v, squared_norms, jnp.where(state.started, self.b2, 0.0))
+        decay = decay_term(params, self.weight_decay, self.decay_all)
+        m = jax.tree.map(
+            lambda m, g, v, d: self.b1 * m + g / (jnp.sqrt(v) + self.eps) + d,
+            state.m,
+            gradient,
+            v,
+            decay,
+        )
+        return scale(-rate, m), NovoGradState(m, v, jnp.ones((), bool))
 
 
 @option
 class Adafactor(Optimizer):
     """Second moments from row and column means, updates clipped and scaled to the weights.
 
-    For a matrix V^ = R C^T / mean(R), with R and C running means of the rows and columns of g^2 +
-    1e-30 under the decay 1 - t^(-decay_rate); U = g / sqrt(V^), divided by max(1, RMS(U) /
+    For a matrix, V^ = R C^T / mean(R), with R and C the moving averages of the row and column means
+    of g^2 + 1e-30 under the decay 1 - t^(-decay_rate); U = g / sqrt(V^), divided by max(1, RMS(U) /
     clipping_threshold); theta <- theta - learning_rate * max(1e-3, RMS(theta)) * U. Vectors keep
-    the whole second moment. Shazeer & Stern 2018, algorithms 4 and 5; the paper's relative step
+    the whole second moment. Shazeer & Stern 2018, algorithms 4 and 5. The paper's relative step
     min(0.01, 1/sqrt(t)) is `schedule=inverse_sqrt` with `schedule.unit=step` and a timescale of
-    10000, at this learning rate. optax factors only dimensions of 128 and more; here all are.
+    10000, at the default learning rate. optax factors only dimensions of 128 and more by default;
+    here every matrix is factored.
     """
 
     learning_rate: float = number(0.01, minimum=0)
@@ -157,7 +177,7 @@ class Adafactor(Optimizer):
     factored: bool = True
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Factored second moments."""
+        """Return optax's rule."""
         return optax.adafactor(
             learning_rate,
             min_dim_size_to_factor=2,
@@ -171,12 +191,12 @@ class Adafactor(Optimizer):
 class Muon(Optimizer):
     """theta <- theta - learning_rate * (sqrt(max(1, out/in)) * O + weight_decay * theta).
 
-    O is the momentum m <- momentum * m + g (Nesterov's g + momentum * m) brought near an orthogonal
-    matrix by `iterations` of X <- a X + (b A + c A^2) X, A = X X^T, from X = m / ||m||, with
-    (a, b, c) = (3.4445, -4.7750, 2.0315). Jordan et al. 2024. Kernels of hidden layers only, those
-    of convolutions as matrices of (height * width * in) by out; everything else (biases,
-    normalizations, the last layer) is trained by Adam at `adam_learning_rate` with its defaults.
-    The schedule multiplies both rates.
+    O is M = g + momentum * m (Nesterov), with m <- momentum * m + g, made nearly orthogonal by
+    `iterations` of X <- a X + (b A + c A^2) X, A = X X^T, from X = M / ||M||, with (a, b, c) =
+    (3.4445, -4.7750, 2.0315). Jordan et al. 2024. It applies to the kernels of hidden layers, where
+    a kernel of a convolution is a matrix of (height * width * in) by out; everything else (biases,
+    normalizations, the last layer) is trained by Adam with its default numbers, at
+    `adam_learning_rate`. The schedule multiplies both rates.
     """
 
     learning_rate: float = number(0.02, above=0)
@@ -186,46 +206,65 @@ class Muon(Optimizer):
     weight_decay: float = number(0.0, minimum=0)
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Orthogonalized momentum for hidden kernels, Adam for the rest."""
-        rate = self.adam_learning_rate * (learning_rate / self.learning_rate)
-        rules = {"muon": self._orthogonal(learning_rate), "adam": _adam().build(rate)}
-        return optax.partition(rules, _hidden_kernels)
-
-    def _orthogonal(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        def update(gradient: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-            state = jax.tree.map(lambda m, g: self.momentum * m + g, state, gradient)
-
-            def step(
-                m: Float[Array, "..."], g: Float[Array, "..."], p: Float[Array, "..."]
-            ) -> Float[Array, "..."]:
-                matrix = (g + self.momentum * m).reshape(-1, g.shape[-1])
-                rows, columns = matrix.shape
-                scale = max(1.0, columns / rows) ** 0.5
-                direction = scale * orthogonalized(matrix, self.iterations).reshape(g.shape)
-                return -learning_rate * (direction + self.weight_decay * p)
-
-            return jax.tree.map(step, state, gradient, params), state
-
-        return optax.GradientTransformation(zeros, update)
+        """Return the rule for hidden kernels, and Adam for the other parameters."""
+        orthogonal = _Orthogonal(
+            learning_rate=self.learning_rate,
+            momentum=self.momentum,
+            iterations=self.iterations,
+            weight_decay=self.weight_decay,
+        )
+        adam = Adam(learning_rate=self.adam_learning_rate, b1=0.9, b2=0.999, eps=1e-8)
+        adam_rate = self.adam_learning_rate * (learning_rate / self.learning_rate)
+        rules = {"muon": orthogonal.build(learning_rate), "adam": adam.build(adam_rate)}
+        return optax.partition(rules, _rule_of_each)
 
 
-def _adam() -> Adam:
-    """Adam with the numbers of its paper."""
-    return Adam(learning_rate=0.001, b1=0.9, b2=0.999, eps=1e-8)
+def _rule_of_each(params: Params) -> Any:
+    """The key of the rule of every array."""
+    hidden = parameters.mask(params, parameters.is_hidden_kernel)
+    return jax.tree.map(lambda is_hidden: "muon" if is_hidden else "adam", hidden)
 
 
-def _hidden_kernels(params: Any) -> Any:
-    """`muon` for the kernels of hidden layers, `adam` for everything else."""
+class MuonState(NamedTuple):
+    """The momentum of every hidden kernel."""
 
-    def label(path: Any, leaf: Float[Array, "..."]) -> str:
-        names = [getattr(key, "key", "") for key in path]
-        return "adam" if leaf.ndim < 2 or "logits" in names else "muon"
-
-    return jax.tree_util.tree_map_with_path(label, params)
+    m: Params
 
 
-def orthogonalized(matrix: Float[Array, "rows columns"], iterations: int) -> Any:
-    """The matrix with its singular values brought near 1 by Newton and Schulz's iteration."""
+@option
+class _Orthogonal(UpdateRule[MuonState]):
+    """Muon's rule for the hidden kernels alone."""
+
+    learning_rate: float
+    momentum: float
+    iterations: int
+    weight_decay: float
+
+    def init(self, params: Params) -> MuonState:
+        """Return zero momentum."""
+        return MuonState(optax.tree.zeros_like(params))
+
+    def step(self, state: MuonState, inputs: StepInputs) -> tuple[Params, MuonState]:
+        """Update by orthogonalized Nesterov momentum and the weight decay."""
+        gradient, params, rate = inputs
+        m = jax.tree.map(lambda m, g: self.momentum * m + g, state.m, gradient)
+
+        def update(
+            m: Float[Array, "..."], g: Float[Array, "..."], p: Float[Array, "..."]
+        ) -> Float[Array, "..."]:
+            matrix = (g + self.momentum * m).reshape(-1, g.shape[-1])
+            rows, columns = matrix.shape
+            size = max(1.0, columns / rows) ** 0.5
+            direction = size * orthogonalized(matrix, self.iterations).reshape(g.shape)
+            return -rate * (direction + self.weight_decay * p)
+
+        return jax.tree.map(update, m, gradient, params), MuonState(m)
+
+
+def orthogonalized(
+    matrix: Float[Array, "rows columns"], iterations: int
+) -> Float[Array, "rows columns"]:
+    """Return the matrix with singular values near 1, by the Newton-Schulz iteration."""
     a, b, c = _NEWTON_SCHULZ
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix

@@ -1,15 +1,16 @@
-"""Methods that find the size of their steps themselves.
+"""Methods that determine the size of their steps themselves.
 
-Their `learning_rate` is a factor of the step they have found: 1.0 is the paper's rule, and a
-schedule multiplies it.
+Their `learning_rate` multiplies the step size that they determine: 1.0 is the paper's rule, and a
+schedule changes it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runner.lazy import jax, jnp, optax
-from runner.options.optimizer.base import Optimizer, decayed
+from runner.lazy import jnp, optax
+from runner.options.layer import Params
+from runner.options.optimizer.base import Optimizer, decay_term, scale
 from runner.options.option import number, option
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ class PolyakSGD(Optimizer):
     """theta <- theta - min((loss - least_loss) / (c * ||g||^2), learning_rate) * g.
 
     Polyak's step size on the loss of the batch: Loizou et al. 2021, SPS_max (eq. 3), with c = 1/2;
-    Polyak 1987 has c = 1, the full batch and no bound. `least_loss` is the loss that can be
-    reached: 0 where every example can be fitted. `learning_rate` is the bound.
+    Polyak 1987 has c = 1, the full batch and no upper bound. `least_loss` is the lowest loss that
+    can be reached: 0 where every example can be fitted. `learning_rate` is the upper bound.
     """
 
     learning_rate: float = number(1.0, minimum=0)
@@ -30,18 +31,25 @@ class PolyakSGD(Optimizer):
     c: float = number(0.5, above=0)
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """The stochastic Polyak step size."""
+        """Return the stochastic Polyak step size."""
+
+        def init(params: Params) -> optax.EmptyState:
+            return optax.EmptyState()
 
         def update(
-            gradient: Any, state: Any, params: Any = None, *, value: Any, **extra: Any
-        ) -> tuple[Any, Any]:
-            square = optax.tree.norm(gradient, squared=True)
+            gradient: Params,
+            state: optax.EmptyState,
+            params: Params,
+            *,
+            value: Float[Array, ""],
+            **extra: Any,
+        ) -> tuple[Params, optax.EmptyState]:
+            squared_norm = optax.tree.norm(gradient, squared=True)
             gap = jnp.maximum(value - self.least_loss, 0)
-            size = gap / (self.c * jnp.where(square > 0, square, 1.0))
-            size = jnp.minimum(size, learning_rate)
-            return jax.tree.map(lambda g: -size * g, gradient), state
+            size = gap / (self.c * jnp.where(squared_norm > 0, squared_norm, 1.0))
+            return scale(-jnp.minimum(size, learning_rate), gradient), state
 
-        return optax.GradientTransformationExtraArgs(lambda params: (), update)
+        return optax.GradientTransformationExtraArgs(init, update)
 
 
 @option
@@ -49,8 +57,8 @@ class DoG(Optimizer):
     """theta <- theta - learning_rate * r / sqrt(G + eps) * g: distance over gradients.
 
     r is the greatest distance from the start so far, at least `initial * (1 + ||theta_0||)`, and G
-    the sum of all ||g||^2. Ivgi, Hinder & Carmon 2023, eq. 1, who also average the iterates, which
-    is not done here.
+    the sum of all ||g||^2. Ivgi, Hinder & Carmon 2023, eq. 1. They also average the iterates; this
+    option does not.
     """
 
     learning_rate: float = number(1.0, minimum=0)
@@ -58,7 +66,7 @@ class DoG(Optimizer):
     eps: float = number(1e-8, above=0)
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Distance over gradients."""
+        """Return optax's rule."""
         return optax.contrib.dog(learning_rate, ("heuristic", self.initial), self.eps)
 
 
@@ -69,9 +77,9 @@ class Prodigy(Optimizer):
     m and v are moments of d * g and (d * g)^2; theta <- theta - learning_rate * d * c * (m /
     (sqrt(v) + d * eps) + weight_decay * theta), c = sqrt(1 - b2^t) / (1 - b1^t); then d <- max(d,
     r / ||s||_1), where r is the decayed sum (with sqrt(b2)) of learning_rate * c * d^2 * <g,
-    theta_0 - theta> and s that of learning_rate * c * d^2 * g. d starts at `initial`. Mishchenko &
-    Defazio 2024, algorithm 4, with the bias correction of the authors' code. Biases and
-    normalizations do not decay unless `decay_all`.
+    theta_0 - theta> and s the decayed sum of learning_rate * c * d^2 * g. d starts at `initial`.
+    Mishchenko & Defazio 2024, algorithm 4, with the bias correction of the authors' code. Biases
+    and normalizations do not decay unless `decay_all`.
     """
 
     learning_rate: float = number(1.0, minimum=0)
@@ -83,16 +91,20 @@ class Prodigy(Optimizer):
     decay_all: bool = False
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Optax's rule, and the decay that leaves some parameters alone."""
+        """Return optax's rule with a weight decay that leaves some parameters alone."""
         rule = optax.contrib.prodigy(
             learning_rate, (self.b1, self.b2), eps=self.eps, estim_lr0=self.initial
         )
 
-        def update(gradient: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        def update(
+            gradient: Params, state: optax.OptState, params: Params
+        ) -> tuple[Params, optax.OptState]:
             updates, after = rule.update(gradient, state, params)
-            rate = learning_rate * state.estim_lr * _correction(self.b1, self.b2, after.count)
-            decay = decayed(params, rate * self.weight_decay, self.decay_all)
-            return jax.tree.map(lambda u, d: u - d, updates, decay), after
+            t = after.count
+            correction = jnp.sqrt(1 - self.b2**t) / (1 - self.b1**t)
+            rate = learning_rate * state.estim_lr * correction
+            decay = decay_term(params, rate * self.weight_decay, self.decay_all)
+            return optax.tree.sub(updates, decay), after
 
         return optax.GradientTransformation(rule.init, update)
 
@@ -117,7 +129,7 @@ class DAdaptAdamW(Optimizer):
     decay_all: bool = False
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Optax's rule, shown only the parameters that decay."""
+        """Return optax's rule, called with only the parameters that decay."""
         rule = optax.contrib.dadapt_adamw(
             learning_rate,
             (self.b1, self.b2),
@@ -126,12 +138,10 @@ class DAdaptAdamW(Optimizer):
             weight_decay=self.weight_decay,
         )
 
-        def update(gradient: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        def update(
+            gradient: Params, state: optax.OptState, params: Params
+        ) -> tuple[Params, optax.OptState]:
             # The rule uses the parameters for nothing but their decay.
-            return rule.update(gradient, state, decayed(params, 1.0, self.decay_all))
+            return rule.update(gradient, state, decay_term(params, 1.0, self.decay_all))
 
         return optax.GradientTransformation(rule.init, update)
-
-
-def _correction(b1: Any, b2: Any, step: Any) -> Any:
-    return jnp.sqrt(1 - b2**step) / (1 - b1**step)

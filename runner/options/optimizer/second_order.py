@@ -1,7 +1,7 @@
 """Second-order methods: steps from the curvature of the batch's loss.
 
 H is the Hessian of the loss of the current batch, so small batches give noisy curvature: these
-methods are at home with `batch_size=full`.
+methods are meant for `batch_size=full`.
 """
 
 from __future__ import annotations
@@ -10,18 +10,22 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.lazy import jax, jnp, optax
-from runner.options.optimizer.base import Optimizer, decayed, zeros
+from runner.options.layer import Params
+from runner.options.moving_average import moving_average
+from runner.options.optimizer.base import Optimizer, decay_term, scale
 from runner.options.option import Facts, leaf, number, option
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Bool, Float, Int
+    from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+    Loss = Callable[[Params], Float[Array, ""]]
 
 
-class _SecondOrder(Optimizer):
-    """What the family shares."""
+class CurvatureRule(Optimizer):
+    """A rule that uses the curvature of the batch's loss, meant for full batches."""
 
     def cautions(self, facts: Facts) -> Iterator[str]:
-        """Say so when the batch is not full."""
+        """Warn when the batch is not full."""
         if facts.batch_size < facts.train_examples:
             yield (
                 "the optimizer takes the curvature from a batch of "
@@ -30,12 +34,12 @@ class _SecondOrder(Optimizer):
 
 
 @option
-class Newton(_SecondOrder):
+class Newton(CurvatureRule):
     """theta <- theta - learning_rate * (H + damping * I)^-1 g.
 
     Newton's method with a regularized Hessian, Goodfellow et al. 2016, eq. 8.28 and algorithm 8.1:
-    `damping` must exceed the most negative eigenvalue for the step to descend. The whole matrix is
-    held and factored, n^2 numbers and n^3 operations a step: models with more than
+    the step descends if `damping` exceeds the absolute value of the most negative eigenvalue. The
+    whole matrix is held and factored, n^2 numbers and n^3 operations a step: models with more than
     `max_parameters` are refused.
     """
 
@@ -44,18 +48,18 @@ class Newton(_SecondOrder):
     max_parameters: int = number(2000, minimum=1)
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """The damped Newton step."""
+        """Return the damped Newton step."""
 
         def update(
-            gradient: Any, state: Any, params: Any = None, *, value_fn: Any, **extra: Any
-        ) -> tuple[Any, Any]:
-            flat, unflatten = _flat(params)
-            slope, _ = _flat(gradient)
-            hessian = jax.hessian(lambda point: value_fn(unflatten(point)))(flat)
-            damped = hessian + self.damping * jnp.eye(len(flat), dtype=flat.dtype)
-            return unflatten(-learning_rate * jnp.linalg.solve(damped, slope)), state
+            gradient: Params, state: optax.EmptyState, params: Params, *, value_fn: Loss, **_: Any
+        ) -> tuple[Params, optax.EmptyState]:
+            flat_params, unflatten = _flatten(params)
+            flat_gradient = _flatten(gradient)[0]
+            hessian = jax.hessian(lambda point: value_fn(unflatten(point)))(flat_params)
+            damped = hessian + self.damping * jnp.eye(len(flat_params), dtype=flat_params.dtype)
+            return unflatten(-learning_rate * jnp.linalg.solve(damped, flat_gradient)), state
 
-        return optax.GradientTransformationExtraArgs(lambda params: (), update)
+        return optax.GradientTransformationExtraArgs(_stateless, update)
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse models whose Hessian is too large."""
@@ -69,24 +73,13 @@ class Newton(_SecondOrder):
             )
 
 
-class _Search(NamedTuple):
-    """The state of the conjugate gradients."""
-
-    solution: Any
-    residual: Any
-    direction: Any
-    square: Float[Array, ""]
-    iteration: Int[Array, ""]
-    stop: Bool[Array, ""]
-
-
 @option
-class NewtonCG(_SecondOrder):
+class NewtonCG(CurvatureRule):
     """theta <- theta - learning_rate * d, (H + damping * I) d = g solved by conjugate gradients.
 
-    At most `iterations` products of the Hessian with a vector (each costs about two gradients; the
-    matrix is never formed), until ||residual|| <= min(1/2, sqrt(||g||)) * ||g||. A direction of
-    negative curvature ends the search with what has been found so far, which is a descent
+    The solver takes at most `iterations` products of the Hessian with a vector (each costs about
+    two gradients; the matrix is never formed) and stops at ||residual|| <= min(1/2, sqrt(||g||)) *
+    ||g||. A direction of negative curvature stops it with the solution so far, which is a descent
     direction. Nocedal & Wright 2006, algorithm 7.1 without its line search; Martens 2010.
     """
 
@@ -95,56 +88,84 @@ class NewtonCG(_SecondOrder):
     iterations: int = leaf(20, minimum=1)
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """The truncated Newton step."""
+        """Return the truncated Newton step."""
 
         def update(
-            gradient: Any, state: Any, params: Any = None, *, value_fn: Any, **extra: Any
-        ) -> tuple[Any, Any]:
-            def curvature(vector: Any) -> Any:
-                product = hessian_times(value_fn, params, vector)
-                return jax.tree.map(lambda h, v: h + self.damping * v, product, vector)
+            gradient: Params, state: optax.EmptyState, params: Params, *, value_fn: Loss, **_: Any
+        ) -> tuple[Params, optax.EmptyState]:
+            def damped_product(vector: Params) -> Params:
+                product = hessian_product(value_fn, params, vector)
+                return optax.tree.add_scale(product, self.damping, vector)
 
-            found = conjugate_gradients(curvature, gradient, self.iterations)
-            return jax.tree.map(lambda d: -learning_rate * d, found), state
+            solution = conjugate_gradients(damped_product, gradient, self.iterations)
+            return scale(-learning_rate, solution), state
 
-        return optax.GradientTransformationExtraArgs(lambda params: (), update)
+        return optax.GradientTransformationExtraArgs(_stateless, update)
 
 
-def conjugate_gradients(product: Callable[[Any], Any], target: Any, iterations: Any) -> Any:
-    """Solve A d = target for a symmetric A that is known by its products (see `NewtonCG`)."""
-    size = optax.tree.norm(target)
-    tolerance = jnp.minimum(0.5, jnp.sqrt(size)) * size
+class ConjugateGradientState(NamedTuple):
+    """The state of the conjugate gradient method."""
 
-    def unfinished(search: _Search) -> Bool[Array, ""]:
-        far = jnp.sqrt(search.square) > tolerance
-        return far & ~search.stop & (search.iteration < iterations)
+    solution: Params
+    residual: Params
+    direction: Params
+    squared_norm: Float[Array, ""]  # of the residual
+    iteration: Int[Array, ""]
+    stop: Bool[Array, ""]  # the last direction had negative curvature
 
-    def one(search: _Search) -> _Search:
-        image = product(search.direction)
-        bend = optax.tree.vdot(search.direction, image)
-        negative = bend <= 0
-        step = search.square / jnp.where(negative, 1.0, bend)
-        # At once negative: the gradient itself.
-        step = jnp.where(negative, jnp.where(search.iteration == 0, 1.0, 0.0), step)
-        solution = optax.tree.add_scale(search.solution, step, search.direction)
-        residual = optax.tree.add_scale(search.residual, -step, image)
-        square = optax.tree.norm(residual, squared=True)
-        direction = optax.tree.add_scale(residual, square / search.square, search.direction)
-        return _Search(solution, residual, direction, square, search.iteration + 1, negative)
 
-    nothing, no = jnp.zeros((), int), jnp.zeros((), bool)
-    start = _Search(zeros(target), target, target, size**2, nothing, no)
-    return jax.lax.while_loop(unfinished, one, start).solution
+def conjugate_gradients(
+    product: Callable[[Params], Params], target: Params, iterations: Int[Array, ""] | int
+) -> Params:
+    """Solve A x = target by the conjugate gradient method, as `NewtonCG` describes.
+
+    Args:
+        product: maps x to A x, for a symmetric A.
+        target: the right-hand side; the solver starts at x = 0.
+        iterations: the largest number of products.
+    """
+    target_norm = optax.tree.norm(target)
+    tolerance = jnp.minimum(0.5, jnp.sqrt(target_norm)) * target_norm
+
+    def unfinished(state: ConjugateGradientState) -> Bool[Array, ""]:
+        far = jnp.sqrt(state.squared_norm) > tolerance
+        return far & ~state.stop & (state.iteration < iterations)
+
+    def iterate(state: ConjugateGradientState) -> ConjugateGradientState:
+        image = product(state.direction)
+        curvature = optax.tree.vdot(state.direction, image)
+        negative = curvature <= 0
+        step = state.squared_norm / jnp.where(negative, 1.0, curvature)
+        # Negative curvature in the first direction: return that direction, the gradient.
+        step = jnp.where(negative, jnp.where(state.iteration == 0, 1.0, 0.0), step)
+        solution = optax.tree.add_scale(state.solution, step, state.direction)
+        residual = optax.tree.add_scale(state.residual, -step, image)
+        squared_norm = optax.tree.norm(residual, squared=True)
+        conjugation = squared_norm / state.squared_norm
+        direction = optax.tree.add_scale(residual, conjugation, state.direction)
+        return ConjugateGradientState(
+            solution, residual, direction, squared_norm, state.iteration + 1, negative
+        )
+
+    start = ConjugateGradientState(
+        solution=optax.tree.zeros_like(target),
+        residual=target,
+        direction=target,
+        squared_norm=target_norm**2,
+        iteration=jnp.zeros((), int),
+        stop=jnp.zeros((), bool),
+    )
+    return jax.lax.while_loop(unfinished, iterate, start).solution
 
 
 @option
-class LBFGS(_SecondOrder):
+class LBFGS(CurvatureRule):
     """theta <- theta - a * learning_rate * P g: P from the last steps, a from a line search.
 
     P approximates the inverse Hessian by differences of parameters and gradients over the last
-    `memory` steps (Liu & Nocedal 1989; Nocedal & Wright 2006, algorithms 7.4 and 7.5); a fulfils
-    the strong Wolfe conditions on the batch's loss, found in at most `search_steps` evaluations
-    (their algorithms 3.5 and 3.6).
+    `memory` steps (Liu & Nocedal 1989; Nocedal & Wright 2006, algorithms 7.4 and 7.5). The line
+    search takes at most `search_steps` evaluations of the batch's loss to find an a that satisfies
+    the strong Wolfe conditions (their algorithms 3.5 and 3.6).
     """
 
     learning_rate: float = number(1.0, above=0)
@@ -152,30 +173,30 @@ class LBFGS(_SecondOrder):
     search_steps: int = number(20, minimum=1)
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Limited-memory BFGS with optax's zoom line search."""
+        """Return optax's rule with its zoom line search."""
         search = optax.scale_by_zoom_linesearch(self.search_steps, initial_guess_strategy="one")
         rule = optax.lbfgs(learning_rate, memory_size=self.memory, linesearch=search)
 
         def update(
-            gradient: Any,
-            state: Any,
-            params: Any = None,
+            gradient: Params,
+            state: optax.OptState,
+            params: Params,
             *,
-            value: Any,
-            grad: Any,
-            value_fn: Any,
-            **extra: Any,
-        ) -> tuple[Any, Any]:
+            value: Float[Array, ""],
+            grad: Params,
+            value_fn: Loss,
+            **_: Any,
+        ) -> tuple[Params, optax.OptState]:
             return rule.update(gradient, state, params, value=value, grad=grad, value_fn=value_fn)
 
         return optax.GradientTransformationExtraArgs(rule.init, update)
 
 
 class SophiaState(NamedTuple):
-    """The moment of the gradient, that of the Hessian's diagonal, and the number of steps."""
+    """Two moving averages and the number of steps."""
 
-    m: Any
-    h: Any
+    m: Params  # of the gradient
+    h: Params  # of the estimates of the Hessian's diagonal
     step: Int[Array, ""]
 
 
@@ -185,8 +206,8 @@ class Sophia(Optimizer):
 
     m <- b1 * m + (1 - b1) * g, and every `interval` steps h <- b2 * h + (1 - b2) * u * (H u) with u
     from N(0, I), Hutchinson's estimate of the Hessian's diagonal. Liu et al. 2023, algorithm 3
-    (Sophia-H); theirs with the labels drawn from the model is Sophia-G. Their `gamma` is `rho`.
-    Biases and normalizations do not decay unless `decay_all`.
+    (Sophia-H); their Sophia-G estimates the diagonal with labels drawn from the model. Their
+    `gamma` is `rho`. Biases and normalizations do not decay unless `decay_all`.
     """
 
     learning_rate: float = number(0.001, minimum=0)
@@ -199,36 +220,27 @@ class Sophia(Optimizer):
     decay_all: bool = False
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """A clipped step over an estimate of the diagonal of the Hessian."""
+        """Return a clipped step, scaled by an estimate of the diagonal of the Hessian."""
 
-        def init(params: Any) -> SophiaState:
-            return SophiaState(zeros(params), zeros(params), jnp.zeros((), int))
+        def init(params: Params) -> SophiaState:
+            zeros = optax.tree.zeros_like(params)
+            return SophiaState(zeros, zeros, jnp.zeros((), int))
 
         def update(
-            gradient: Any,
+            gradient: Params,
             state: SophiaState,
-            params: Any = None,
+            params: Params,
             *,
-            value_fn: Any,
-            key: Any,
-            **extra: Any,
-        ) -> tuple[Any, SophiaState]:
-            def look(h: Any) -> Any:
-                leaves, tree = jax.tree.flatten(params)
-                keys = jax.random.split(key, len(leaves))
-                draws = [
-                    jax.random.normal(k, p.shape, p.dtype)
-                    for k, p in zip(keys, leaves, strict=True)
-                ]
-                u = jax.tree.unflatten(tree, draws)
-                product = hessian_times(value_fn, params, u)
-                return jax.tree.map(
-                    lambda h, u, hu: self.b2 * h + (1 - self.b2) * u * hu, h, u, product
-                )
+            value_fn: Loss,
+            key: PRNGKeyArray,
+            **_: Any,
+        ) -> tuple[Params, SophiaState]:
+            def estimated(h: Params) -> Params:
+                return moving_average(h, hessian_diagonal(value_fn, params, key), self.b2)
 
-            h = jax.lax.cond(state.step % self.interval == 0, look, lambda h: h, state.h)
-            m = jax.tree.map(lambda m, g: self.b1 * m + (1 - self.b1) * g, state.m, gradient)
-            decay = decayed(params, self.weight_decay, self.decay_all)
+            h = jax.lax.cond(state.step % self.interval == 0, estimated, lambda h: h, state.h)
+            m = moving_average(state.m, gradient, self.b1)
+            decay = decay_term(params, self.weight_decay, self.decay_all)
             updates = jax.tree.map(
                 lambda m, h, d: (
                     -learning_rate * (jnp.clip(m / jnp.maximum(self.rho * h, self.eps), -1, 1) + d)
@@ -242,13 +254,40 @@ class Sophia(Optimizer):
         return optax.GradientTransformationExtraArgs(init, update)
 
 
-def hessian_times(function: Callable[[Any], Any], params: Any, vector: Any) -> Any:
-    """H v, by forward-mode over reverse-mode differentiation (Pearlmutter 1994)."""
-    return jax.jvp(jax.grad(function), (params,), (vector,))[1]
+def hessian_diagonal(loss: Loss, params: Params, key: PRNGKeyArray) -> Params:
+    """Estimate the diagonal of the Hessian by u * (H u) with u from N(0, I) (Hutchinson 1989).
+
+    Args:
+        loss: a function of the parameters.
+        params: where to differentiate it.
+        key: draws u; every array gets a key of its own, in the order of JAX's trees.
+    """
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(key, len(leaves))
+    draws = [jax.random.normal(k, p.shape, p.dtype) for k, p in zip(keys, leaves, strict=True)]
+    u = jax.tree.unflatten(tree, draws)
+    return jax.tree.map(jnp.multiply, u, hessian_product(loss, params, u))
 
 
-def _flat(tree: Any) -> tuple[Float[Array, " numbers"], Callable[[Any], Any]]:
-    """One vector of all numbers, and the way back."""
+def hessian_product(loss: Loss, params: Params, vector: Params) -> Params:
+    """Return H v, by forward-mode over reverse-mode differentiation (Pearlmutter 1994).
+
+    Args:
+        loss: a function of the parameters, whose Hessian is H.
+        params: where to differentiate it.
+        vector: v, in the structure of the parameters.
+    """
+    return jax.jvp(jax.grad(loss), (params,), (vector,))[1]
+
+
+def _stateless(params: Params) -> optax.EmptyState:
+    return optax.EmptyState()
+
+
+def _flatten(
+    tree: Params,
+) -> tuple[Float[Array, " numbers"], Callable[[Float[Array, " numbers"]], Params]]:
+    """One vector of all numbers, and the function that undoes it."""
     from jax.flatten_util import ravel_pytree
 
     return ravel_pytree(tree)

@@ -1,4 +1,4 @@
-"""Optimizers around another one: `optimizer=sam optimizer.base=adam optimizer.base.b1=0.8`."""
+"""Optimizers that wrap another one: `optimizer=sam optimizer.base=adam optimizer.base.b1=0.8`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.lazy import jax, jnp, optax
+from runner.options.layer import Params
 from runner.options.optimizer.base import Optimizer
 from runner.options.option import Facts, leaf, number, option
 
@@ -14,99 +15,100 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int
 
 
-class Around(Optimizer):
-    """What both have: a base, whose learning rate and momenta are theirs."""
+class Wrapper(Optimizer):
+    """An optimizer with another optimizer inside, whose learning rate and momenta it uses."""
 
     base: Optimizer
 
     @property
-    def learning_rate(self) -> Any:  # type: ignore[override]
-        """The base's."""
+    def learning_rate(self) -> float:  # type: ignore[override]
+        """The learning rate of the base."""
         return self.base.learning_rate
 
     @property
     def momenta(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The base's."""
+        """The momenta of the base."""
         return self.base.momenta
 
     def with_momentum(
         self, names: tuple[str, ...] | None, value: Callable[[Any], Any]
     ) -> Optimizer:
-        """The same around the changed base."""
+        """Return a copy whose base has other momenta."""
         base = self.base.with_momentum(names, value)
         return dataclasses.replace(self, **{"base": base})
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """The base's."""
+        """Yield the problems of the base."""
         for field, problem in self.base.problems():
             yield f"base.{field}", problem
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
-        """The base's."""
+        """Yield the conflicts of the base."""
         for field, problem in self.base.conflicts(facts):
             yield f"base.{field}", problem
 
     def cautions(self, facts: Facts) -> Iterator[str]:
-        """The base's."""
+        """Yield the cautions of the base."""
         yield from self.base.cautions(facts)
 
-    def _rule(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformationExtraArgs:
+    def base_rule(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformationExtraArgs:
+        """Return the rule of the base for one step."""
         return optax.with_extra_args_support(self.base.build(learning_rate))
 
 
 @option
-class SAM(Around):
-    """The base's step with the gradient at theta + rho * g / ||g||: sharpness-aware minimization.
+class SAM(Wrapper):
+    """The step of the base with the gradient at theta + rho * g / ||g||: sharpness-aware.
 
     Foret et al. 2021, algorithm 1, with the Euclidean norm: the gradient where the loss is highest
     nearby. It costs two gradients a step, both on the same batch. Clipping and noise act on the
-    second one, which is used.
+    second gradient, the one that is used.
     """
 
     base: Optimizer
     rho: float = number(0.05, minimum=0)
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Climb, look, come back and step."""
-        rule = self._rule(learning_rate)
+        """Return the base's rule, applied to the gradient at the perturbed parameters."""
+        rule = self.base_rule(learning_rate)
 
         def update(
-            gradient: Any,
-            state: Any,
-            params: Any = None,
+            gradient: Params,
+            state: optax.OptState,
+            params: Params,
             *,
-            grad: Any,
-            gradient_at: Callable[[Any], Any],
+            grad: Params,
+            gradient_at: Callable[[Params], Params],
             **extra: Any,
-        ) -> tuple[Any, Any]:
+        ) -> tuple[Params, optax.OptState]:
             norm = optax.tree.norm(grad)
             scale = self.rho / jnp.where(norm > 0, norm, 1.0)
-            worst = jax.tree.map(lambda p, g: p + scale * g, params, grad)
+            perturbed = jax.tree.map(lambda p, g: p + scale * g, params, grad)
             return rule.update(
-                gradient_at(worst), state, params, grad=grad, gradient_at=gradient_at, **extra
+                gradient_at(perturbed), state, params, grad=grad, gradient_at=gradient_at, **extra
             )
 
         return optax.GradientTransformationExtraArgs(rule.init, update)
 
-    def evaluated(self, memory: Any, params: Any) -> Any:
-        """What the base evaluates."""
-        return self.base.evaluated(memory, params)
+    def evaluated(self, state: optax.OptState, params: Params) -> Params:
+        """Return the parameters that the base evaluates."""
+        return self.base.evaluated(state, params)
 
 
 class LookaheadState(NamedTuple):
-    """The base's state, the slow weights and the number of steps."""
+    """The state of the base, the slow weights and the number of steps."""
 
-    base: Any
-    slow: Any
+    base: optax.OptState
+    slow: Params
     step: Int[Array, ""]
 
 
 @option
-class Lookahead(Around):
+class Lookahead(Wrapper):
     """After every `period` steps of the base: slow <- slow + alpha * (theta - slow); theta <- slow.
 
-    Zhang, Lucas, Hinton & Ba 2019, algorithm 1. The slow weights are evaluated; the base's memory
-    is kept at the jump, as the paper does by default.
+    Zhang, Lucas, Hinton & Ba 2019, algorithm 1. The slow weights are evaluated; the state of the
+    base is kept when theta jumps to them, as the paper does by default.
     """
 
     base: Optimizer
@@ -114,19 +116,19 @@ class Lookahead(Around):
     alpha: float = number(0.5, above=0, maximum=1)
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """K steps forward, one step back."""
-        rule = self._rule(learning_rate)
+        """Return the base's rule with the jump to the slow weights."""
+        rule = self.base_rule(learning_rate)
 
-        def init(params: Any) -> LookaheadState:
+        def init(params: Params) -> LookaheadState:
             return LookaheadState(rule.init(params), params, jnp.zeros((), int))
 
         def update(
-            gradient: Any, state: LookaheadState, params: Any = None, **extra: Any
-        ) -> tuple[Any, LookaheadState]:
+            gradient: Params, state: LookaheadState, params: Params, **extra: Any
+        ) -> tuple[Params, LookaheadState]:
             updates, base = rule.update(gradient, state.base, params, **extra)
             step = state.step + 1
             jump = step % self.period == 0
-            fast = jax.tree.map(jnp.add, params, updates)
+            fast = optax.tree.add(params, updates)
             slow = jax.tree.map(
                 lambda s, f: jnp.where(jump, s + self.alpha * (f - s), s), state.slow, fast
             )
@@ -135,6 +137,6 @@ class Lookahead(Around):
 
         return optax.GradientTransformationExtraArgs(init, update)
 
-    def evaluated(self, memory: LookaheadState, params: Any) -> Any:
-        """The slow weights."""
-        return memory.slow
+    def evaluated(self, state: LookaheadState, params: Params) -> Params:
+        """Return the slow weights."""
+        return state.slow

@@ -1,4 +1,4 @@
-"""What every schedule is, and the check that many of them share."""
+"""The base class of schedules, and the check that many of them share."""
 
 from __future__ import annotations
 
@@ -15,25 +15,32 @@ if TYPE_CHECKING:
 
 
 class Schedule(Option):
-    """A unit multiplier of the learning rate as a function of time."""
+    """A multiplier of the learning rate, 1 at its largest, as a function of time."""
 
     @abstractmethod
-    def __call__(self, clock: Clock, memory: Any) -> Float[Array, ""]:
-        """Return m(t); `memory` is what `init` and `observe` returned last."""
+    def __call__(self, clock: Clock, state: Any) -> Float[Array, ""]:
+        """Return m(t); `state` is what `init` or the last `observe` returned."""
 
     def init(self) -> Any:
-        """What the schedule remembers before the first step: most remember nothing."""
+        """Return the state before the first step: most schedules have none."""
         return ()
 
-    def observe(self, memory: Any, validation_loss: Float[Array, ""]) -> Any:
-        """What it remembers after an evaluation."""
-        return memory
+    def observe(self, state: Any, validation_loss: Float[Array, ""]) -> Any:
+        """Return the state after an evaluation."""
+        return state
 
 
 def longer_than_the_run(
     field: str, length: int | None, unit: Unit, facts: Facts
 ) -> Iterator[tuple[str, str]]:
-    """Refuse a length in `unit` that ends after the run."""
+    """Yield a conflict if a length does not fit into the run.
+
+    Args:
+        field: the field that holds the length.
+        length: the length; None is the whole run.
+        unit: the unit of `length`.
+        facts: the rest of the run.
+    """
     run = facts.scheduled(unit)
     if length is not None and length > run:
         yield field, f"{length} {unit}s is longer than the run of {run:g} {unit}s"
@@ -43,6 +50,6 @@ def longer_than_the_run(
 class Constant(Schedule):
     """m(t) = 1."""
 
-    def __call__(self, clock: Clock, memory: Any) -> Float[Array, ""]:
+    def __call__(self, clock: Clock, state: Any) -> Float[Array, ""]:
         """Return 1."""
         return jnp.ones(())

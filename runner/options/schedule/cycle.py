@@ -18,10 +18,11 @@ _MOST_RESTARTS = 40
 
 @option
 class CosineRestarts(Schedule):
-    """Half cosines from 1 to `final`, each starting anew: m = final + (1-final)(1+cos(pi T/P))/2.
+    """Half cosines from 1 to `final`, repeated: m = final + (1 - final) * (1 + cos(pi T/P)) / 2.
 
-    T is the time since the last restart and P the length of that period: `period`, then
-    `growth` times as long each time. Loshchilov & Hutter 2017 (SGDR), eq. 5, T_0 and T_mult.
+    T is the time since the last restart and P the length of the current period: `period` at first,
+    and `growth` times longer after each restart. Loshchilov & Hutter 2017 (SGDR), eq. 5, with T_0 =
+    `period` and T_mult = `growth`.
     """
 
     period: int = leaf(1, minimum=1)
@@ -29,7 +30,7 @@ class CosineRestarts(Schedule):
     final: float = number(0.0, minimum=0, maximum=1)
     unit: Unit = "epoch"
 
-    def __call__(self, clock: Clock, memory: Any) -> Float[Array, ""]:
+    def __call__(self, clock: Clock, state: Any) -> Float[Array, ""]:
         """Return the cosine of the current period."""
         t = jnp.maximum(clock.time(self.unit), 0) / self.period
         if self.growth == 1:
@@ -52,14 +53,14 @@ class OneCycle(Schedule):
     """Half a cosine up from `initial` to 1 at the fraction `peak` of the run, another to `final`.
 
     Smith & Topin 2019, in the form of fastai and PyTorch, whose `div_factor` 25 and
-    `final_div_factor` 10^4 are the defaults here. `momentum_schedule=one_cycle` is the other half.
+    `final_div_factor` 10^4 are the defaults here. Its counterpart is `momentum_schedule=one_cycle`.
     """
 
     initial: float = number(0.04, minimum=0, maximum=1)
     peak: float = number(0.3, above=0, below=1)
     final: float = number(4e-6, minimum=0, maximum=1)
 
-    def __call__(self, clock: Clock, memory: Any) -> Float[Array, ""]:
+    def __call__(self, clock: Clock, state: Any) -> Float[Array, ""]:
         """Return the cycle."""
         progress = clock.progress(None, "epoch")
         up, down = progress / self.peak, (progress - self.peak) / (1 - self.peak)
@@ -72,8 +73,8 @@ class OneCycle(Schedule):
 class Cyclic(Schedule):
     """Triangles between `low` and 1: m(t) = low + (1 - low) * (1 - |x|) * decay_rate ^ t.
 
-    x runs from -1 to 1 in every cycle of twice `half_cycle`. Smith 2017; `decay_rate` below 1 is
-    its `exp_range`.
+    x grows from -1 to 1 in every cycle, whose length is twice `half_cycle`. Smith 2017;
+    `decay_rate` below 1 is the paper's `exp_range`.
     """
 
     low: float = number(0.1, minimum=0, maximum=1)
@@ -81,7 +82,7 @@ class Cyclic(Schedule):
     decay_rate: float = number(1.0, above=0, maximum=1)
     unit: Unit = "epoch"
 
-    def __call__(self, clock: Clock, memory: Any) -> Float[Array, ""]:
+    def __call__(self, clock: Clock, state: Any) -> Float[Array, ""]:
         """Return the triangle."""
         t = jnp.maximum(clock.time(self.unit), 0)
         x = jnp.mod(t / self.half_cycle, 2) - 1
@@ -96,14 +97,14 @@ class Cyclic(Schedule):
 class Trapezoid(Schedule):
     """Linear from 0 to 1 over the fraction `rise` of the run, then 1, then to `final` over `fall`.
 
-    Warm-up, stable, decay (Hu et al. 2024); without the warm-up, Hagele et al. 2024.
+    Warmup-stable-decay (Hu et al. 2024); with `rise: 0`, Hagele et al. 2024.
     """
 
     rise: float = number(0.1, minimum=0, maximum=1)
     fall: float = number(0.2, above=0, maximum=1)
     final: float = number(0.0, minimum=0, maximum=1)
 
-    def __call__(self, clock: Clock, memory: Any) -> Float[Array, ""]:
+    def __call__(self, clock: Clock, state: Any) -> Float[Array, ""]:
         """Return the trapezoid."""
         progress = clock.progress(None, "epoch")
         rising = progress / jnp.maximum(self.rise, 1e-12)
@@ -111,6 +112,6 @@ class Trapezoid(Schedule):
         return jnp.where(progress < self.rise, rising, jnp.minimum(falling, 1))
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Refuse flanks that overlap."""
+        """Refuse a rise and a fall that overlap."""
         if self.rise + self.fall > 1:
-            yield "fall", f"{self.fall} and rise {self.rise} are together more than the run"
+            yield "fall", f"{self.fall} and rise {self.rise} add up to more than the run"

@@ -1,4 +1,4 @@
-"""The schedule that watches the validation loss, inside the compiled program."""
+"""The schedule that follows the validation loss, inside the compiled program."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int
 
 
-class PlateauMemory(NamedTuple):
-    """The least validation loss, the evaluations since then, and the multiplier."""
+class PlateauState(NamedTuple):
+    """The best validation loss so far and the current multiplier."""
 
     best: Float[Array, ""]
-    waited: Int[Array, ""]
+    waited: Int[Array, ""]  # evaluations without improvement
     multiplier: Float[Array, ""]
 
 
 @option
 class Plateau(Schedule):
-    """Times `factor` whenever the validation loss has not improved for `patience` evaluations.
+    """m <- m * factor whenever the validation loss has not improved for `patience` evaluations.
 
-    An evaluation improves if its loss is below (1 - threshold) times the best one so far. After
-    `patience` evaluations in a row that do not, the multiplier is multiplied by `factor`, never
-    below `least`, and the count starts again: PyTorch's ReduceLROnPlateau with
-    `patience - 1`, whose `patience` counts the evaluations that are forgiven.
+    An evaluation is an improvement if its loss is below (1 - threshold) times the best loss so far.
+    After `patience` evaluations in a row without improvement, m is multiplied by `factor`, but not
+    below `least`, and the count restarts. PyTorch's ReduceLROnPlateau counts the evaluations that
+    are tolerated, so its `patience` is one less.
     """
 
     factor: float = number(0.1, above=0, below=1)
@@ -36,22 +36,22 @@ class Plateau(Schedule):
     threshold: float = number(1e-4, minimum=0, below=1)
     least: float = number(1e-4, minimum=0, maximum=1)
 
-    def __call__(self, clock: Clock, memory: PlateauMemory) -> Float[Array, ""]:
-        """Return the multiplier reached so far."""
-        return memory.multiplier
+    def __call__(self, clock: Clock, state: PlateauState) -> Float[Array, ""]:
+        """Return the current multiplier."""
+        return state.multiplier
 
-    def init(self) -> PlateauMemory:
-        """Nothing seen, nothing reduced."""
-        return PlateauMemory(jnp.asarray(jnp.inf), jnp.zeros((), int), jnp.ones(()))
+    def init(self) -> PlateauState:
+        """Return a multiplier of 1."""
+        return PlateauState(jnp.asarray(jnp.inf), jnp.zeros((), int), jnp.ones(()))
 
-    def observe(self, memory: PlateauMemory, validation_loss: Float[Array, ""]) -> PlateauMemory:
-        """Count the evaluations without improvement, and reduce when there were enough."""
-        improved = validation_loss < memory.best * (1 - self.threshold)
-        waited = jnp.where(improved, 0, memory.waited + 1)
+    def observe(self, state: PlateauState, validation_loss: Float[Array, ""]) -> PlateauState:
+        """Count the evaluations without improvement, and reduce the multiplier after `patience`."""
+        improved = validation_loss < state.best * (1 - self.threshold)
+        waited = jnp.where(improved, 0, state.waited + 1)
         reduce = waited >= self.patience
-        smaller = jnp.maximum(memory.multiplier * self.factor, self.least)
-        return PlateauMemory(
-            jnp.where(improved, validation_loss, memory.best),
+        smaller = jnp.maximum(state.multiplier * self.factor, self.least)
+        return PlateauState(
+            jnp.where(improved, validation_loss, state.best),
             jnp.where(reduce, 0, waited),
-            jnp.where(reduce, smaller, memory.multiplier),
+            jnp.where(reduce, smaller, state.multiplier),
         )
