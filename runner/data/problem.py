@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from runner.data.source import Source
 from runner.lazy import jnp
+from runner.measures import ErrorKind
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -22,7 +23,7 @@ class Problem(Source):
     """A loss of its own parameters."""
 
     classes = 0
-    error_is_a_rate: ClassVar[bool] = False
+    error_kind: ClassVar[ErrorKind] = ErrorKind.DISTANCE
     ignores: ClassVar[tuple[str, ...]] = (
         "model",
         "activation",

@@ -10,8 +10,8 @@ from typing import Any
 
 from runner.config.keys import SEED
 from runner.execution.results import Run, edges, rows, swept
+from runner.measures import ErrorKind
 from runner.status import Status, count_statuses
-from runner.terminal.live import RATE
 from runner.terminal.words import number, readable
 
 
@@ -35,10 +35,10 @@ def sweep_table(
     from rich.table import Table
 
     table, keys = rows(runs), [key for key in swept(runs) if key != SEED]
-    percent = all(run.summary.get("error", RATE) == RATE for run in runs)
-    word = "error" if percent else "distance"
+    is_rate = all(run.summary.get("error", ErrorKind.RATE) == ErrorKind.RATE for run in runs)
+    kind = ErrorKind.RATE if is_rate else ErrorKind.DISTANCE
     several = any(len(row.runs) > 1 for row in table)
-    shown = Table(*keys, f"best validation {word}", box=None)
+    shown = Table(*keys, f"best validation {kind.noun}", box=None)
     shown.columns[-1].justify = "right"
     if several:
         shown.add_column("95 % interval", justify="right")
@@ -46,10 +46,10 @@ def sweep_table(
     shown.add_column("")
     for row in table:
         mean = row.mean if math.isfinite(row.mean) else None
-        cells = [*(row.settings.get(key, "") for key in keys), number(mean, percent=percent)]
+        cells = [*(row.settings.get(key, "") for key in keys), number(mean, kind)]
         if several:
             half = row.half_width
-            cells.append("" if half is None else f"+- {number(half, percent=percent)}")
+            cells.append("" if half is None else f"+- {number(half, kind)}")
             cells.append(str(len(row.runs)))
         shown.add_row(*cells, "" if row.outcome == Status.FINISHED else row.outcome)
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(shown)

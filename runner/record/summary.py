@@ -21,13 +21,35 @@ import numpy as np
 import numpy.typing as npt
 
 from runner import files
+from runner.engine.chunk import Chunk
 from runner.measures import EPOCH_MEASURES, METRIC
+from runner.status import Status
 
 _PACKAGES = ("runner", "jax", "jaxlib", "optax", "numpy", "hydra-core", "tensorboard")
 
 
+class SummaryWriter:
+    """Writes `summary.json` (see `runner.record.recorder.Writer`).
+
+    Args:
+        directory: the run's.
+        facts: what the summary says while the run goes on, besides its status.
+    """
+
+    def __init__(self, directory: Path, facts: Mapping[str, Any]) -> None:
+        self._directory = directory
+        write_summary(directory, {"status": Status.RUNNING, **facts})
+
+    def write(self, chunk: Chunk) -> None:
+        """Do nothing: the summary changes only at the end."""
+
+    def close(self, summary: Mapping[str, Any]) -> None:
+        """Replace the summary."""
+        write_summary(self._directory, summary)
+
+
 def write_summary(directory: Path, summary: Mapping[str, Any]) -> None:
-    """Replace the run's summary in one stroke."""
+    """Replace the summary of the run in a directory, as a whole."""
     temporary = directory / f".{files.SUMMARY}.{os.getpid()}"
     text = json.dumps(finite(summary), indent=2, allow_nan=False)
     temporary.write_text(text + "\n", encoding="utf-8")
@@ -97,7 +119,7 @@ def timestamp(seconds: float) -> str:
 
 
 def finite(value: Any) -> Any:
-    """The same value with null in the place of every number that is not finite."""
+    """The same value, with None for every number that is not finite."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

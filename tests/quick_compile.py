@@ -1,4 +1,4 @@
-"""The engine without lanes, and compiled in a hurry where it does not matter how well."""
+"""The engine without lanes, also compiled quickly where it does not matter how well."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runner.experiment.experiment import Experiment
 
 initialize = jax.jit(initial_state, compiler_options=RUNS_ONCE)
 advance = jax.jit(take_steps)
-advance_in_a_hurry = jax.jit(take_steps, compiler_options=RUNS_ONCE)
+advance_compiled_quickly = jax.jit(take_steps, compiler_options=RUNS_ONCE)
 
 
 def leaves_as_arrays(experiment: Experiment) -> Experiment:
