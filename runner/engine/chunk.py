@@ -1,4 +1,4 @@
-"""What training hands over to be recorded: the rows of some consecutive steps, with their times.
+"""Chunks: the rows of some consecutive steps, as training hands them over to be recorded.
 
 This is also where it is decided how a run ends: a run has diverged at the first step whose training
 loss is infinite or not a number, and it has finished after its last planned step.
@@ -35,13 +35,13 @@ PATH_DTYPE = np.dtype([("step", "<i4"), ("x", "<f4"), ("y", "<f4")])
 
 
 class Chunk(NamedTuple):
-    """Some consecutive steps of a run, complete: nothing in it changes after it was made.
+    """Some consecutive steps of a run. Nothing in it changes after it was made.
 
     Attributes:
         steps: a row a step (`STEP_DTYPE`); at least one.
         epochs: a row an evaluation (`EPOCH_DTYPE`); may be empty.
-        started: when the device started on it, in seconds since 1970.
-        stopped: when the device was done with it.
+        started: when the device started, in seconds since 1970.
+        stopped: when the device had finished.
         epochs_taken: the epochs of the run after its last step, with their fractions.
         seconds: the training time of the run after its last step.
         status: how the run ended with its last step; None: the run goes on.
@@ -68,7 +68,7 @@ class Chunk(NamedTuple):
         return self.steps_taken - 1 if self.status == Status.DIVERGED else None
 
     def wall_times(self, steps_taken: npt.NDArray) -> npt.NDArray:
-        """When the run had taken so many steps, in seconds since 1970; interpolated.
+        """When the run had taken a number of steps, in seconds since 1970; interpolated.
 
         Args:
             steps_taken: shape `(n,)`.
@@ -76,7 +76,7 @@ class Chunk(NamedTuple):
         return self.started + (self.stopped - self.started) * self._fraction(steps_taken)
 
     def _fraction(self, steps_taken: npt.NDArray) -> npt.NDArray:
-        """The fraction of the chunk that was done after so many steps of the run."""
+        """The fraction of the chunk that was done when the run had taken a number of steps."""
         return (steps_taken - self.steps["step"][0]) / len(self.steps)
 
 

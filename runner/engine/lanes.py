@@ -43,7 +43,7 @@ operating system allows a process some ten thousands; a sweep may need any numbe
 
 
 class Lanes:
-    """Some lanes on some devices.
+    """A number of lanes on some devices.
 
     Args:
         count: how many runs there is room for.

@@ -145,7 +145,7 @@ class Training:
             )
         self.state = self.lanes.initialize(self._experiments[first], self.arrays)
         self._compiled[first].result()
-        # To a step that has been taken: nothing to take and nothing to evaluate.
+        # These bounds leave no step to take and nothing to evaluate.
         jax.block_until_ready(self._dispatch(first, first.first_step + 1, 0).measured)
         self.compile_seconds += time.perf_counter() - started
 
@@ -179,7 +179,7 @@ class Training:
     def _collect(
         self, dispatched: _Dispatched, measured: Measured, started: float, stopped: float
     ) -> list[Chunk | None]:
-        """What each experiment did; the chunk of one that has ended says so."""
+        """What each experiment did; None for those that had ended before."""
         running = self.ended.count(False)
         share = min(1.0, len(self.lanes.devices) / max(running, 1))
         chunks: list[Chunk | None] = [None] * len(self.ended)

@@ -1,4 +1,4 @@
-"""What goes into the engine and what comes out of it: arrays on the device, all of it pytrees."""
+"""The arguments and results of the compiled loop: pytrees of arrays on the device."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ EPOCH_SUMS = ("train_loss", "train_error")
 class Arrays(NamedTuple):
     """The data on the device; images stay in the type in which they were stored.
 
-    Validation and test examples lie one after the other in slabs of equal size, so that evaluation
-    is one small program and its memory is bounded; padding at the end carries no weight.
+    Validation and test examples follow each other in slabs of equal size, so that evaluation is one
+    small program and its memory is bounded; padding at the end has no weight.
     `membership[split, slab, example]` is 1 / (examples of the split) for the examples of the split
     `HELD_OUT[split]`, and 0 for all others.
     """

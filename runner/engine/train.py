@@ -68,7 +68,7 @@ def take_steps(
     Evaluates before step 0, after every `evaluate_every` epochs, and after the last step.
 
     Args:
-        experiment: the options, with the batch size of the present phase; every leaf an array (see
+        experiment: the options, with the batch size of the current phase; every leaf an array (see
             `runner.engine.lanes.as_array`).
         arrays: the data.
         state: the state after `start` steps.

@@ -1,9 +1,9 @@
 """The recorder of one run: a list of writers, each of which owns one kind of file.
 
-What goes where: the run's own files hold every step (`runner.record.curve_writers`), the event file
-what TensorBoard can show of it (`runner.record.event_writer`), the summary how it ended
-(`runner.record.summary`). The curves are written first and the summary last, so that a process
-that is killed leaves no file that claims more than the curves hold.
+The curves hold every step (`runner.record.curve_writers`), the event file what TensorBoard can show
+(`runner.record.event_writer`), and the summary how the run ended (`runner.record.summary`). The
+curves are written first and the summary last, so that no file of a process that is killed claims
+more than the curves hold.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Writer(Protocol):
     """
 
     def write(self, chunk: Chunk) -> None:
-        """Write what the file holds of some steps."""
+        """Write what the file holds about some steps."""
 
     def close(self, summary: Mapping[str, Any]) -> None:
-        """Write what the file holds of the run's end, and close it."""
+        """Write what the file holds about the end of the run, and close it."""
 
 
 class Recorder:
@@ -135,9 +135,9 @@ class Recorder:
 
 
 def _discard_earlier(directory: Path) -> None:
-    """Remove what an earlier run left in this directory and the new one would not replace.
+    """Remove the files of an earlier run in this directory that the new one would not replace.
 
-    That is its event files and its path. Files that no run has written stay.
+    Those are its event files and the path. Files that no run has written stay.
     """
     if (directory / files.SUMMARY).exists():
         for file in directory.glob(f"{files.EVENTS}*"):

@@ -1,4 +1,4 @@
-"""What the terminal shows while a sweep trains: how many runs are done, the best so far, time left.
+"""What the terminal shows while a sweep trains: the runs that are done, the best one, time left.
 
 On a terminal there are a bar and a line below it, in a pipe a plain line now and then; both on
 standard error.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 LEAST_SECONDS = 0.25
-"""What is shorter says nothing: a single small chunk may be mostly overhead."""
+"""The shortest time to judge the speed by: a single short chunk may be mostly overhead."""
 
 WINDOW_SECONDS = 2.0
 """Older measurements are dropped as soon as the newer ones cover this."""
@@ -18,7 +18,7 @@ class Speed:
         self._measurements: deque[tuple[float, float]] = deque()
 
     def add(self, amount: float, seconds: float) -> None:
-        """Add a measurement: so much was done in so many seconds."""
+        """Add a measurement: the amount that was done in a number of seconds."""
         self._measurements.append((amount, seconds))
         while self._seconds() - self._measurements[0][1] >= WINDOW_SECONDS:
             self._measurements.popleft()
