@@ -9,37 +9,14 @@ import jax
 import numpy as np
 import pytest
 from conftest import compose
-from quick_compile import advance, initialize, leaves_as_arrays
+from quick_compile import Engine
 
 from runner.data import Dataset, Digits
-from runner.engine.epoch import epoch_order
 from runner.engine.placement import place
-from runner.engine.setup import Setup
-from runner.engine.state import Arrays, Measured, State, Timeline
 from runner.experiment.experiment import Experiment
 
 SIZE, EXAMPLES = 8, 36
 PER_EPOCH = 5  # four whole batches and one of four examples
-
-
-class Engine:
-    """One experiment on the device."""
-
-    def __init__(self, experiment: Experiment, data: Dataset) -> None:
-        self.arrays: Arrays = place(experiment, data)
-        self.leaves = leaves_as_arrays(experiment)
-        self.evaluate_every = experiment.evaluate_every
-        self.state: State = initialize(self.leaves, self.arrays)
-        self.setup = Setup(self.leaves, self.arrays, Timeline(0, 0, 0, 0.0))
-
-    def advance(self, start: int, until: int, total: int) -> Measured:
-        epochs = total / self.setup.batches.per_epoch
-        timeline = Timeline(0, 0, total, epochs, self.evaluate_every)
-        self.state, measured = advance(self.leaves, self.arrays, self.state, start, until, timeline)
-        return jax.device_get(measured)
-
-    def order(self, epoch: int) -> np.ndarray:
-        return np.asarray(epoch_order(self.setup, epoch))
 
 
 def small(settings: dict[str, Any] | None = None, **choices: Any) -> Experiment:
