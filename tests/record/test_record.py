@@ -324,7 +324,7 @@ def test_kill_9_leaves_a_readable_record(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
-    """A limit on the size of files stands for the disk."""
+    """A limit on the size of files has the effect of a full disk."""
     code = textwrap.dedent(f"""
         import sys, signal, resource; sys.path.insert(0, {str(Path(__file__).parent)!r})
         from pathlib import Path
