@@ -1,9 +1,9 @@
-"""The names of the files that runs and sweeps leave in their folders."""
+"""The names of the files that runs and sweeps write."""
 
 from __future__ import annotations
 
 SUMMARY = "summary.json"
-"""Of a run: how it ended, its final and best measures, its config. A folder with it is a run's."""
+"""Of a run: how it ended, its final and best measures, its config. Every run has one."""
 
 STEPS = "steps.npy"
 """Of a run: a row for each step (`runner.engine.chunk.STEP_DTYPE`)."""
@@ -15,10 +15,10 @@ PATH = "path.npy"
 """Of a run in two dimensions: the point after each step (`runner.engine.chunk.PATH_DTYPE`)."""
 
 EVENTS = "events.out.tfevents."
-"""How the names of TensorBoard's event files begin."""
+"""The start of the names of TensorBoard's event files."""
 
 SWEEP_EVENTS_ENDING = ".sweep"
-"""How the name of a sweep's own event file ends, which distinguishes it from those of runs."""
+"""The end of the name of a sweep's own event file; the event files of runs do not have it."""
 
 SWEEP_TABLE = "sweep.csv"
 """Of a sweep: a line for each run, with what was swept and how it ended."""

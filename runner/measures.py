@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 STEP_MEASURES = (
     "train_loss",
     "train_error",
@@ -10,9 +12,9 @@ STEP_MEASURES = (
     "update_norm",
     "clipped",
 )
-"""Of every step, on its own batch, before the step is taken.
+"""Measured in every step, on the step's own batch, before the parameters are updated.
 
-The gradient norm is that before any clipping or noise; `clipped` is 1 where clipping changed the
+`gradient_norm` is the norm before any clipping or noise; `clipped` is 1 where clipping changed the
 gradient and 0 elsewhere.
 """
 
@@ -24,8 +26,28 @@ EPOCH_MEASURES = (
     "test_loss",
     "test_error",
 )
-"""Of every evaluation: means over the epoch's steps, and over the held-out splits."""
+"""Measured at every evaluation: means over the epoch's steps, and over the held-out splits."""
 
 METRIC = "validation_error"
-"""What a run is judged by: its least value over the evaluations. Sweeps sort by it, and search for
+"""What a run is judged by: the least value over the evaluations. Sweeps sort by it, and search for
 its minimum."""
+
+
+class ErrorKind(StrEnum):
+    """What the error of an example is. The value is what `summary.json` calls it."""
+
+    RATE = "0-1 error"
+    """1 where the prediction is wrong and 0 elsewhere; a mean is a rate, shown in percent."""
+
+    DISTANCE = "distance from the nearest minimum"
+    """How far the parameters are from the solution of a problem; no rate."""
+
+    @property
+    def noun(self) -> str:
+        """What the columns of a table call it."""
+        return "error" if self is ErrorKind.RATE else "distance"
+
+    @property
+    def is_percentage(self) -> bool:
+        """Whether it is shown in percent."""
+        return self is ErrorKind.RATE

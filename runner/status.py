@@ -1,4 +1,4 @@
-"""How a run can stand: the values of `status` in its `summary.json`, each with one meaning."""
+"""The states of a run: the values of `status` in its `summary.json`, each with one meaning."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class Status(StrEnum):
     """It has no record."""
 
     RUNNING = "running"
-    """It is training, or it was killed before it could say otherwise."""
+    """It is training, or it was killed."""
 
     FINISHED = "finished"
     """It took all planned steps."""
 
     DIVERGED = "diverged"
-    """It ended at the first step whose training loss is infinite or not a number: a result."""
+    """Its training loss became infinite or not a number, which ended it: a result, not an error."""
 
     INTERRUPTED = "interrupted"
     """The user ended it, or the sweep that it belongs to."""
@@ -30,9 +30,9 @@ class Status(StrEnum):
 
 
 COMPLETE = frozenset({Status.FINISHED, Status.DIVERGED})
-"""The states of a run that trained to its own end: a sweep that is resumed keeps it."""
+"""The states of a run that need not be run again when a sweep is resumed."""
 
 
 def count_statuses(statuses: Iterable[str]) -> dict[str, int]:
-    """How many runs have each status, in the order in which the statuses first occur."""
+    """The number of runs with each status, in the order in which the statuses first occur."""
     return dict(Counter(map(str, statuses)))

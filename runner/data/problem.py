@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from runner.data.source import Source
 from runner.lazy import jnp
+from runner.measures import ErrorKind
 from runner.options.layer import Layer
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Problem(Source):
     """A loss with its own parameters."""
 
     classes = 0
-    error_is_a_rate: ClassVar[bool] = False
+    error_kind: ClassVar[ErrorKind] = ErrorKind.DISTANCE
     ignores: ClassVar[tuple[str, ...]] = (
         "model",
         "activation",

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from runner.lazy import jnp, optax
+from runner.measures import ErrorKind
 from runner.options.option import Option
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ class Source(Option):
     classes: int
     """The number of classes."""
 
-    error_is_a_rate: ClassVar[bool] = True
-    """Whether the error is a fraction of examples; the error of a problem is a distance."""
+    error_kind: ClassVar[ErrorKind] = ErrorKind.RATE
+    """What the error of an example is."""
 
     generates: ClassVar[bool] = False
     """Whether `draw` can draw new examples."""

@@ -1,1 +1,1 @@
-"""The compiled program and the host loop that drives it: arrays in, measured arrays out."""
+"""The compiled program and the host loop that drives it: arrays in, measurements out."""

@@ -1,13 +1,19 @@
-"""What training hands over to be recorded: the rows of some steps, and when they were computed."""
+"""Chunks: the rows of some consecutive steps, as training hands them over to be recorded.
+
+This is also where it is decided how a run ends: a run has diverged at the first step whose training
+loss is infinite or not a number, and it has finished after its last planned step.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
+from runner.status import Status
 
 STEP_DTYPE = np.dtype(
     [("step", "<i4"), ("seconds", "<f4"), *((name, "<f4") for name in STEP_MEASURES)]
@@ -29,19 +35,98 @@ PATH_DTYPE = np.dtype([("step", "<i4"), ("x", "<f4"), ("y", "<f4")])
 
 
 class Chunk(NamedTuple):
-    """Some consecutive steps of a run.
+    """Some consecutive steps of a run. Nothing in it changes after it was made.
 
-    `begun` and `ended` are the wall-clock times (seconds since 1970) between which the device
-    worked on it; the recorder fills in the rows' `seconds` from them. `epochs_taken` counts the
-    epochs of the run after its last step, with their fractions. `share` is the run's part of that
-    time where others were computed beside it: 1 / 8 if eight runs took turns on one device. `path`
-    is there where the parameters are a point of the plane.
+    Attributes:
+        steps: a row a step (`STEP_DTYPE`); at least one.
+        epochs: a row an evaluation (`EPOCH_DTYPE`); may be empty.
+        started: when the device started, in seconds since 1970.
+        stopped: when the device had finished.
+        epochs_taken: the epochs of the run after its last step, with their fractions.
+        seconds: the training time of the run after its last step.
+        status: how the run ended with its last step; None: the run goes on.
+        path: the points (`PATH_DTYPE`) where the parameters are a point of the plane.
     """
 
     steps: npt.NDArray
     epochs: npt.NDArray
-    begun: float
-    ended: float
+    started: float
+    stopped: float
     epochs_taken: float
-    share: float = 1.0
+    seconds: float
+    status: Status | None = None
     path: npt.NDArray | None = None
+
+    @property
+    def steps_taken(self) -> int:
+        """The steps of the run after the last one of the chunk."""
+        return int(self.steps["step"][-1]) + 1
+
+    @property
+    def diverged_at(self) -> int | None:
+        """The step at which the run diverged; None if it has not."""
+        return self.steps_taken - 1 if self.status == Status.DIVERGED else None
+
+    def wall_times(self, steps_taken: npt.NDArray) -> npt.NDArray:
+        """When the run had taken a number of steps, in seconds since 1970; interpolated.
+
+        Args:
+            steps_taken: shape `(n,)`.
+        """
+        return self.started + (self.stopped - self.started) * self._fraction(steps_taken)
+
+    def _fraction(self, steps_taken: npt.NDArray) -> npt.NDArray:
+        """The fraction of the chunk that was done when the run had taken a number of steps."""
+        return (steps_taken - self.steps["step"][0]) / len(self.steps)
+
+
+def make_chunk(
+    steps: npt.NDArray,
+    epochs: npt.NDArray,
+    started: float,
+    stopped: float,
+    total_steps: int,
+    epochs_after: Callable[[int], float],
+    *,
+    seconds_before: float = 0.0,
+    share: float = 1.0,
+    path: npt.NDArray | None = None,
+) -> Chunk:
+    """A chunk of what was measured, cut off where the run diverges.
+
+    Args:
+        steps: a row a step (`STEP_DTYPE`); the column `seconds` is filled in.
+        epochs: a row an evaluation (`EPOCH_DTYPE`); the column `seconds` is filled in.
+        started: when the device started on the steps, in seconds since 1970.
+        stopped: when it was done.
+        total_steps: the planned length of the run.
+        epochs_after: the number of epochs after a number of steps.
+        seconds_before: the training time of the run before these steps.
+        share: the run's share of the device's time where others were computed beside it: 1 / 8 if
+            eight runs took turns.
+        path: a row a step and one more (`PATH_DTYPE`), where the parameters are a point.
+    """
+    diverged = np.flatnonzero(~np.isfinite(steps["train_loss"]))
+    if len(diverged):
+        steps = steps[: diverged[0] + 1]
+        epochs = epochs[epochs["step"] <= steps["step"][-1]]
+    taken = int(steps["step"][-1]) + 1
+    status = Status.FINISHED if taken == total_steps else None
+    if len(diverged):
+        status = Status.DIVERGED
+    if path is not None:
+        path = path[: len(steps) + (taken == total_steps)]
+    own_seconds = share * (stopped - started)
+    chunk = Chunk(
+        steps=steps,
+        epochs=epochs,
+        started=started,
+        stopped=stopped,
+        epochs_taken=epochs_after(taken),
+        seconds=seconds_before + own_seconds,
+        status=status,
+        path=path,
+    )
+    steps["seconds"] = seconds_before + own_seconds * chunk._fraction(steps["step"] + 1)
+    epochs["seconds"] = seconds_before + own_seconds * chunk._fraction(epochs["step"])
+    return chunk

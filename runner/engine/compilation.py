@@ -1,4 +1,4 @@
-"""Compilation: the cache that survives the process, and a count of what was compiled.
+"""Compilation: the cache on disk, and a counter of compiled programs.
 
 A program compiled once is kept in the user's cache directory, so the second run of a structure
 starts training without compiling. `JAX_COMPILATION_CACHE_DIR` moves the cache, and
@@ -18,10 +18,10 @@ import platformdirs
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 
 RUNS_ONCE: dict[str, Any] = {"xla_backend_optimization_level": "0"}
-"""How to compile what runs once: compiling it well would take longer than everything it does."""
+"""Compiler options for programs that run once: optimizing them takes longer than running them."""
 
-if jax.__version_info__ < (0, 11):  # gone later
-    RUNS_ONCE["xla_cpu_use_fusion_emitters"] = False  # halves the time once more
+if jax.__version_info__ < (0, 11):  # removed in 0.11
+    RUNS_ONCE["xla_cpu_use_fusion_emitters"] = False  # halves the time again
 
 
 def use_persistent_cache() -> None:
@@ -36,7 +36,7 @@ def use_persistent_cache() -> None:
 
 
 class CompilationCounter:
-    """Counts the programs that were compiled, or fetched from the cache, while it is open."""
+    """Counts the programs that are compiled, or fetched from the cache, while it is open."""
 
     def __init__(self) -> None:
         self.programs = 0

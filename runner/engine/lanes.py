@@ -1,25 +1,22 @@
 """Lanes: runs of one structure, side by side in one compiled program.
 
 The experiments and states of several runs are stacked leaf by leaf; the data are shared. What is
-compiled is the engine of a single run, over all lanes:
-
-    alone   one run, the engine as it is
-    map     one lane after the other within the program; on several devices each has its share
-    vmap    all lanes at once, each operation over all of them
+compiled is the engine of a single run, over all lanes in the way that `runner.engine.strategy`
+names.
 
 No device ever waits for another: there is no communication between lanes. On a CPU `map` over one
 device a core is fastest, since small operations gain nothing from batching; on an accelerator it is
 `vmap`. Which one is used does not change a run beyond rounding.
 
-The number of lanes is a shape, hence compiled in. Where there are fewer runs than lanes the rest
-are idle copies of the last run, which take no steps.
+The number of lanes is a shape, so it is compiled in. Where there are fewer runs than lanes, the
+others are idle copies of the last run, which take no steps.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -29,10 +26,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDev
 
 from runner.engine.compilation import RUNS_ONCE
 from runner.engine.state import Arrays, Measured, State, Timeline
+from runner.engine.strategy import Strategy
 from runner.engine.train import initial_state, take_steps
 from runner.experiment.experiment import Experiment
 
-Strategy = Literal["alone", "map", "vmap"]
 _Tree = TypeVar("_Tree")
 
 _AXIS = "lanes"
@@ -41,22 +38,23 @@ _STATES = 2
 """Which argument of `advance` the states are."""
 
 PROGRAMS_KEPT = 16
-"""How many compiled programs stay in memory. Each takes hundreds of mappings of memory, of which
-an operating system allows some ten thousands a process; a sweep may need any number of programs."""
+"""How many compiled programs stay in memory. Each takes hundreds of memory mappings, and an
+operating system allows a process some ten thousands; a sweep may need any number of programs."""
 
 
 class Lanes:
-    """Some lanes on some devices.
+    """A number of lanes on some devices.
 
     Args:
         count: how many runs there is room for.
-        strategy: how they are computed; `alone` has one lane on one device.
+        strategy: how they are computed, not `auto`; `sequential` has one lane on one device.
         devices: what computes them; their number divides `count`.
     """
 
     def __init__(self, count: int, strategy: Strategy, devices: Sequence[jax.Device]) -> None:
         assert count % len(devices) == 0
-        assert strategy != "alone" or count == len(devices) == 1
+        assert strategy != "auto"
+        assert strategy != "sequential" or count == len(devices) == 1
         self.count = count
         self.strategy = strategy
         self.devices = tuple(devices)
@@ -66,14 +64,14 @@ class Lanes:
 
     def stack(self, experiments: Sequence[Experiment]) -> Experiment:
         """The experiments as one, every number an array with an entry for each lane."""
-        if self.strategy == "alone":
+        if self.strategy == "sequential":
             return jax.device_put(jax.tree.map(as_array, experiments[0]), self.devices[0])
         filled = [*experiments, *[experiments[-1]] * (self.count - len(experiments))]
         return jax.device_put(jax.tree.map(_stacked, *filled), self._per_lane)
 
     def share(self, tree: _Tree) -> _Tree:
         """The same arrays for all lanes, on every device."""
-        if self.strategy == "alone":
+        if self.strategy == "sequential":
             return jax.device_put(tree, self.devices[0])
         return jax.device_put(tree, self._shared)
 
@@ -82,9 +80,9 @@ class Lanes:
         return self._programs(experiments).initialize(experiments, arrays)
 
     def shapes(self, experiments: Experiment, arrays: Arrays) -> State:
-        """The shapes of what `initialize` returns, and where it will be."""
+        """The shapes of what `initialize` returns, and the devices that it will be on."""
         placed = self._per_lane
-        if self.strategy == "alone":
+        if self.strategy == "sequential":
             placed = SingleDeviceSharding(self.devices[0])
         return jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(
@@ -96,14 +94,20 @@ class Lanes:
     def compile(
         self, experiments: Experiment, arrays: Arrays, states: State, timeline: Timeline
     ) -> None:
-        """Compile `advance` for states of these shapes; takes no step.
+        """Compile `advance`; takes no step.
 
         JAX keeps what was lowered for these shapes and placements, so the first call finds it. (But
         two threads that trace the same function at once would each have a program of their own.)
+
+        Args:
+            experiments: stacked by `stack`.
+            arrays: shared by `share`.
+            states: the shapes of the states.
+            timeline: any, since it is data.
         """
-        when = self._when(0, 0, [True] * self.count)
+        bounds = self._bounds(0, 0, [True] * self.count)
         programs = self._programs(experiments)
-        programs.advance.lower(experiments, arrays, states, *when, timeline).compile()
+        programs.advance.lower(experiments, arrays, states, *bounds, timeline).compile()
 
     def advance(
         self,
@@ -117,95 +121,112 @@ class Lanes:
     ) -> tuple[State, Measured]:
         """Take the steps `start`, ..., `until - 1` in every lane; see `engine.train.take_steps`.
 
-        What is measured has an axis of lanes in front, but with the strategy `alone`. Lanes that
-        have `ended` take no steps where that saves time (with `map`); what they measure means
-        nothing. The states that go in are used up.
+        Args:
+            experiments: stacked by `stack`.
+            arrays: shared by `share`.
+            states: the states after `start` steps; they are donated to the call.
+            start: the first step to take.
+            until: the step to stop before.
+            timeline: where the phase begins and the run ends.
+            ended: which lanes have ended. They take no steps where that saves time (with `map`),
+                and what they measure is meaningless.
+
+        Returns:
+            The states after `until` steps, and what was measured. Both have a leading axis of
+            lanes, except with the strategy `sequential`.
         """
-        when = self._when(start, until, ended)
-        return self._programs(experiments).advance(experiments, arrays, states, *when, timeline)
+        bounds = self._bounds(start, until, ended)
+        return self._programs(experiments).advance(experiments, arrays, states, *bounds, timeline)
 
-    def _programs(self, experiments: Experiment) -> _Programs:
-        return _programs(self.strategy, self.devices, jax.tree.structure(experiments))
+    def _programs(self, experiments: Experiment) -> Programs:
+        return programs_for(self.strategy, self.devices, jax.tree.structure(experiments))
 
-    def _when(self, start: int, until: int, ended: Sequence[bool]) -> tuple[Any, Any]:
+    def _bounds(self, start: int, until: int, ended: Sequence[bool]) -> tuple[Any, Any]:
         """The first step and the step to stop before; with `map` they may differ by lane."""
         if self.strategy != "map":
             return start, until
         idle = np.array([*ended, *[True] * (self.count - len(ended))])
-        # A stretch that ends before it starts takes no steps and evaluates nothing.
-        begin = np.where(idle, max(start, 1), start).astype(np.int32)
-        end = np.where(idle, 0, until).astype(np.int32)
-        return jax.device_put((begin, end), self._per_lane)
+        # A lane whose bounds end before they start takes no steps and evaluates nothing.
+        starts = np.where(idle, max(start, 1), start).astype(np.int32)
+        ends = np.where(idle, 0, until).astype(np.int32)
+        return jax.device_put((starts, ends), self._per_lane)
 
     def to_host(self, measured: Measured) -> Measured:
-        """What was measured, as NumPy arrays with an axis of lanes in front; waits for it."""
+        """What was measured, as NumPy arrays with a leading axis of lanes; waits for it."""
         values = jax.device_get(measured)
-        if self.strategy == "alone":
+        if self.strategy == "sequential":
             return jax.tree.map(lambda value: value[None], values)
         return values
 
 
-class _Programs(NamedTuple):
+class Programs(NamedTuple):
+    """The compiled functions for experiments of one structure; see `Lanes`."""
+
     initialize: Any
     advance: Any
 
 
 @functools.lru_cache(maxsize=PROGRAMS_KEPT)
-def _programs(
+def programs_for(
     strategy: Strategy, devices: tuple[jax.Device, ...], structure: jax.tree_util.PyTreeDef
-) -> _Programs:
+) -> Programs:
     """The compiled functions for experiments of one structure.
 
-    They are made anew for each, so that what is compiled for it goes when they go.
+    Every structure has functions of its own, so that dropping them frees what was compiled for it.
+
+    Args:
+        strategy: how the lanes are computed.
+        devices: what computes them.
+        structure: of the experiments; it only tells the cache which programs are meant.
     """
-    begin, go_on = {"alone": _alone, "map": _mapped, "vmap": _vectorized}[strategy]()
+    initialize, advance = {"sequential": _single, "map": _mapped, "vmap": _vectorized}[strategy]()
     if len(devices) > 1:
         per_lane, shared = _PER_LANE, _SHARED
-        when = per_lane if strategy == "map" else shared
+        bounds = per_lane if strategy == "map" else shared
         mesh = Mesh(np.array(devices), (_AXIS,))
         spread = functools.partial(jax.shard_map, mesh=mesh, out_specs=per_lane, check_vma=False)
-        begin = spread(begin, in_specs=(per_lane, shared))
-        go_on = spread(go_on, in_specs=(per_lane, shared, per_lane, when, when, shared))
-    used_up = () if strategy == "alone" else _STATES
-    return _Programs(
-        jax.jit(begin, compiler_options=RUNS_ONCE),
-        jax.jit(go_on, donate_argnums=used_up),
+        initialize = spread(initialize, in_specs=(per_lane, shared))
+        advance = spread(advance, in_specs=(per_lane, shared, per_lane, bounds, bounds, shared))
+    donated = () if strategy == "sequential" else _STATES
+    return Programs(
+        jax.jit(initialize, compiler_options=RUNS_ONCE),
+        jax.jit(advance, donate_argnums=donated),
     )
 
 
 _Engine = tuple[Callable[..., State], Callable[..., tuple[State, Measured]]]
 
 
-def _alone() -> _Engine:
+def _single() -> _Engine:
     return functools.partial(initial_state), functools.partial(take_steps)
 
 
 def _mapped() -> _Engine:
-    def begin(experiments: Experiment, arrays: Arrays) -> State:
+    def initialize(experiments: Experiment, arrays: Arrays) -> State:
         return lax.map(lambda experiment: initial_state(experiment, arrays), experiments)
 
-    def go_on(
+    def advance(
         experiments: Experiment,
         arrays: Arrays,
         states: State,
-        start: Any,
-        until: Any,
+        starts: Any,
+        ends: Any,
         timeline: Timeline,
     ) -> tuple[State, Measured]:
         def lane(each: tuple[Experiment, State, Any, Any]) -> tuple[State, Measured]:
             experiment, state, start, until = each
             return take_steps(experiment, arrays, state, start, until, timeline)
 
-        return lax.map(lane, (experiments, states, start, until))
+        return lax.map(lane, (experiments, states, starts, ends))
 
-    return begin, go_on
+    return initialize, advance
 
 
 def _vectorized() -> _Engine:
-    begin, go_on = _alone()
+    initialize, advance = _single()
     return (
-        jax.vmap(begin, in_axes=(0, None)),
-        jax.vmap(go_on, in_axes=(0, None, 0, None, None, None)),
+        jax.vmap(initialize, in_axes=(0, None)),
+        jax.vmap(advance, in_axes=(0, None, 0, None, None, None)),
     )
 
 

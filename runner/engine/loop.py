@@ -1,8 +1,8 @@
-"""The host's loop: ask the engine for chunks of steps, take in what they measured.
+"""The host's loop: ask the engine for chunks of steps, and take in what they measured.
 
-While the device works on chunk k + 1 the host has chunk k to write. How many steps a chunk has
-follows from how fast the last ones went, so that the screen, the curves and the event files advance
-about twice a second; the results do not depend on it.
+While the device works on chunk k + 1, the host writes chunk k. The length of a chunk follows from
+how fast the last ones were, so that the screen, the curves and the event files advance about twice
+a second; the results do not depend on it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.data import Dataset
-from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk
+from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk, make_chunk
 from runner.engine.lanes import Lanes
 from runner.engine.memory import check_room
 from runner.engine.placement import place
@@ -34,8 +34,8 @@ FIRST_CHUNK = 8
 FASTEST_GROWTH = 32
 
 
-class _Pending(NamedTuple):
-    """A chunk that the device is working on."""
+class _Dispatched(NamedTuple):
+    """The steps `start`, ..., `until - 1` that the device is working on."""
 
     start: int
     until: int
@@ -49,7 +49,7 @@ class Training:
     Args:
         experiments: of equal structure, on the same data, with the same phases and evaluations.
         dataset: what their data source loaded.
-        lanes: how they are computed; room for all of them. One is computed alone by default.
+        lanes: how they are computed; room for all of them. By default one experiment alone.
 
     Raises:
         MemoryError: there are more lanes than memory.
@@ -59,7 +59,7 @@ class Training:
         self, experiments: Sequence[Experiment], dataset: Dataset, lanes: Lanes | None = None
     ) -> None:
         first = experiments[0]
-        self.lanes = lanes or Lanes(1, "alone", jax.devices()[:1])
+        self.lanes = lanes or Lanes(1, "sequential", jax.devices()[:1])
         self.arrays: Arrays = self.lanes.share(place(first, dataset))
         if self.lanes.count > 1:
             check_room(first, self.arrays, self.lanes.count, self.lanes.devices[0])
@@ -69,25 +69,28 @@ class Training:
         self.compile_seconds = 0.0
         self.state: State | None = None
         self.ended = [False] * len(experiments)
+        self._seconds = [0.0] * len(experiments)
         self._background = ThreadPoolExecutor(1)
         self._compiled: dict[Phase, Future[None]] = {}
         self._evaluate_every = first.evaluate_every
         self._experiments = {
-            together[0]: self.lanes.stack(
+            phases[0]: self.lanes.stack(
                 [
                     dataclasses.replace(each, batch_size=phase.batch_size)
-                    for each, phase in zip(experiments, together, strict=True)
+                    for each, phase in zip(experiments, phases, strict=True)
                 ]
             )
-            for together in zip(*(each.phases() for each in experiments), strict=True)
+            for phases in zip(*(each.phases() for each in experiments), strict=True)
         }
 
     def chunks(self) -> Iterator[list[Chunk | None]]:
-        """Train each to its end, or to the first step whose loss is not a number.
+        """Train each experiment to its end: the last planned step, or the one where it diverges.
 
         Yields:
             For every experiment what it did in a stretch of steps; None after it has ended.
         """
+        if all(self.ended):
+            return
         self.compile()
         try:
             for phase in self.phases:
@@ -99,24 +102,28 @@ class Training:
         finally:
             self._background.shutdown(wait=False, cancel_futures=True)
 
+    def drop(self, place: int) -> None:
+        """Stop training the experiment in this place; the others go on."""
+        self.ended[place] = True
+
     def _chunks_of(self, phase: Phase) -> Iterator[list[Chunk | None]]:
-        """The chunks of a stretch with one size of batch; the next begins when all are in."""
+        """The chunks of a phase; the next phase starts when all of them are in."""
         start, length = phase.first_step, FIRST_CHUNK
-        pending: _Pending | None = None
-        begun = time.time()
-        while start < phase.end_step or pending:
-            following: _Pending | None = None
+        running: _Dispatched | None = None
+        started = time.time()
+        while start < phase.end_step or running:
+            following: _Dispatched | None = None
             if start < phase.end_step:
                 following = self._dispatch(phase, start, min(start + length, phase.end_step))
                 start = following.until
-            if pending:
-                measured = self.lanes.to_host(pending.measured)
-                ended = time.time()
-                chunks = self._collect(pending, measured, begun, ended)
-                length = _next_length(pending.until - pending.start, ended - begun)
-                begun = ended
+            if running:
+                measured = self.lanes.to_host(running.measured)
+                stopped = time.time()
+                chunks = self._collect(running, measured, started, stopped)
+                length = _next_length(running.until - running.start, stopped - started)
+                started = stopped
                 yield chunks
-            pending = following
+            running = following
 
     def compile(self) -> None:
         """Have the programs of the first phase ready, and the initial state; takes no step.
@@ -125,7 +132,7 @@ class Training:
         """
         if self.state is not None:
             return
-        begun = time.perf_counter()
+        started = time.perf_counter()
         first = self.phases[0]
         shapes = self.lanes.shapes(self._experiments[first], self.arrays)
         for phase in self.phases:
@@ -138,14 +145,14 @@ class Training:
             )
         self.state = self.lanes.initialize(self._experiments[first], self.arrays)
         self._compiled[first].result()
-        # To a step that has been taken: nothing to take and nothing to evaluate.
+        # These bounds leave no step to take and nothing to evaluate.
         jax.block_until_ready(self._dispatch(first, first.first_step + 1, 0).measured)
-        self.compile_seconds += time.perf_counter() - begun
+        self.compile_seconds += time.perf_counter() - started
 
     def _wait_for(self, phase: Phase) -> None:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         self._compiled[phase].result()
-        self.compile_seconds += time.perf_counter() - begun
+        self.compile_seconds += time.perf_counter() - started
 
     def _timeline(self, phase: Phase) -> Timeline:
         return Timeline(
@@ -156,7 +163,7 @@ class Training:
             self._evaluate_every,
         )
 
-    def _dispatch(self, phase: Phase, start: int, until: int) -> _Pending:
+    def _dispatch(self, phase: Phase, start: int, until: int) -> _Dispatched:
         assert self.state is not None
         self.state, measured = self.lanes.advance(
             self._experiments[phase],
@@ -167,59 +174,64 @@ class Training:
             self._timeline(phase),
             self.ended,
         )
-        return _Pending(start, until, phase, measured)
+        return _Dispatched(start, until, phase, measured)
 
     def _collect(
-        self, pending: _Pending, measured: Measured, begun: float, ended: float
+        self, dispatched: _Dispatched, measured: Measured, started: float, stopped: float
     ) -> list[Chunk | None]:
-        """What each experiment did; those whose loss is no longer a number have ended."""
+        """What each experiment did; None for those that had ended before."""
         running = self.ended.count(False)
         share = min(1.0, len(self.lanes.devices) / max(running, 1))
-        chunks: list[Chunk | None] = []
+        chunks: list[Chunk | None] = [None] * len(self.ended)
         for lane, has_ended in enumerate(self.ended):
             if has_ended:
-                chunks.append(None)
                 continue
             of_lane = jax.tree.map(operator.itemgetter(lane), measured)
-            steps, epochs = _rows(pending, of_lane)
-            last = int(steps["step"][-1])
-            self.ended[lane] = last + 1 == self.total_steps or not np.isfinite(
-                steps["train_loss"][-1]
+            chunk = make_chunk(
+                _step_rows(dispatched, of_lane),
+                _epoch_rows(dispatched.phase, of_lane),
+                started,
+                stopped,
+                self.total_steps,
+                dispatched.phase.epoch,
+                seconds_before=self._seconds[lane],
+                share=share,
+                path=_path_rows(dispatched, of_lane),
             )
-            taken = pending.phase.epoch(last + 1)
-            path = _path(steps, of_lane, at_end=last + 1 == self.total_steps)
-            chunks.append(Chunk(steps, epochs, begun, ended, taken, share, path))
+            self._seconds[lane] = chunk.seconds
+            self.ended[lane] = chunk.status is not None
+            chunks[lane] = chunk
         return chunks
 
 
-def _rows(pending: _Pending, measured: Measured) -> tuple[npt.NDArray, npt.NDArray]:
-    """The rows of one lane, up to the first step whose loss is not a number."""
-    phase = pending.phase
-    steps = np.zeros(pending.until - pending.start, STEP_DTYPE)
-    steps["step"] = np.arange(pending.start, pending.until)
-    for index, name in enumerate(STEP_MEASURES):
-        steps[name] = measured.steps[: len(steps), index]
-    epochs = np.zeros(int(measured.evaluations), EPOCH_DTYPE)
-    epochs["step"] = measured.evaluated_at[: len(epochs)]
-    within = epochs["step"] - phase.first_step
-    epochs["epoch"] = phase.first_epoch - (-within // phase.steps_per_epoch)
-    for index, name in enumerate(EPOCH_MEASURES):
-        epochs[name] = measured.epochs[: len(epochs), index]
-    bad = np.flatnonzero(~np.isfinite(steps["train_loss"]))
-    if len(bad):
-        steps = steps[: bad[0] + 1]
-        epochs = epochs[epochs["step"] <= steps["step"][-1]]
-    return steps, epochs
+def _step_rows(dispatched: _Dispatched, measured: Measured) -> npt.NDArray:
+    """The steps of one lane."""
+    rows = np.zeros(dispatched.until - dispatched.start, STEP_DTYPE)
+    rows["step"] = np.arange(dispatched.start, dispatched.until)
+    for name in STEP_MEASURES:
+        rows[name] = measured.steps[name][: len(rows)]
+    return rows
 
 
-def _path(steps: npt.NDArray, measured: Measured, *, at_end: bool) -> npt.NDArray | None:
-    """The points at which the steps were taken, and the last one at the end of the run."""
+def _epoch_rows(phase: Phase, measured: Measured) -> npt.NDArray:
+    """The evaluations of one lane."""
+    rows = np.zeros(int(measured.evaluations), EPOCH_DTYPE)
+    rows["step"] = measured.evaluated_at[: len(rows)]
+    steps_before = phase.first_step - rows["step"]
+    rows["epoch"] = phase.first_epoch - steps_before // phase.steps_per_epoch
+    for name in EPOCH_MEASURES:
+        rows[name] = measured.epochs[name][: len(rows)]
+    return rows
+
+
+def _path_rows(dispatched: _Dispatched, measured: Measured) -> npt.NDArray | None:
+    """The points at which the steps of one lane were taken, and the one after the last step."""
     if measured.path is None:
         return None
-    path = np.zeros(len(steps) + at_end, PATH_DTYPE)
-    path["step"] = steps["step"][0] + np.arange(len(path))
-    path["x"], path["y"] = measured.path[: len(path)].T
-    return path
+    rows = np.zeros(dispatched.until - dispatched.start + 1, PATH_DTYPE)
+    rows["step"] = np.arange(dispatched.start, dispatched.until + 1)
+    rows["x"], rows["y"] = measured.path[: len(rows)].T
+    return rows
 
 
 def _next_length(steps: int, seconds: float) -> int:

@@ -1,7 +1,7 @@
-"""How much memory runs side by side take, and how much there is.
+"""How much memory runs need side by side, and how much is free.
 
 An accelerator says when its memory is full; on a CPU the operating system kills the process
-instead, so what can be known beforehand is compared beforehand.
+instead, so the needed and the free memory are compared before training.
 """
 
 from __future__ import annotations
@@ -19,30 +19,36 @@ from runner.experiment.experiment import Experiment
 from runner.measures import STEP_MEASURES
 
 COPIES = 3
-"""What goes into a call, what comes out of it, and what is being computed."""
+"""How many copies of a state there are: the argument of a call, its result, and one in between."""
 
 USABLE = 0.8
-"""The part of the free memory that may be taken."""
+"""The fraction of the free memory that may be used."""
 
 
 def check_room(experiment: Experiment, arrays: Arrays, lanes: int, device: jax.Device) -> None:
-    """See whether the states of so many runs fit beside each other.
+    """Check that the states of a number of runs fit into the free memory.
+
+    Args:
+        experiment: one of them.
+        arrays: the data, already on the device.
+        lanes: how many runs there are.
+        device: where they are computed.
 
     Raises:
-        MemoryError: they do not.
+        MemoryError: they do not fit.
     """
     shapes = jax.eval_shape(initial_state, experiment, arrays)
     state = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
     measured = STEPS_PER_CALL * len(STEP_MEASURES) * 4
-    needed, there = lanes * COPIES * (state + measured), USABLE * available(device)
-    if needed > there:
+    needed, usable = lanes * COPIES * (state + measured), USABLE * available(device)
+    if needed > usable:
         raise MemoryError(
-            f"{lanes} runs side by side need {needed / 1e9:.2g} GB; {there / 1e9:.2g} GB are free"
+            f"{lanes} runs side by side need {needed / 1e9:.2g} GB; {usable / 1e9:.2g} GB are free"
         )
 
 
 def available(device: jax.Device) -> float:
-    """The bytes that are free, in the memory of an accelerator or of the machine."""
+    """The free bytes, in the memory of an accelerator or of the machine."""
     stats: dict[str, Any] = device.memory_stats() or {} if device.platform != "cpu" else {}
     if "bytes_limit" in stats:
         return float(stats["bytes_limit"] - stats.get("bytes_in_use", 0))

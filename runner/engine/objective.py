@@ -1,6 +1,6 @@
-"""The objective of one batch, its loss and the terms of the regularizations, and its gradient.
+"""The objective of one batch: its loss plus the terms of the regularizations, and the gradient.
 
-A batch may be worked off in micro-batches, to bound memory: every number here is the mean over the
+A batch may be computed in micro-batches, to bound memory: every number here is the mean over the
 micro-batches, weighted by their examples, which is the number for the whole batch.
 """
 
@@ -20,14 +20,15 @@ from runner.options.preprocessing import Statistics
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Num
 
-    Part = Callable[[Any, Any, LayerState], tuple[Any, LayerState]]
+    OfExamples = Callable[[Any, Any, LayerState], tuple[Any, LayerState]]
+    """A function of inputs, targets and the layers' state, with the layers' state after."""
 
 
-class Judgement(NamedTuple):
-    """What a batch says of the parameters.
+class BatchResult(NamedTuple):
+    """What a batch says about the parameters.
 
-    `loss` and `error` are means over its examples and are recorded; `value` is the loss with the
-    terms of the regularizations, which is minimized, and `gradient` is its.
+    `loss` and `error` are means over the examples and are recorded; `value` is the loss with the
+    terms of the regularizations, which is minimized, and `gradient` is the gradient of `value`.
     """
 
     value: Float[Array, ""]
@@ -37,17 +38,17 @@ class Judgement(NamedTuple):
 
 
 class Objective:
-    """The mean loss over the examples of a batch and the terms of the regularizations.
+    """The mean loss over the examples of a batch, plus the terms of the regularizations.
 
-    Layers that draw random numbers draw the same ones however often it is asked.
+    Layers that draw random numbers draw the same ones in every call.
 
     Args:
         experiment: the options; its batch size says how large a micro-batch may be.
         network: the experiment's network.
-        statistics: what its preprocessing needs to know.
+        statistics: what the preprocessing was fitted to.
         layers: the state of the layers before the step.
-        inputs: the batch's inputs, as they are stored.
-        targets: what they are examples of.
+        inputs: the inputs of the batch, as they are stored.
+        targets: the targets of the batch.
     """
 
     def __init__(
@@ -66,30 +67,31 @@ class Objective:
         self._batch = (inputs, targets)
 
     def value(self, params: Params) -> Float[Array, ""]:
-        """What is minimized."""
+        """The number that is minimized."""
 
-        def part(inputs: Any, targets: Any, layers: LayerState) -> tuple[Any, LayerState]:
-            value, (_, _, layers) = self._part(params, inputs, targets, layers)
+        def value(inputs: Any, targets: Any, layers: LayerState) -> tuple[Any, LayerState]:
+            value, (_, _, layers) = self._value(params, inputs, targets, layers)
             return value, layers
 
-        return self._mean(part)[0]
+        return self._mean(value)[0]
 
     def gradient(self, params: Params) -> Params:
-        """Its gradient."""
-        return self.judge(params)[0].gradient
+        """The gradient of `value`."""
+        return self.value_and_gradient(params)[0].gradient
 
-    def judge(self, params: Params) -> tuple[Judgement, LayerState]:
-        """Value, gradient, loss and error; and the state of the layers after."""
+    def value_and_gradient(self, params: Params) -> tuple[BatchResult, LayerState]:
+        """The value with its gradient, the loss and the error; and the layers' state after."""
+        differentiate = jax.value_and_grad(self._value, has_aux=True)
 
-        def part(inputs: Any, targets: Any, layers: LayerState) -> tuple[Any, LayerState]:
-            (value, (loss, error, layers)), gradient = jax.value_and_grad(self._part, has_aux=True)(
+        def result(inputs: Any, targets: Any, layers: LayerState) -> tuple[Any, LayerState]:
+            (value, (loss, error, layers)), gradient = differentiate(
                 params, inputs, targets, layers
             )
-            return Judgement(value, loss, error, gradient), layers
+            return BatchResult(value, loss, error, gradient), layers
 
-        return self._mean(part)
+        return self._mean(result)
 
-    def _part(
+    def _value(
         self, params: Params, inputs: Any, targets: Any, layers: LayerState
     ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""], LayerState]]:
         """The value for some examples, and their mean loss and mean error."""
@@ -100,27 +102,33 @@ class Objective:
         terms = [each.term(params, outputs, losses) for each in self._experiment.regularization]
         return loss + sum(terms), (loss, errors.mean(), layers)
 
-    def _mean(self, part: Part) -> tuple[Any, LayerState]:
-        """The mean of `part` over the micro-batches; the layers' state goes through all of them."""
+    def _mean(self, function: OfExamples) -> tuple[Any, LayerState]:
+        """The mean of `function` over the micro-batches, weighted by their examples.
+
+        The layers' state goes through all of them, one after the other.
+        """
         count = len(self._batch[1])
         micro = self._experiment.batch_size.micro_examples or count
         if micro >= count:
-            return part(*self._batch, self._layers)
+            return function(*self._batch, self._layers)
         cut = count - count % micro
         head = tuple(x[:cut].reshape(-1, micro, *x.shape[1:]) for x in self._batch)
-        first = jax.eval_shape(part, head[0][0], head[1][0], self._layers)[0]
-        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), first)
+        shapes = jax.eval_shape(function, head[0][0], head[1][0], self._layers)[0]
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
         def add(total: Any, value: Any, examples: int) -> Any:
             return jax.tree.map(lambda t, v: t + v * (examples / count), total, value)
 
-        def one(carry: tuple[Any, LayerState], rows: Any) -> tuple[tuple[Any, LayerState], None]:
-            value, layers = jax.checkpoint(part)(*rows, carry[1])
-            return (add(carry[0], value, micro), layers), None
+        def add_micro_batch(
+            carry: tuple[Any, LayerState], rows: Any
+        ) -> tuple[tuple[Any, LayerState], None]:
+            total, layers = carry
+            value, layers = jax.checkpoint(function)(*rows, layers)
+            return (add(total, value, micro), layers), None
 
-        (total, layers), _ = lax.scan(one, (nothing, self._layers), head)
+        (total, layers), _ = lax.scan(add_micro_batch, (zeros, self._layers), head)
         if cut < count:
             inputs, targets = self._batch
-            value, layers = part(inputs[cut:], targets[cut:], layers)
+            value, layers = function(inputs[cut:], targets[cut:], layers)
             total = add(total, value, count - cut)
         return total, layers

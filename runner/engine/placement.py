@@ -1,7 +1,7 @@
-"""Putting a data set on the device, in the form in which the engine reads it.
+"""Puts a data set on the device, in the form in which the engine reads it.
 
 Images keep the type in which they were stored (uint8): a quarter of the memory of floats, and the
-step that turns a batch into floats costs nothing beside it.
+conversion of a batch to floats within a step costs next to nothing.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SLAB = 500
-"""How many held-out examples are evaluated at once, at most: a bound on memory."""
+"""The most held-out examples that are evaluated at once: a bound on memory."""
 
 
 def place(experiment: Experiment, dataset: Dataset) -> Arrays:
-    """Fit the preprocessing on the training split and put everything on the device."""
+    """Fit the preprocessing to the training split, and put everything on the device."""
     fitted = experiment.preprocessing.fit(dataset.train.inputs)
     held_out = (dataset.validation, dataset.test)
     return Arrays(
@@ -39,12 +39,12 @@ def place(experiment: Experiment, dataset: Dataset) -> Arrays:
 
 
 def _floats(values: npt.ArrayLike) -> npt.NDArray:
-    """As floats of JAX's default precision; converted here, where it compiles nothing."""
+    """As floats of JAX's default precision; NumPy converts them without compiling anything."""
     return np.asarray(values, jax.dtypes.canonicalize_dtype(float))
 
 
 def _slabs(parts: list[npt.NDArray]) -> npt.NDArray:
-    """Concatenate and cut into slabs of equal size, the last one filled up with zeros."""
+    """Concatenate and cut into slabs of equal size, the last one padded with zeros."""
     whole = np.concatenate(parts)
     slabs, size = _slab_shape(len(whole))
     padding = [(0, slabs * size - len(whole))] + [(0, 0)] * (whole.ndim - 1)
@@ -52,13 +52,13 @@ def _slabs(parts: list[npt.NDArray]) -> npt.NDArray:
 
 
 def _membership(held_out: tuple[Split, ...]) -> npt.NDArray:
-    """For each split the weight of every example of the slabs in that split's mean."""
+    """The weight of every example in the mean of each split: shape `(splits, slabs, slab)`."""
     sizes = [len(split.targets) for split in held_out]
     rows = np.zeros((len(sizes), math.prod(_slab_shape(sum(sizes)))))
-    begin = 0
+    start = 0
     for row, size in zip(rows, sizes, strict=True):
-        row[begin : begin + size] = 1 / size
-        begin += size
+        row[start : start + size] = 1 / size
+        start += size
     return rows.reshape(len(sizes), *_slab_shape(sum(sizes)))
 
 

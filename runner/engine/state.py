@@ -1,26 +1,35 @@
-"""What goes into the engine and what comes out of it: arrays on the device, all of it pytrees."""
+"""The arguments and results of the compiled loop: pytrees of arrays on the device."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 
+from runner.engine.columns import Columns
+from runner.measures import EPOCH_MEASURES, STEP_MEASURES
 from runner.options.layer import LayerState, Params
 from runner.options.preprocessing import Statistics
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
+HELD_OUT = ("validation", "test")
+"""The splits that evaluations are made on, in the order of `Arrays.membership`."""
+
+EPOCH_SUMS = ("train_loss", "train_error")
+"""The measures whose means over the steps of an epoch are recorded."""
+
 
 class Arrays(NamedTuple):
     """The data on the device; images stay in the type in which they were stored.
 
-    Validation and test examples lie one after the other in slabs of equal size, so that evaluation
-    is one small program and its memory is bounded; padding at the end carries no weight.
-    `membership[split, slab, example]` is 1 / (examples of the split) for the examples of
-    validation (0) and test (1).
+    Validation and test examples follow each other in slabs of equal size, so that evaluation is one
+    small program and its memory is bounded; padding at the end has no weight.
+    `membership[split, slab, example]` is 1 / (examples of the split) for the examples of the split
+    `HELD_OUT[split]`, and 0 for all others.
     """
 
     inputs: Num[Array, "train *features"]
@@ -34,9 +43,10 @@ class Arrays(NamedTuple):
 class State(NamedTuple):
     """What training changes.
 
-    Parameters, the layers' moving averages, and what the optimizer, the schedule and the treatments
-    of the gradient remember; the order of the examples in the current epoch, and the sums of loss
-    and error over its steps so far.
+    `layers` holds the moving averages of the layers; `optimizer`, `schedule` and `gradient` (one
+    entry a treatment) what each of these remembers between steps; `order` the order of the examples
+    in the current epoch; `epoch_sums` the sums of `EPOCH_SUMS` over the examples that the epoch has
+    seen so far.
     """
 
     params: Params
@@ -45,14 +55,14 @@ class State(NamedTuple):
     schedule: Any
     gradient: tuple[Any, ...]
     order: Int[Array, " train"]
-    epoch_sums: Float[Array, "2"]
+    epoch_sums: Columns
 
 
 class Timeline(NamedTuple):
-    """Where in the run the present phase (the stretch with one size of batch) begins, and its end.
+    """Where in the run the current phase (the stretch with one batch size) starts, and its end.
 
-    All of it is data: a longer run and a later phase of the same batch size compile nothing. And
-    all of it is shared by runs that train side by side, so that they take their steps in step.
+    All of it is data: a longer run and a later phase of the same batch size compile nothing. All of
+    it is shared by runs that train side by side, which therefore advance in lockstep.
     """
 
     first_step: Int[Array, ""] | int
@@ -63,18 +73,54 @@ class Timeline(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What `take_steps` measured; rows beyond `until - start` and `evaluations` are meaningless.
+    """What `take_steps` measured: `steps` has a row a step, `epochs` a row an evaluation.
 
-    `path` has the point (x, y) after each number of updates from `start` to `until`, for data whose
-    parameters are a point of the plane; None for all others, whose programs know nothing of it. Its
-    row `until - start` is there only at the end of the run.
+    Rows beyond `until - start` and `evaluations` are meaningless. `path` has the point (x, y) after
+    each number of updates from `start` to `until`, for data whose parameters are a point of the
+    plane; it is None for all others, whose programs do not compute it. Its row `until - start` is
+    there only at the end of the run.
     """
 
-    steps: Float[Array, "capacity measures"]
-    epochs: Float[Array, "epoch_capacity measures"]
+    steps: Columns
+    epochs: Columns
     evaluated_at: Int[Array, " epoch_capacity"]
     evaluations: Int[Array, ""]
     path: Float[Array, "capacity+1 2"] | None = None
+
+    @classmethod
+    def empty(cls, steps: int, evaluations: int, *, has_path: bool) -> Measured:
+        """Room for what is going to be measured.
+
+        Args:
+            steps: how many steps at most.
+            evaluations: how many evaluations at most.
+            has_path: whether the parameters are a point of the plane.
+        """
+        return cls(
+            steps=Columns.zeros(STEP_MEASURES, steps),
+            epochs=Columns.zeros(EPOCH_MEASURES, evaluations),
+            evaluated_at=jnp.zeros(evaluations, int),
+            evaluations=jnp.zeros((), int),
+            path=jnp.zeros((steps + 1, 2)) if has_path else None,
+        )
+
+    def with_step(self, index: Int[Array, ""], row: Columns) -> Measured:
+        """Record what the step `start + index` measured."""
+        return self._replace(steps=self.steps.with_row(index, row))
+
+    def with_evaluation(self, step: Int[Array, ""], row: Columns) -> Measured:
+        """Record what was evaluated after `step` steps."""
+        return self._replace(
+            epochs=self.epochs.with_row(self.evaluations, row),
+            evaluated_at=self.evaluated_at.at[self.evaluations].set(step),
+            evaluations=self.evaluations + 1,
+        )
+
+    def with_position(self, index: Int[Array, ""], point: Float[Array, " 2"] | None) -> Measured:
+        """Record the point that the parameters are after `start + index` steps, if they are one."""
+        if point is None or self.path is None:
+            return self
+        return self._replace(path=self.path.at[index].set(point))
 
 
 class Streams(NamedTuple):

@@ -1,1 +1,1 @@
-"""Running experiments to their record: one run, or the cohorts of a sweep, and their results."""
+"""Trains experiments and records them: one run, or the cohorts of a sweep and their results."""

@@ -1,9 +1,9 @@
-"""Populations: which runs of a sweep share a compiled program, and which train side by side.
+"""Cohorts: which runs of a sweep share a compiled program, and which train side by side.
 
 Two runs share a program if their experiments have equal structure, whatever their numbers and
-seeds. (A batch that grows needs a program for each of its sizes, which other runs may share.) Of
-those, the ones on the same data and of the same length form cohorts: they train side by side, a
-lane each, as many at a time as fit.
+seeds. (A batch that grows needs a program for each of its sizes, which other runs may share.) Runs
+that share a program, the data and the length form cohorts: they train side by side, a lane each,
+as many at a time as fit.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ import dataclasses
 import math
 import os
 from collections.abc import Hashable, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 
-from runner.engine.lanes import Strategy
+from runner.engine.strategy import Strategy
 from runner.experiment.experiment import Experiment
 from runner.options.option import register_pytrees
 
 register_pytrees()
 
-Wish = Literal["auto", "sequential", "map", "vmap"]
-
-LANES_PER_DEVICE: dict[Strategy, int] = {"alone": 1, "map": 16, "vmap": 256}
+LANES_PER_DEVICE: dict[Strategy, int] = {"sequential": 1, "map": 16, "vmap": 256}
 """How many runs train side by side at most. With `map` more gain nothing: 16 are enough to make the
 calls of the host rare, and few enough that the first results come early."""
 
 
-class Setting(NamedTuple):
-    """How a sweep's runs are to be computed.
+class Parallelism(NamedTuple):
+    """How the runs of a sweep are computed.
 
-    `strategy` is `sequential`, `map` or `vmap`; `lanes` is how many runs train side by side at
-    most, on how many devices.
+    Attributes:
+        strategy: not `auto`.
+        lanes: how many runs train side by side at most.
+        devices: on how many devices.
     """
 
-    strategy: Literal["sequential", "map", "vmap"]
+    strategy: Strategy
     lanes: int
     devices: int
 
@@ -45,8 +45,13 @@ class Setting(NamedTuple):
 class Cohort:
     """Runs that train side by side.
 
-    `members` are their places in the sweep; cohorts of equal `structure` share what is compiled,
-    and therefore have equally many lanes.
+    Attributes:
+        members: their places in the sweep.
+        structure: of their experiments. Cohorts of equal structure share what is compiled, and
+            therefore have the same number of lanes.
+        strategy: how they are computed.
+        lanes: room for how many runs there is.
+        devices: on how many devices.
     """
 
     members: tuple[int, ...]
@@ -62,7 +67,7 @@ def programs(experiments: Sequence[Experiment]) -> int:
 
 
 def compilations(experiments: Sequence[Experiment]) -> int:
-    """How many compilations that takes: one a program, and one for each kind of initial state."""
+    """How many compilations that takes: one a program, and one for every initial state."""
     first = {
         jax.tree.structure(dataclasses.replace(each, batch_size=each.phases()[0].batch_size))
         for each in experiments
@@ -78,7 +83,7 @@ def _structures(experiment: Experiment) -> set[jax.tree_util.PyTreeDef]:
 
 
 def use_all_cores(runs: int) -> None:
-    """Have a device for each core of the CPU, as many as there are runs to spread over them.
+    """Make JAX see a device for each core of the CPU, but no more than there are runs.
 
     Has no effect once JAX has been used.
     """
@@ -92,71 +97,70 @@ def use_all_cores(runs: int) -> None:
         return
 
 
-def choose(wish: Wish, lanes: int | None, devices: int | None) -> Setting:
-    """What is fastest on this machine, where the user does not say otherwise.
+def choose(strategy: Strategy, lanes: int | None, devices: int | None) -> Parallelism:
+    """How to compute a sweep: as asked, and what is fastest on this machine where nothing is asked.
 
     Measured by `make bench-sweep`: on a CPU one device a core with the lanes of each in turn; on an
     accelerator all lanes at once.
 
     Args:
-        wish: the strategy asked for.
+        strategy: the strategy asked for; `auto` leaves the choice open.
         lanes: how many lanes at most; None: as many as are sensible.
         devices: how many devices; None: all of them.
     """
-    there = jax.local_device_count()
-    used = min(devices or there, there)
-    if wish == "auto":
-        wish = "map" if jax.default_backend() == "cpu" else "vmap"
-    if wish == "sequential":
-        return Setting(wish, 1, 1)
-    return Setting(wish, lanes or LANES_PER_DEVICE[wish] * used, used)
+    available = jax.local_device_count()
+    used = min(devices or available, available)
+    if strategy == "auto":
+        strategy = "map" if jax.default_backend() == "cpu" else "vmap"
+    if strategy == "sequential":
+        return Parallelism(strategy, 1, 1)
+    return Parallelism(strategy, lanes or LANES_PER_DEVICE[strategy] * used, used)
 
 
-def cohorts(experiments: Sequence[Experiment], setting: Setting) -> list[Cohort]:
+def cohorts(experiments: Sequence[Experiment], parallelism: Parallelism) -> list[Cohort]:
     """Which of the experiments train side by side, in the order in which they come first."""
-    alike: dict[Hashable, dict[Hashable, list[int]]] = {}
+    by_structure: dict[Hashable, dict[Hashable, list[int]]] = {}
     for place, experiment in enumerate(experiments):
-        structure = jax.tree.structure(experiment)
-        alike.setdefault(structure, {}).setdefault(_in_step(experiment), []).append(place)
+        by_schedule = by_structure.setdefault(jax.tree.structure(experiment), {})
+        by_schedule.setdefault(_data_and_length(experiment), []).append(place)
     found = [
         cohort
-        for structure, groups in alike.items()
-        for cohort in _divided(structure, list(groups.values()), setting)
+        for structure, groups in by_structure.items()
+        for cohort in _divided(structure, list(groups.values()), parallelism)
     ]
     return sorted(found, key=lambda cohort: cohort.members)
 
 
 def halved(waiting: Sequence[Cohort], structure: Hashable) -> list[Cohort]:
-    """The same cohorts, those of a structure with half as many lanes."""
+    """The same cohorts, with half as many lanes in those of a structure."""
     result: list[Cohort] = []
     for cohort in waiting:
         if cohort.structure != structure:
             result.append(cohort)
             continue
-        setting = Setting("map" if cohort.strategy == "alone" else cohort.strategy, 1, 1)
-        smaller = setting._replace(lanes=max(1, cohort.lanes // 2), devices=cohort.devices)
+        smaller = Parallelism(cohort.strategy, max(1, cohort.lanes // 2), cohort.devices)
         result.extend(_divided(structure, [list(cohort.members)], smaller))
     return result
 
 
-def _in_step(experiment: Experiment) -> Hashable:
-    """What runs must have in common to train side by side: the data, and when what happens."""
+def _data_and_length(experiment: Experiment) -> Hashable:
+    """What runs must have in common to advance in lockstep."""
     data = (experiment.data, experiment.preprocessing)
     return (*data, experiment.phases(), experiment.evaluate_every)
 
 
-def _divided(structure: Hashable, groups: list[list[int]], setting: Setting) -> list[Cohort]:
+def _divided(
+    structure: Hashable, groups: list[list[int]], parallelism: Parallelism
+) -> list[Cohort]:
     """Cohorts of the members of each group, all with the same number of lanes."""
     largest = max(len(group) for group in groups)
-    limit = max(1, setting.lanes)
+    limit = max(1, parallelism.lanes)
     lanes = math.ceil(largest / math.ceil(largest / limit))
-    strategy: Strategy = "alone" if setting.strategy == "sequential" else setting.strategy
-    if lanes == 1:
-        strategy = "alone"
-    devices = 1 if strategy == "alone" else min(setting.devices, lanes)
+    strategy = "sequential" if lanes == 1 else parallelism.strategy
+    devices = min(parallelism.devices, lanes)
     lanes = math.ceil(lanes / devices) * devices
     return [
-        Cohort(tuple(group[begin : begin + lanes]), structure, strategy, lanes, devices)
+        Cohort(tuple(group[first : first + lanes]), structure, strategy, lanes, devices)
         for group in groups
-        for begin in range(0, len(group), lanes)
+        for first in range(0, len(group), lanes)
     ]

@@ -1,8 +1,7 @@
-"""One run from an experiment to its record: drive the engine, write what it says."""
+"""One run from an experiment to its record: drive the engine, write what it measured."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,11 @@ from typing import Any
 import jax
 
 from runner.config.build import chosen_options
-from runner.engine.chunk import Chunk
 from runner.engine.compilation import use_persistent_cache
 from runner.engine.loop import Training
-from runner.errors import RecordError
 from runner.experiment.experiment import Experiment
-from runner.measures import METRIC
+from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
-from runner.status import Status
 from runner.terminal.live import Progress
 
 log = logging.getLogger(__name__)
@@ -31,11 +27,11 @@ def run(
     Args:
         experiment: what to train.
         directory: where the record goes; it is created.
-        config: the resolved config, recorded as it stands.
+        config: the resolved config, recorded unchanged.
         title: what the progress line calls the run.
 
     Returns:
-        The summary, as it stands in `summary.json`. A diverged run is a result, not an error.
+        The summary, as in `summary.json`. A diverged run is a result, not an error.
 
     Raises:
         UserError: the data cannot be read or the record cannot be written.
@@ -43,41 +39,41 @@ def run(
     """
     use_persistent_cache()
     dataset = experiment.data.load()
-    recording = Recording(experiment, directory, config)
+    recorder = start_record(experiment, directory, config)
     progress = Progress()
     training = Training([experiment], dataset)
-    metrics: dict[str, float] = {}
     try:
         progress.start(training.total_steps, training.total_epochs, title)
         for (chunk,) in training.chunks():
             assert chunk is not None
-            recording.write(chunk)
-            _report(progress, chunk, metrics)
+            recorder.write(chunk)
+            progress.update(chunk)
     except BaseException as error:
-        recording.fail(error, training.compile_seconds)
+        recorder.fail(error, training.compile_seconds)
         raise
     finally:
         progress.stop()
-    return recording.finish(training.compile_seconds)
+    return finish_record(recorder, training.compile_seconds)
 
 
-class Recording:
-    """The record of one run while it trains: its files, and its log.
+def start_record(
+    experiment: Experiment, directory: Path, config: dict[str, Any], lanes: int = 1
+) -> Recorder:
+    """Start the record of a run: its files, and its log with the cautions of its options.
 
     Args:
         experiment: what is trained.
         directory: where the record goes; it is created.
         config: the resolved config.
         lanes: how many runs are computed side by side.
-    """
 
-    def __init__(
-        self, experiment: Experiment, directory: Path, config: dict[str, Any], lanes: int = 1
-    ) -> None:
-        facts = experiment.facts()
-        device = jax.devices()[0]
-        self._recorder = Recorder(
-            directory,
+    Raises:
+        RecordError: it cannot be written.
+    """
+    facts, device = experiment.facts(), jax.devices()[0]
+    recorder = Recorder(
+        directory,
+        RunFacts(
             config=config,
             seed=experiment.seed,
             train_examples=facts.train_examples,
@@ -87,39 +83,22 @@ class Recording:
             lanes=lanes,
             batch_size=facts.batch_size,
             clips=any(treatment.clips for treatment in experiment.gradient),
-            error_is_a_rate=experiment.data.error_is_a_rate,
-        )
-        for key, chosen in chosen_options(experiment):
-            for caution in chosen.cautions(facts):
-                log.warning("%s: %s", key, caution)
-        log.info("%d steps of %d examples on %s", facts.total_steps, facts.batch_size, device)
-
-    def write(self, chunk: Chunk) -> None:
-        """Record a chunk."""
-        self._recorder.write(chunk)
-
-    def finish(self, compile_seconds: float) -> dict[str, Any]:
-        """Close the record of a run that has ended by itself, and return its summary."""
-        status = Status.FINISHED if self._recorder.diverged_at is None else Status.DIVERGED
-        summary = self._recorder.close(status, compile_seconds=compile_seconds)
-        log.info("%s: %d steps in %.2f s", status, summary["steps"], summary["seconds"])
-        return summary
-
-    def fail(self, error: BaseException, compile_seconds: float) -> None:
-        """Close the record of a run that an error or an interruption ended."""
-        interrupted = isinstance(error, KeyboardInterrupt)
-        with contextlib.suppress(RecordError):
-            self._recorder.close(
-                Status.INTERRUPTED if interrupted else Status.FAILED,
-                reason=None if interrupted else f"{type(error).__name__}: {error}",
-                compile_seconds=compile_seconds,
-            )
+            error=experiment.data.error_kind,
+        ),
+    )
+    for key, chosen in chosen_options(experiment):
+        for caution in chosen.cautions(facts):
+            log.warning("%s: %s", key, caution)
+    log.info("%d steps of %d examples on %s", facts.total_steps, facts.batch_size, device)
+    return recorder
 
 
-def _report(progress: Progress, chunk: Chunk, metrics: dict[str, float]) -> None:
-    """Tell the terminal where the run is; `metrics` keeps what was last known."""
-    metrics["loss"] = float(chunk.steps["train_loss"].mean())
-    if len(chunk.epochs):
-        metrics["val error"] = float(chunk.epochs[METRIC][-1])
-    speed = len(chunk.steps) / max(chunk.ended - chunk.begun, 1e-9)
-    progress.update(int(chunk.steps["step"][-1]) + 1, chunk.epochs_taken, metrics, speed)
+def finish_record(recorder: Recorder, compile_seconds: float) -> dict[str, Any]:
+    """Close the record and the log of a run that trained to its end; return the summary.
+
+    Raises:
+        RecordError: it cannot be written.
+    """
+    summary = recorder.finish(compile_seconds)
+    log.info("%s: %d steps in %.2f s", summary["status"], summary["steps"], summary["seconds"])
+    return summary

@@ -2,7 +2,7 @@
 
 Cohorts (see `runner.execution.cohorts`) train one after the other. While one trains, the next is
 prepared in the background: its data are read and its programs compiled. Nothing that goes wrong in
-one run touches another; running out of memory halves the number of lanes and goes on.
+one run affects another; if memory runs out, the sweep goes on with half the number of lanes.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from runner.engine.lanes import Lanes
 from runner.engine.loop import Training
 from runner.errors import log_failure
 from runner.execution.cohorts import Cohort, halved
-from runner.execution.run import Recording
+from runner.execution.run import finish_record, start_record
 from runner.experiment.experiment import Experiment
+from runner.record.recorder import Recorder
 from runner.status import Status
 from runner.terminal.live_sweep import SweepProgress
 
@@ -39,13 +40,13 @@ class Job(Protocol):
     title: str
 
     directory: Path | None
-    """Where its record goes; it is made when the job is first `at_work`."""
+    """Where the record goes; it is made when `at_work` is first entered."""
 
     def at_work(self) -> AbstractContextManager[None]:
-        """While it is open the run's own log (and what else is global) is the current one."""
+        """While it is open, the run's own log and environment are the current ones."""
 
     def end(self, summary: dict[str, Any], error: BaseException | None) -> None:
-        """The run has ended, with an error if it failed."""
+        """Take in how the run ended, with an error if it failed."""
 
 
 class Stopped(Exception):  # noqa: N818 - no error: the user asked for it
@@ -69,22 +70,22 @@ def train(
     """
     load: Callable[[Source], Dataset] = functools.lru_cache(maxsize=2)(lambda data: data.load())
     waiting = list(cohorts)
-    following: _Attempt | None = None
+    following: _PendingCohort | None = None
     with ThreadPoolExecutor(1) as background:
 
-        def attempt(cohort: Cohort) -> _Attempt:
+        def prepare(cohort: Cohort) -> _PendingCohort:
             lanes = [_Lane(jobs[member], progress) for member in cohort.members]
-            return _Attempt(cohort, lanes, background.submit(_prepare, jobs, cohort, load))
+            return _PendingCohort(cohort, lanes, background.submit(_prepared, jobs, cohort, load))
 
         while waiting:
-            current = following or attempt(waiting[0])
+            current = following or prepare(waiting[0])
             del waiting[0]
-            following = attempt(waiting[0]) if waiting else None
+            following = prepare(waiting[0]) if waiting else None
             try:
-                current.begin()
+                current.start_records()
                 if following:
-                    following.begin(until=current.prepared.done)
-                _train_cohort(current.lanes, current.prepared.result(), fail_fast=fail_fast)
+                    following.start_records(until=current.training.done)
+                _train_cohort(current.lanes, current.training.result(), fail_fast=fail_fast)
             except Exception as error:
                 cohort = current.cohort
                 if _out_of_memory(error) and cohort.lanes > 1:
@@ -99,33 +100,33 @@ def train(
                     raise Stopped from error
             except BaseException as interruption:
                 background.shutdown(wait=False, cancel_futures=True)
-                for one in filter(None, (current, following)):
-                    one.fail(interruption)
+                for cohort_at_hand in filter(None, (current, following)):
+                    cohort_at_hand.fail(interruption)
                 raise
 
 
-class _Attempt(NamedTuple):
-    """A cohort about to train: its lanes, and the training that is prepared in the background."""
+class _PendingCohort(NamedTuple):
+    """A cohort that is about to train: its lanes, and what is prepared in the background."""
 
     cohort: Cohort
     lanes: list[_Lane]
-    prepared: Future[Training]
+    training: Future[Training]
 
-    def begin(self, until: Callable[[], bool] = lambda: False) -> None:
-        """Begin the records of the runs that have none, as long as there is time for it."""
+    def start_records(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Start the records of the runs that have none, as long as `until()` is false."""
         for lane in self.lanes:
             if until():
                 return
-            lane.begin(self.cohort.lanes)
+            lane.start_record(self.cohort.lanes)
 
     def fail(self, error: BaseException) -> None:
-        """End the runs that have begun."""
+        """End the runs that have a record and have not ended."""
         for lane in self.lanes:
-            if lane.begun and not lane.ended:
+            if lane.started and not lane.ended:
                 lane.fail(error)
 
 
-def _prepare(jobs: Sequence[Job], cohort: Cohort, load: Callable[[Source], Dataset]) -> Training:
+def _prepared(jobs: Sequence[Job], cohort: Cohort, load: Callable[[Source], Dataset]) -> Training:
     """Read the data, compile the programs, and compute the initial states."""
     experiments = [jobs[member].experiment for member in cohort.members]
     lanes = Lanes(cohort.lanes, cohort.strategy, jax.local_devices()[: cohort.devices])
@@ -137,17 +138,17 @@ def _prepare(jobs: Sequence[Job], cohort: Cohort, load: Callable[[Source], Datas
 def _train_cohort(lanes: Sequence[_Lane], training: Training, *, fail_fast: bool) -> None:
     """Train runs side by side to their ends."""
     for place, lane in enumerate(lanes):
-        training.ended[place] = lane.ended
-    if all(training.ended):
-        return
+        if lane.ended:
+            training.drop(place)
     for chunks in training.chunks():
         for place, (lane, chunk) in enumerate(zip(lanes, chunks, strict=True)):
-            if chunk is None or lane.ended:
+            if chunk is None:
                 continue
-            lane.write(chunk, training.compile_seconds, last=training.ended[place])
-            training.ended[place] = lane.ended
-            if lane.failed and fail_fast:
-                raise Stopped
+            lane.write(chunk, training.compile_seconds)
+            if lane.failed:
+                training.drop(place)
+                if fail_fast:
+                    raise Stopped
     if fail_fast and any(lane.failed for lane in lanes):
         raise Stopped
 
@@ -164,45 +165,44 @@ class _Lane:
     def __init__(self, job: Job, progress: SweepProgress) -> None:
         self._job = job
         self._progress = progress
-        self._recording: Recording | None = None
-        self.begun = self.ended = self.failed = False
+        self._recorder: Recorder | None = None
+        self.started = self.ended = self.failed = False
 
-    def begin(self, lanes: int) -> None:
-        """Make its directory and begin its record, unless that has been done."""
-        if self.begun:
+    def start_record(self, lanes: int) -> None:
+        """Make the run's directory and start its record, unless that has been done."""
+        if self.started:
             return
-        self.begun = True
-        self._progress.begin(self._job.title, self._job.experiment)
+        self.started = True
+        self._progress.start(self._job.title, self._job.experiment)
         try:
             with self._job.at_work():
                 assert self._job.directory is not None
-                self._recording = Recording(
+                self._recorder = start_record(
                     self._job.experiment, self._job.directory, self._job.config, lanes
                 )
         except Exception as error:
             self.fail(error)
 
-    def write(self, chunk: Chunk, compile_seconds: float, *, last: bool) -> None:
-        """Record a chunk; the last one closes the record."""
-        assert self._recording is not None
+    def write(self, chunk: Chunk, compile_seconds: float) -> None:
+        """Record a chunk; if the run has ended with it, close the record."""
+        assert self._recorder is not None
         try:
-            self._recording.write(chunk)
+            self._recorder.write(chunk)
             self._progress.advance(self._job.title, self._job.experiment, chunk)
-            if last:
+            if chunk.status is not None:
                 with self._job.at_work():
-                    self._end(self._recording.finish(compile_seconds), None)
+                    self._end(finish_record(self._recorder, compile_seconds), None)
         except Exception as error:
             self.fail(error)
 
     def fail(self, error: BaseException) -> None:
-        """The run cannot go on; say why in its own log."""
-        summary: dict[str, Any] = {"status": Status.FAILED}
-        if isinstance(error, KeyboardInterrupt):
-            summary = {"status": Status.INTERRUPTED}
+        """End the run with an error; say why in its own log."""
+        interrupted = isinstance(error, KeyboardInterrupt)
+        summary: dict[str, Any] = {"status": Status.INTERRUPTED if interrupted else Status.FAILED}
         try:
             with self._job.at_work():
-                if self._recording is not None:
-                    self._recording.fail(error, 0.0)
+                if self._recorder is not None:
+                    self._recorder.fail(error, 0.0)
                 if isinstance(error, Exception):
                     log_failure(log, error)
                 self._end(summary, error)

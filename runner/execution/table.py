@@ -10,8 +10,8 @@ from pathlib import Path
 from runner.compare.grouping import Group, format_setting
 from runner.compare.runs import Run
 from runner.execution.results import Computation, SweepRow, edges, rank
+from runner.measures import ErrorKind
 from runner.status import Status, count_statuses
-from runner.terminal.live import RATE
 from runner.terminal.words import number, readable
 
 
@@ -32,7 +32,8 @@ def sweep_table(
         figure: the figure of the sweep, if there is one.
     """
     rows = rank(runs)
-    _print_rows(rows, percent=all(run.summary.get("error", RATE) == RATE for run in runs))
+    is_rate = all(run.summary.get("error", ErrorKind.RATE) == ErrorKind.RATE for run in runs)
+    _print_rows(rows, ErrorKind.RATE if is_rate else ErrorKind.DISTANCE)
     for line in edges(rows):
         print(f"Note:   {line}")
     counts = count_statuses(run.status for run in runs)
@@ -46,14 +47,14 @@ def sweep_table(
     print(f"Look:   tensorboard --logdir {readable(logdir)}")
 
 
-def _print_rows(rows: Sequence[SweepRow], *, percent: bool) -> None:
+def _print_rows(rows: Sequence[SweepRow], kind: ErrorKind) -> None:
     """A line for each group; the interval and the number of runs only where there are seeds."""
     from rich.console import Console
     from rich.table import Table
 
     keys = list(rows[0].group.settings)
     several = any(len(row.group.runs) > 1 for row in rows)
-    table = Table(*keys, f"best validation {'error' if percent else 'distance'}", box=None)
+    table = Table(*keys, f"best validation {kind.noun}", box=None)
     table.columns[-1].justify = "right"
     if several:
         table.add_column("95 % interval", justify="right")
@@ -62,10 +63,10 @@ def _print_rows(rows: Sequence[SweepRow], *, percent: bool) -> None:
     for row in rows:
         mean = row.mean if math.isfinite(row.mean) else None
         settings = map(format_setting, row.group.settings.values())
-        cells = [*settings, number(mean, percent=percent)]
+        cells = [*settings, number(mean, kind)]
         if several:
             half = row.half_width
-            cells.append("" if half is None else f"+- {number(half, percent=percent)}")
+            cells.append("" if half is None else f"+- {number(half, kind)}")
             cells.append(str(len(row.group.runs)))
         table.add_row(*cells, _outcome(row.group))
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)

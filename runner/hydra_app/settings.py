@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
 
+from runner.engine.strategy import Strategy
 from runner.options.option import number
 
 
@@ -12,7 +12,7 @@ from runner.options.option import number
 class Settings:
     """See `conf/hydra/launcher/runner.yaml`."""
 
-    strategy: Literal["auto", "sequential", "map", "vmap"] = "auto"
+    strategy: Strategy = "auto"
     lanes: int | None = number(None, minimum=1)
     devices: int | None = number(None, minimum=1)
     fail_fast: bool = False

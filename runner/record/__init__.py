@@ -1,1 +1,1 @@
-"""The record of a run: event files, curves and a summary. Nothing else writes them."""
+"""The record of a run: curves, event files and a summary. No other package writes them."""

@@ -1,16 +1,16 @@
-"""Curves at full resolution: one NumPy file of rows that grows while the run goes on.
+"""Curves at full resolution: NumPy files of rows that grow while the run goes on.
 
 `steps.npy` and `epochs.npy` are plain `.npy` files with named columns:
 
     steps = numpy.load("steps.npy", mmap_mode="r")
     plot(steps["step"], steps["train_loss"])
 
-So is `path.npy` of a run whose parameters are a point of the plane.
+`path.npy`, of a run whose parameters are a point of the plane, is one, too.
 
 The format is open and describes itself, needs no dependency and no pickle, can be mapped into
-memory however long the run was, and can be appended to safely: rows are written first and the
-number of rows in the header afterwards, in place. A process killed in between leaves a file whose
-header knows only of the rows before, and readers ignore the rest.
+memory however long the run was, and can be appended to safely: the rows are written first and then
+the number of rows in the header, in place. If the process is killed in between, the header still
+has the number of rows before, and readers ignore the rest.
 
 Format: the `.npy` specification, version 1.0 (`numpy.lib.format`).
 """
@@ -25,11 +25,16 @@ import numpy as np
 import numpy.typing as npt
 
 _HEADER_BYTES = 512
-"""Enough for the names of the columns and a number of rows of any length."""
+"""The size of the header: enough for the names of the columns and any number of rows."""
 
 
 class CurveFile:
-    """A file of rows to append to."""
+    """A file of rows that can be appended to.
+
+    Args:
+        path: the file; it is replaced.
+        dtype: of a row; a record with a name for each column.
+    """
 
     def __init__(self, path: Path, dtype: np.dtype) -> None:
         self._dtype = dtype
@@ -38,7 +43,7 @@ class CurveFile:
         self._write_header()
 
     def append(self, rows: npt.NDArray) -> None:
-        """Add rows of the file's dtype, then count them in."""
+        """Write rows of the file's dtype, then the new number of rows."""
         if not len(rows):
             return
         self._file.seek(_HEADER_BYTES + self._rows * self._dtype.itemsize)
@@ -67,7 +72,7 @@ class CurveFile:
 
 
 def read_curve(path: Path) -> npt.NDArray:
-    """Map a curve into memory, also while it is being written.
+    """Map a curve into memory; it may still be growing.
 
     Raises:
         OSError: the file cannot be read.
@@ -75,15 +80,15 @@ def read_curve(path: Path) -> npt.NDArray:
     """
     with path.open("rb") as file:
         head = file.read(_HEADER_BYTES)
-    shape, dtype, begin = _parsed(head)
+    shape, dtype, offset = _parsed(head)
     if not shape[0]:
         return np.zeros(0, dtype)
-    return np.memmap(path, dtype, "r", begin, shape)
+    return np.memmap(path, dtype, "r", offset, shape)
 
 
 @functools.lru_cache(maxsize=64)
 def _parsed(head: bytes) -> tuple[tuple[int, ...], np.dtype, int]:
-    """Shape, type and begin of the rows: files of one length begin alike, and parsing is slow."""
+    """Shape, type and offset of the rows; cached, since curves of one length have equal headers."""
     file = io.BytesIO(head)
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("not version 1.0 of the format")

@@ -1,10 +1,10 @@
-"""What TensorBoard's tabs are told beside curves: hyper-parameters, layout and pictures.
+"""What TensorBoard shows besides curves: hyper-parameters, the layout of charts, and pictures.
 
 HPARAMS makes its columns from all runs that it finds: what differs between them comes first, and
 the metrics are the last values of all scalars, in the order of their tags. A description of the
-whole experiment is therefore not written: of several in one log directory TensorBoard takes the
-first, and shows only its columns. CUSTOM SCALARS joins the layouts of all runs and leaves out what
-it has seen, so every run brings the same one, and any folder can be looked at by itself.
+whole experiment is therefore not written: if a log directory has several, TensorBoard takes the
+first, and shows only its columns. CUSTOM SCALARS merges the layouts of all runs and drops
+duplicates, so every run has the same one, and any folder can be shown by itself.
 """
 
 from __future__ import annotations
@@ -38,11 +38,16 @@ _PNG = struct.Struct(">8s4x4sII")
 
 
 def session_start(name: str, settings: Mapping[str, Any], started: float) -> Summary.Value:
-    """Tells HPARAMS with which settings a run was started.
+    """The settings of a run, for HPARAMS.
 
-    Numbers and booleans keep their type; everything else is shown as text. A trial is called by the
-    run's own name, which TensorBoard would put behind the folders above it and cut off; with the
-    time, because trials of one name would be shown as one.
+    Numbers and booleans keep their type; everything else is shown as text. The name of a trial is
+    the run's own name, because TensorBoard would put the folders above in front of it and cut it
+    off; and the time, because trials of one name would be shown as one.
+
+    Args:
+        name: the run's name.
+        settings: by dotted key.
+        started: when the run started, in seconds since 1970.
     """
     from tensorboard.plugins.hparams.plugin_data_pb2 import SessionStartInfo
 
@@ -59,7 +64,7 @@ def session_start(name: str, settings: Mapping[str, Any], started: float) -> Sum
 
 
 def session_end(succeeded: bool, ended: float) -> Summary.Value:
-    """Tells HPARAMS how a run ended."""
+    """How a run ended, for HPARAMS."""
     from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE, STATUS_SUCCESS
     from tensorboard.plugins.hparams.plugin_data_pb2 import SessionEndInfo
 
@@ -98,10 +103,10 @@ def layout() -> Summary.Value:
 
 
 def picture(tag: str, png: bytes) -> Summary.Value:
-    """A picture for IMAGES.
+    """A picture, for IMAGES.
 
     Raises:
-        ValueError: the bytes are not those of a PNG file.
+        ValueError: these are not the bytes of a PNG file.
     """
     signature, kind, width, height = _PNG.unpack_from(png.ljust(_PNG.size))
     if signature != b"\x89PNG\r\n\x1a\n" or kind != b"IHDR":
@@ -113,11 +118,11 @@ def picture(tag: str, png: bytes) -> Summary.Value:
 def _hparams(tag: str, **content: Any) -> Summary.Value:
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-    # As `tensorboard.plugins.hparams.metadata` has it, whose import takes longer than all of ours.
+    # A copy of `tensorboard.plugins.hparams.metadata`, which is slow to import.
     plugin = SummaryMetadata.PluginData(
         plugin_name="hparams", content=HParamsPluginData(**content).SerializeToString()
     )
-    nothing = TensorProto(
+    empty = TensorProto(
         dtype=DT_FLOAT, tensor_shape=TensorShapeProto(dim=[TensorShapeProto.Dim(size=0)])
     )
-    return Summary.Value(tag=tag, tensor=nothing, metadata=SummaryMetadata(plugin_data=plugin))
+    return Summary.Value(tag=tag, tensor=empty, metadata=SummaryMetadata(plugin_data=plugin))

@@ -1,8 +1,8 @@
 """TensorBoard's event files, written in batches.
 
-An event file is a sequence of records (see `runner.record.scalars`), each an `Event`, a protocol
-buffer. TensorBoard's own writer makes them one by one; here a whole chunk is written at once, so
-that what a reader (or kill -9) finds ends after a whole record.
+An event file is a sequence of records (see `runner.record.scalars`); each holds an `Event`, a
+protocol buffer. TensorBoard's own writer writes them one by one; here the records of a whole chunk
+are written at once, so that a file always ends after a whole record, also after kill -9.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class EventFile:
     """An event file.
 
     Args:
-        directory: where it is; TensorBoard makes a run of it.
-        ending: how its name ends.
+        directory: where the file is made; to TensorBoard it is a run.
+        ending: the end of the file's name.
     """
 
     def __init__(self, directory: Path, ending: str = "") -> None:
@@ -41,12 +41,19 @@ class EventFile:
     def scalars(
         self, tags: Sequence[str], steps: npt.NDArray, wall_times: npt.NDArray, values: npt.NDArray
     ) -> None:
-        """Write one event a row: its step, its wall time and a value for each tag."""
+        """Write an event for each row.
+
+        Args:
+            tags: a name for each column of `values`.
+            steps: shape `(rows,)`.
+            wall_times: shape `(rows,)`, in seconds since 1970.
+            values: shape `(rows, tags)`.
+        """
         self._file.write(scalar_records(tags, steps, wall_times, values))
         self._file.flush()
 
     def summaries(self, *values: Summary.Value) -> None:
-        """Write what is for other tabs than those of scalars; see `runner.record.dashboards`."""
+        """Write what is no scalar; see `runner.record.dashboards`."""
         self._write(Event(wall_time=time.time(), summary=Summary(value=values)))
 
     def close(self) -> None:

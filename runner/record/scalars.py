@@ -1,15 +1,16 @@
-"""Scalars as an event file holds them, a whole chunk at once.
+"""Scalars in the format of event files, a whole chunk at once.
 
-A record is the length of its data (8 bytes, little-endian), a checksum of those, the data and its
-checksum; a checksum is CRC-32C, rotated and shifted as TensorFlow's `record_writer.cc` does. The
-data of a scalar event are a protocol buffer whose fields have places that do not depend on values:
+A record is the length of its data (8 bytes, little-endian), a checksum of the length, the data and
+a checksum of the data; a checksum is CRC-32C, rotated and shifted as in TensorFlow's
+`record_writer.cc`. The data of a scalar event are a protocol buffer. The offsets of its fields do
+not depend on the values:
 
     Event:    1 wall_time (double), 2 step (varint), 5 summary
     Summary:  1 value, once a tag
     Value:    1 tag (string), 2 simple_value (float)
 
-So the rows are filled into a table of bytes, column by column. Event by event it takes ten times as
-long, which for a small network is longer than training it.
+So the values are written into a table of bytes, column by column. Event by event this takes ten
+times as long, which for a small network is longer than the training.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ _WALL_TIME, _STEP, _SUMMARY, _VALUE, _TAG, _SIMPLE_VALUE = (
     b"\x15",
 )
 _HEAD, _TAIL = 12, 4
-"""Bytes of a record before and after its data."""
+"""The number of bytes of a record before and after its data."""
 
 
 def record(data: bytes) -> bytes:
-    """A record around the data."""
+    """A record that holds the data."""
     length = struct.pack("<Q", len(data))
     return b"".join((length, _checksum(length), data, _checksum(data)))
 
@@ -47,13 +48,13 @@ def scalar_records(
     wall_times: npt.NDArray,
     values: npt.NDArray,
 ) -> bytes:
-    """A record for each row.
+    """The bytes of a record for each row.
 
     Args:
         tags: a name for each column of `values`.
-        steps: of each row; not negative.
-        wall_times: of each row, in seconds since 1970.
-        values: of shape `(rows, tags)`.
+        steps: shape `(rows,)`; not negative.
+        wall_times: shape `(rows,)`, in seconds since 1970.
+        values: shape `(rows, tags)`.
     """
     widths = np.maximum(1, -(-np.frompyfunc(int.bit_length, 1, 1)(steps).astype(int) // 7))
     parts = []
@@ -72,16 +73,16 @@ def _table(
     values: npt.NDArray,
 ) -> bytes:
     """The records of rows whose steps take `width` bytes."""
-    template, places = _template(tags, width)
+    template, offsets = _template(tags, width)
     table = np.tile(np.frombuffer(template, np.uint8), (len(steps), 1))
-    begin = _HEAD + len(_WALL_TIME)
-    table[:, begin : begin + 8] = _bytes(wall_times, "<f8")
-    begin += 8 + len(_STEP)
-    for place in range(width):
-        more = 0x80 if place < width - 1 else 0
-        table[:, begin + place] = (steps >> (7 * place)) & 0x7F | more
-    for place, column in zip(places, values.T, strict=True):
-        table[:, place : place + 4] = _bytes(column, "<f4")
+    offset = _HEAD + len(_WALL_TIME)
+    table[:, offset : offset + 8] = _bytes(wall_times, "<f8")
+    offset += 8 + len(_STEP)
+    for digit in range(width):
+        more_follow = 0x80 if digit < width - 1 else 0
+        table[:, offset + digit] = (steps >> (7 * digit)) & 0x7F | more_follow
+    for offset, column in zip(offsets, values.T, strict=True):
+        table[:, offset : offset + 4] = _bytes(column, "<f4")
     data = memoryview(np.ascontiguousarray(table[:, _HEAD:-_TAIL]).tobytes())
     size = len(template) - _HEAD - _TAIL
     checksums = [google_crc32c.value(bytes(data[i : i + size])) for i in range(0, len(data), size)]
@@ -91,20 +92,20 @@ def _table(
 
 @functools.lru_cache(maxsize=64)
 def _template(tags: tuple[str, ...], width: int) -> tuple[bytes, list[int]]:
-    """A record with nothing filled in, and where in it the values are."""
-    summary, places = b"", []
+    """A record with zeros for all numbers, and the offsets of the values in it."""
+    summary, offsets = b"", []
     for tag in tags:
         text = tag.encode()
         value = _TAG + _varint(len(text)) + text + _SIMPLE_VALUE
         summary += _VALUE + _varint(len(value) + 4) + value
-        places.append(len(summary))
+        offsets.append(len(summary))
         summary += bytes(4)
     before = _WALL_TIME + bytes(8) + _STEP + bytes(width) + _SUMMARY + _varint(len(summary))
-    return record(before + summary), [_HEAD + len(before) + place for place in places]
+    return record(before + summary), [_HEAD + len(before) + offset for offset in offsets]
 
 
 def _bytes(numbers: npt.NDArray, kind: str) -> npt.NDArray:
-    """The bytes of each number, a row for each."""
+    """The bytes of each number: shape `(numbers, bytes)`."""
     return np.ascontiguousarray(numbers, kind).view(np.uint8).reshape(len(numbers), -1)
 
 

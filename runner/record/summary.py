@@ -1,7 +1,7 @@
-"""`summary.json`: how a run ended, in one small file that any tool can read.
+"""`summary.json`: how a run ended, in a small file that any tool can read.
 
 It is strict JSON: a number that is not finite (a loss that diverged) is null. The file is replaced
-as a whole, so a reader never sees half of one; while the run goes on its status is `running`.
+as a whole, so a reader never sees a part of it; while the run goes on its status is `running`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,36 @@ import numpy as np
 import numpy.typing as npt
 
 from runner import files
+from runner.engine.chunk import Chunk
 from runner.measures import EPOCH_MEASURES, METRIC
+from runner.status import Status
 from runner.version import own_version
 
 _PACKAGES = ("jax", "jaxlib", "optax", "numpy", "hydra-core", "tensorboard")
 
 
+class SummaryWriter:
+    """Writes `summary.json` (see `runner.record.recorder.Writer`).
+
+    Args:
+        directory: the run's.
+        facts: what the summary says while the run goes on, besides its status.
+    """
+
+    def __init__(self, directory: Path, facts: Mapping[str, Any]) -> None:
+        self._directory = directory
+        write_summary(directory, {"status": Status.RUNNING, **facts})
+
+    def write(self, chunk: Chunk) -> None:
+        """Do nothing: the summary changes only at the end."""
+
+    def close(self, summary: Mapping[str, Any]) -> None:
+        """Replace the summary."""
+        write_summary(self._directory, summary)
+
+
 def write_summary(directory: Path, summary: Mapping[str, Any]) -> None:
-    """Replace the run's summary in one stroke."""
+    """Replace the summary of the run in a directory, as a whole."""
     temporary = directory / f".{files.SUMMARY}.{os.getpid()}"
     text = json.dumps(finite(summary), indent=2, allow_nan=False)
     temporary.write_text(text + "\n", encoding="utf-8")
@@ -45,14 +67,17 @@ def read_summary(directory: Path) -> dict[str, Any]:
 
 
 def final_and_best(epochs: npt.NDArray) -> dict[str, dict[str, float | None]]:
-    """The last row of the epochs, and the least value of each measure.
+    """The values of the last evaluation, and the least value of each measure.
 
-    `best` also says in which epoch the validation error was least (the earliest one), and what the
-    test error was then: the number to report for a run whose length was chosen by validation.
+    `best` also has the epoch with the least validation error (the earliest one), and the test error
+    of that epoch: the number to report for a run whose length was chosen by validation.
+
+    Args:
+        epochs: the evaluations of a run (`runner.engine.chunk.EPOCH_DTYPE`).
     """
     if not len(epochs):
-        nothing: dict[str, float | None] = dict.fromkeys(EPOCH_MEASURES)
-        return {"final": nothing, "best": dict(nothing)}
+        unknown: dict[str, float | None] = dict.fromkeys(EPOCH_MEASURES)
+        return {"final": unknown, "best": dict(unknown)}
     final = {name: epochs[name][-1].item() for name in ("epoch", "step", *EPOCH_MEASURES)}
     best: dict[str, float | None] = {name: _least(epochs[name]) for name in EPOCH_MEASURES}
     chosen = epochs[METRIC]
@@ -82,7 +107,7 @@ def _least(values: npt.NDArray) -> float | None:
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """The versions of what computed the run, without importing any of it."""
+    """The versions of Python and of the packages that a run depends on; imports none of them."""
     found = {"python": platform.python_version(), "runner": own_version()}
     for package in _PACKAGES:
         try:
@@ -98,7 +123,7 @@ def timestamp(seconds: float) -> str:
 
 
 def finite(value: Any) -> Any:
-    """The same value with null in the place of every number that is not finite."""
+    """The same value, with None for every number that is not finite."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

@@ -1,1 +1,1 @@
-"""What the terminal shows: live lines, tables, and words of patience."""
+"""What the terminal shows: live lines, tables, and messages while something takes long."""

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runner.engine.chunk import Chunk
+from runner.measures import METRIC, ErrorKind
+from runner.terminal.speed import Speed
 from runner.terminal.words import duration, number, readable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
-
-RATE = "0-1 error"
-"""What the summary of a run calls an error that is a fraction of examples."""
 
 SECONDS_BETWEEN_LINES = 5.0
 REFRESHES_PER_SECOND = 5
@@ -29,12 +29,20 @@ class Progress:
 
     def __init__(self) -> None:
         self._live: RichProgress | None = None
+        self._speed = Speed()
+        self._metrics: dict[str, float] = {}
         self._printed_at = -SECONDS_BETWEEN_LINES
         self._printed = self._line = ""
 
     def start(self, total_steps: int, total_epochs: float, title: str) -> None:
-        """Begin; the totals are those planned."""
-        self._total_steps, self._total_epochs, self._title = total_steps, total_epochs, title
+        """Show that the run is about to train.
+
+        Args:
+            total_steps: the planned number of steps.
+            total_epochs: the planned number of epochs.
+            title: what to call the run while it compiles.
+        """
+        self._total_steps, self._total_epochs = total_steps, total_epochs
         if not sys.stderr.isatty():
             return
         from rich.console import Console
@@ -53,19 +61,21 @@ class Progress:
         self._task = self._live.add_task(f"{title}: compiling", total=total_steps, numbers="")
         self._live.start()
 
-    def update(
-        self, step: int, epoch: float, metrics: Mapping[str, float], steps_per_second: float
-    ) -> None:
-        """Show where the run is; called once a chunk."""
-        done = f"epoch {epoch:.4g}/{self._total_epochs:.4g}, step {step:,}"
-        left = (self._total_steps - step) / steps_per_second if steps_per_second else 0
-        numbers = ", ".join(
-            [
-                *(f"{name} {value:.4g}" for name, value in metrics.items()),
-                f"{steps_per_second:,.0f} steps/s",
-                f"{duration(left)} left",
-            ]
-        )
+    def update(self, chunk: Chunk) -> None:
+        """Show where the run is after a chunk."""
+        self._metrics["loss"] = float(chunk.steps["train_loss"].mean())
+        if len(chunk.epochs):
+            self._metrics["val error"] = float(chunk.epochs[METRIC][-1])
+        if chunk.steps["step"][0] > 0:  # the first chunk is short, and evaluates the start
+            self._speed.add(len(chunk.steps), chunk.stopped - chunk.started)
+        step = chunk.steps_taken
+        done = f"epoch {chunk.epochs_taken:.4g}/{self._total_epochs:.4g}, step {step:,}"
+        words = [f"{name} {value:.4g}" for name, value in self._metrics.items()]
+        speed = self._speed.per_second()
+        if speed is not None:
+            left = (self._total_steps - step) / speed
+            words += [f"{speed:,.0f} steps/s", f"{duration(left)} left"]
+        numbers = ", ".join(words)
         if self._live is not None:
             self._live.update(self._task, completed=step, description=done, numbers=numbers)
             return
@@ -74,7 +84,7 @@ class Progress:
             self._print()
 
     def stop(self) -> None:
-        """End; in a pipe the last state is printed if it was not yet."""
+        """End; in a pipe the last state is printed unless it has been."""
         if self._live is not None:
             self._live.stop()
         elif self._line != self._printed:
@@ -86,25 +96,26 @@ class Progress:
 
 
 def closing_table(summary: Mapping[str, Any], directory: Path, logdir: Path) -> None:
-    """Print how a run ended, where its curves are and how to look at them."""
+    """Print how a run ended, where its curves are and how to look at them.
+
+    Args:
+        summary: the summary of the run.
+        directory: the directory of the run.
+        logdir: the directory to show in TensorBoard.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    final, best = summary["final"], summary["best"]
-    is_rate = summary["error"] == RATE
-    error = "error" if is_rate else "distance"
-    table = Table("", "final loss", "best loss", f"final {error}", f"best {error}", box=None)
+    final, best, kind = summary["final"], summary["best"], ErrorKind(summary["error"])
+    table = Table(
+        "", "final loss", "best loss", f"final {kind.noun}", f"best {kind.noun}", box=None
+    )
     for column in table.columns[1:]:
         column.justify = "right"
     for split in ("train", "validation", "test"):
-        table.add_row(
-            split,
-            *(
-                number(numbers.get(f"{split}_{measure}"), percent=is_rate and measure == "error")
-                for measure in ("loss", "error")
-                for numbers in (final, best)
-            ),
-        )
+        losses = [number(numbers.get(f"{split}_loss")) for numbers in (final, best)]
+        errors = [number(numbers.get(f"{split}_error"), kind) for numbers in (final, best)]
+        table.add_row(split, *losses, *errors)
     console = Console(highlight=False)
     console.print(table)
     print(_outcome(summary))

@@ -1,4 +1,4 @@
-"""What the terminal shows while a sweep trains: how many runs are done, the best so far, time left.
+"""What the terminal shows while a sweep trains: the runs that are done, the best one, time left.
 
 On a terminal there are a bar and a line below it, in a pipe a plain line now and then; both on
 standard error.
@@ -14,7 +14,7 @@ import numpy as np
 
 from runner.engine.chunk import Chunk
 from runner.experiment.experiment import Experiment
-from runner.measures import METRIC
+from runner.measures import METRIC, ErrorKind
 from runner.status import Status
 from runner.terminal.live import REFRESHES_PER_SECOND, SECONDS_BETWEEN_LINES
 from runner.terminal.words import duration, number
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 EXAMPLES_A_STEP_COSTS = 32
-"""About how many examples take as long as what every step costs, for the estimate of time left."""
+"""About how many examples take as long as the fixed cost of a step, to estimate the time left."""
 
-
-TELLING = 0.02
-"""The part of the work from which on the time left can be told: compiling comes before it."""
+LEAST_SECONDS = 1.0
+"""For how long the speed is measured before the time left is estimated."""
 
 
 class SweepProgress:
@@ -45,9 +44,11 @@ class SweepProgress:
         self._done = 0.0
         self._running: dict[str, list[float]] = {}
         self._ends: dict[str, int] = {}
-        self._best = (float("inf"), "", True)
-        self._begun = time.monotonic()
-        self._printed_at = self._begun
+        self._best = (float("inf"), "", ErrorKind.RATE)
+        self._measured_from: tuple[float, float] | None = None
+        """When the first chunks were done, and how much work was done then."""
+        self._only_first_chunks = True
+        self._printed_at = time.monotonic()
         self._live: Live | None = None
 
     def __enter__(self) -> SweepProgress:
@@ -87,23 +88,33 @@ class SweepProgress:
         line = "; ".join(filter(None, [", ".join(states), self._best_so_far()]))
         return Group(self._bar, Text(line, no_wrap=True, overflow="ellipsis"))
 
-    def begin(self, title: str, experiment: Experiment) -> None:
-        """A run begins."""
+    def start(self, title: str, experiment: Experiment) -> None:
+        """Count a run as running."""
         self._running[title] = [0.0, work_of(experiment)]
         self._show()
 
     def advance(self, title: str, experiment: Experiment, chunk: Chunk) -> None:
-        """A run has done some steps."""
-        done = (int(chunk.steps["step"][-1]) + 1) / experiment.phases()[-1].end_step
+        """Take in what a run did.
+
+        Args:
+            title: what the run is called.
+            experiment: what it trains.
+            chunk: its next steps.
+        """
+        done = chunk.steps_taken / experiment.phases()[-1].end_step
         self._running[title][0] = self._running[title][1] * done
+        # The first chunk of a run comes after compiling, is short, and evaluates the start.
+        self._only_first_chunks &= int(chunk.steps["step"][0]) == 0
+        if self._only_first_chunks or self._measured_from is None:
+            self._measured_from = time.monotonic(), self._completed()
         errors = chunk.epochs[METRIC]
         if np.isfinite(errors).any():
             best = float(np.nanmin(np.where(np.isfinite(errors), errors, np.inf)))
-            self._best = min(self._best, (best, title, experiment.data.error_is_a_rate))
+            self._best = min(self._best, (best, title, experiment.data.error_kind))
         self._show()
 
     def end(self, title: str, status: str) -> None:
-        """A run has ended."""
+        """Count a run as ended."""
         self._done += self._running.pop(title)[1]
         self._ends[status] = self._ends.get(status, 0) + 1
         self._show()
@@ -127,16 +138,23 @@ class SweepProgress:
         return words
 
     def _left(self) -> str:
-        done = self._completed()
-        if done < TELLING * self._work:
+        """The estimated time left; empty until there is something to estimate it from."""
+        left = self._work - self._completed()
+        if self._earlier + sum(self._ends.values()) == self._runs:
+            left = 0.0
+        elif self._measured_from is None:
             return ""
-        elapsed = time.monotonic() - self._begun
-        return f"{duration(max(elapsed * (self._work - done) / done, 0.0))} left"
+        else:
+            since, before = self._measured_from
+            elapsed, done = time.monotonic() - since, self._completed() - before
+            if elapsed < LEAST_SECONDS or done <= 0:
+                return ""
+            left *= elapsed / done
+        return f"{duration(max(left, 0.0))} left"
 
     def _best_so_far(self) -> str:
-        value, title, rate = self._best
-        word = "validation error" if rate else "distance"
-        return f"best {word} {number(value, percent=rate)} ({title})" if title else ""
+        value, title, kind = self._best
+        return f"best validation {kind.noun} {number(value, kind)} ({title})" if title else ""
 
 
 def work_of(experiment: Experiment) -> float:

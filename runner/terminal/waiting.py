@@ -1,4 +1,4 @@
-"""A word on the terminal while something takes longer than one waits in silence."""
+"""A message on the terminal while something takes long."""
 
 from __future__ import annotations
 
@@ -9,33 +9,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 PATIENCE = 1.0
-"""Seconds without a word."""
+"""After how many seconds the first message comes, and every next one."""
 
 
 @contextmanager
 def waiting(what: str, patience: float = PATIENCE) -> Iterator[None]:
-    """Say on stderr what is being done, and for how long, once that is longer than a moment.
+    """Say on standard error what is being done, and for how long, if it takes a while.
 
-    On a terminal it is one line that is taken back in the end.
+    On a terminal it is one line, which is removed in the end.
+
+    Args:
+        what: what is being done.
+        patience: the seconds before the first message and between messages.
     """
     done = threading.Event()
-    speaker = threading.Thread(target=_speak, args=(what, patience, done), daemon=True)
-    speaker.start()
+    thread = threading.Thread(target=_report, args=(what, patience, done), daemon=True)
+    thread.start()
     try:
         yield
     finally:
         done.set()
-        speaker.join()
+        thread.join()
 
 
-def _speak(what: str, patience: float, done: threading.Event) -> None:
-    begun = time.perf_counter()
+def _report(what: str, patience: float, done: threading.Event) -> None:
+    started = time.perf_counter()
     terminal = sys.stderr.isatty()
-    said = False
+    reported = False
     while not done.wait(patience):
-        said = True
-        words = f"{what}: {time.perf_counter() - begun:.0f} s"
+        reported = True
+        words = f"{what}: {time.perf_counter() - started:.0f} s"
         print(f"\r{words}" if terminal else words, end="" if terminal else "\n", file=sys.stderr)
         sys.stderr.flush()
-    if said and terminal:
+    if reported and terminal:
         print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from pathlib import Path
 
+from runner.measures import ErrorKind
 
-def number(value: float | None, *, percent: bool) -> str:
-    """A measure as text: a rate in percent, `-` where there is none."""
-    if value is None or value != value:
+
+def number(value: float | None, kind: ErrorKind | None = None) -> str:
+    """A measure as text, `-` where there is none.
+
+    Args:
+        value: the value of the measure.
+        kind: what kind of error it is, if it is one: rates are shown in percent.
+    """
+    if value is None or math.isnan(value):
         return "-"
-    return f"{100 * value:.2f} %" if percent else f"{value:.4g}"
+    return f"{100 * value:.2f} %" if kind and kind.is_percentage else f"{value:.4g}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds as `1:02:03`."""
+    """Seconds as `1:02:03`, or `2:03` below an hour."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def readable(path: Path) -> str:
-    """A path relative to where the user is, if it lies below, ready to be pasted into a shell."""
+    """A path, relative to the current directory if it lies below, ready to paste into a shell."""
     path = path.absolute()
     below = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     return shlex.quote(str(below))

@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.engine.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
+from runner.engine.chunk import EPOCH_DTYPE, STEP_DTYPE, make_chunk
+from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
 from tests.bench.training import machine
 
@@ -61,8 +62,7 @@ def make(directory: Path, number: int, steps: int) -> None:
         "model": {"name": "mlp", "widths": [64]},
     }
     epochs = steps // STEPS_PER_EPOCH
-    recorder = Recorder(
-        directory,
+    facts = RunFacts(
         config=config,
         seed=seed,
         train_examples=1600,
@@ -70,6 +70,7 @@ def make(directory: Path, number: int, steps: int) -> None:
         total_epochs=epochs,
         device="cpu",
     )
+    recorder = Recorder(directory, facts)
     rows = np.zeros(steps, STEP_DTYPE)
     rows["step"] = np.arange(steps)
     rows["train_loss"] = 2 * np.exp(-rows["step"] / steps * (8 - rate)) + 0.1 * random.random(steps)
@@ -79,7 +80,7 @@ def make(directory: Path, number: int, steps: int) -> None:
     for name in ("train_loss", "validation_loss", "validation_error"):
         marks[name] = np.append(rows["train_loss"], rows["train_loss"][-1])[marks["step"]]
     begun = 1_700_000_000.0
-    recorder.write(Chunk(rows, marks, begun, begun + 1.0, epochs))
+    recorder.write(make_chunk(rows, marks, begun, begun + 1.0, steps, lambda _: epochs))
     recorder.close("finished")
 
 

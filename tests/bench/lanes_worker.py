@@ -17,9 +17,10 @@ import numpy as np
 
 from runner.config.build import build
 from runner.data import Dataset, Split
-from runner.engine.lanes import Lanes, Strategy
+from runner.engine.lanes import Lanes
 from runner.engine.placement import place
 from runner.engine.state import Timeline
+from runner.engine.strategy import Strategy
 from tests.bench.contenders.runner_itself import config
 from tests.bench.workloads import Workload
 

@@ -24,8 +24,9 @@ from runner.compare.runs import Run, find
 from runner.compare.tables import group_cells, render
 from runner.compare.tuning import tuned
 from runner.compare.view import View
-from runner.engine.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk
+from runner.engine.chunk import EPOCH_DTYPE, STEP_DTYPE, make_chunk
 from runner.errors import ConfigError
+from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
 from runner.terminal.waiting import waiting
 
@@ -43,8 +44,7 @@ def leave(
 ) -> Path:
     """A run with these training losses, ten steps an epoch; its errors are a tenth of them."""
     total = planned or len(losses)
-    recorder = Recorder(
-        directory,
+    facts = RunFacts(
         config={"seed": seed, **config},
         seed=seed,
         train_examples=EXAMPLES,
@@ -52,6 +52,7 @@ def leave(
         total_epochs=total / PER_EPOCH,
         device="cpu",
     )
+    recorder = Recorder(directory, facts)
     steps = np.zeros(len(losses), STEP_DTYPE)
     steps["step"] = np.arange(len(losses))
     steps["train_loss"] = losses
@@ -61,7 +62,8 @@ def leave(
     epochs["validation_error"] = np.append(losses, losses[-1])[marks] / 10
     epochs["train_loss"][0] = np.nan
     begun = 1_700_000_000.0
-    recorder.write(Chunk(steps, epochs, begun, begun + len(losses), len(losses) / PER_EPOCH))
+    ended = begun + len(losses)
+    recorder.write(make_chunk(steps, epochs, begun, ended, total, lambda step: step / PER_EPOCH))
     if status is not None:
         recorder.close(status)
     return directory

@@ -24,8 +24,9 @@ from runner.compare.surface_paths import (
 from runner.compare.tuning import tuned
 from runner.compare.view import View
 from runner.data import Ravine, Saddle
-from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk
+from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, make_chunk
 from runner.errors import ConfigError
+from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
 
 STEPS = 12
@@ -52,8 +53,7 @@ def leave(directory: Path, surface: str, rate: float, beta: float = 0.0, **other
     points = descent(surface, rate, beta)
     x, y = STARTS[surface]
     name = "momentum" if beta else "sgd"
-    recorder = Recorder(
-        directory,
+    facts = RunFacts(
         config={
             "data": {"name": surface, "x": x, "y": y, "steps_per_epoch": 100},
             "optimizer": {"name": name, "learning_rate": rate},
@@ -65,6 +65,7 @@ def leave(directory: Path, surface: str, rate: float, beta: float = 0.0, **other
         total_epochs=1,
         device="cpu",
     )
+    recorder = Recorder(directory, facts)
     steps, path = np.zeros(STEPS, STEP_DTYPE), np.zeros(STEPS + 1, PATH_DTYPE)
     steps["step"], path["step"] = np.arange(STEPS), np.arange(STEPS + 1)
     steps["train_loss"] = 1.0
@@ -74,7 +75,7 @@ def leave(directory: Path, surface: str, rate: float, beta: float = 0.0, **other
     epochs["validation_loss"] = [
         {"ravine": Ravine, "saddle": Saddle}[surface].value(*points[at]) for at in (0, -1)
     ]
-    recorder.write(Chunk(steps, epochs, 1.0, 2.0, 1.0, path=path))
+    recorder.write(make_chunk(steps, epochs, 1.0, 2.0, STEPS, lambda _: 1.0, path=path))
     recorder.close("finished")
     return directory
 

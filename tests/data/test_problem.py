@@ -14,9 +14,11 @@ from conftest import compose
 from runner.compare.runs import find
 from runner.data import Beale, Himmelblau, Quadratic, Ravine, Rosenbrock, Saddle
 from runner.data.quadratic import matrix
-from runner.engine.lanes import Lanes, Strategy
+from runner.engine.lanes import Lanes
 from runner.engine.loop import Training
+from runner.engine.strategy import Strategy
 from runner.execution.run import run
+from runner.measures import ErrorKind
 
 SURFACES = ["rosenbrock", "beale", "saddle", "ravine", "himmelblau"]
 DEEPOBS_INITIAL_TEST_LOSS = 353.4468
@@ -122,7 +124,7 @@ def test_newton_finds_the_bottom_of_the_bent_valley(tmp_path: Path) -> None:
 def test_the_start_is_a_number_like_any_other(tmp_path: Path) -> None:
     summary = run(compose({"steps": 1}, data={"name": "ravine", "x": 0.0, "y": 0.0}), tmp_path, {})
     assert summary["final"]["test_loss"] == 0
-    assert Quadratic.error_is_a_rate is False
+    assert Quadratic.error_kind == ErrorKind.DISTANCE
 
 
 def test_what_a_problem_ignores_does_not_change_its_program() -> None:

@@ -17,9 +17,11 @@ from conftest import compose
 from runner.data import Dataset
 from runner.engine import lanes as module
 from runner.engine.compilation import CompilationCounter
-from runner.engine.lanes import Lanes, Strategy
+from runner.engine.lanes import Lanes
 from runner.engine.loop import Training
+from runner.engine.strategy import Strategy
 from runner.experiment.experiment import Experiment
+from runner.status import Status
 
 TYPICAL: dict[str, Any] = {"batch_size": {"size": 8}, "model": {"widths": [6]}}
 # Everything that draws random numbers or remembers something between steps.
@@ -69,7 +71,7 @@ def lanes(count: int, strategy: Strategy, devices: int) -> Lanes:
 
 def assert_close(one: npt.NDArray, other: npt.NDArray, tolerance: float) -> None:
     assert len(one) == len(other)
-    for name in one.dtype.names or ():
+    for name in set(one.dtype.names or ()) - {"seconds"}:
         if tolerance == 0:
             np.testing.assert_array_equal(one[name], other[name], err_msg=name)
         else:
@@ -120,6 +122,25 @@ def test_a_diverging_lane_ends_and_touches_no_other(
     assert_close(found[1][0], alone, 0.0 if strategy == "map" else 1e-4)
 
 
+def test_a_chunk_says_how_its_run_ended(tiny: Dataset) -> None:
+    """The second diverges at its second step, the others finish; the last is given up."""
+    training = Training(runs(TYPICAL, (0.05, 1e30, 0.02)), tiny, lanes(4, "map", 2))
+    ends: dict[int, tuple[Status, int, int | None]] = {}
+    lengths = [0, 0, 0]
+    for chunks in training.chunks():
+        for place, chunk in enumerate(chunks):
+            if chunk is None:
+                continue
+            assert place not in ends, "nothing comes after the end"
+            lengths[place] += len(chunk.steps)
+            if chunk.status is not None:
+                ends[place] = chunk.status, chunk.steps_taken, chunk.diverged_at
+        training.drop(2)
+    assert ends == {0: (Status.FINISHED, 360, None), 1: (Status.DIVERGED, 2, 1)}
+    assert lengths == [360, 2, 8], "the dropped one has its first chunk"
+    assert training.ended == [True] * 3
+
+
 def test_when_all_lanes_have_ended_nothing_more_is_computed(tiny: Dataset) -> None:
     experiments = runs(TYPICAL, (1e30, 1e31), epochs=100_000)
     found, training = curves(experiments, tiny, lanes(2, "map", 2))
@@ -128,7 +149,7 @@ def test_when_all_lanes_have_ended_nothing_more_is_computed(tiny: Dataset) -> No
 
 
 def test_lanes_share_what_is_compiled(tiny: Dataset) -> None:
-    """Two populations of five and of three runs, the second longer and with other numbers."""
+    """Five runs and three runs, the second ones longer and with other numbers."""
     choices = {**TYPICAL, "model": {"widths": [7]}}
     with CompilationCounter() as counter:
         curves(runs(choices, (0.1, 0.2, 0.3, 0.4, 0.5)), tiny, lanes(6, "map", 2))
@@ -149,17 +170,23 @@ def test_growing_batches_grow_in_every_lane() -> None:
 
 
 def test_time_is_shared_out(tiny: Dataset) -> None:
-    """Of four lanes on two devices each has half of a device's time."""
+    """Each of four lanes on two devices has half of a device's time, also over several chunks."""
     training = Training(runs(TYPICAL, (0.1, 0.2, 0.3, 0.4)), tiny, lanes(4, "map", 2))
-    chunks = next(training.chunks())
-    assert [chunk.share for chunk in chunks if chunk] == [0.5] * 4
+    elapsed = 0.0
+    for chunks in training.chunks():
+        for chunk in chunks:
+            assert chunk is not None
+            expected = (elapsed + chunk.stopped - chunk.started) / 2
+            assert chunk.seconds == pytest.approx(expected)
+            assert chunk.steps["seconds"][-1] == pytest.approx(expected)
+        elapsed = 2 * expected
 
 
 def test_a_process_keeps_few_programs(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sweep may need hundreds, and an operating system bears only so many."""
+    """A sweep may need hundreds, and an operating system limits their number."""
     client = jax.devices()[0].client
-    limited = functools.lru_cache(maxsize=1)(module._programs.__wrapped__)
-    monkeypatch.setattr(module, "_programs", limited)
+    limited = functools.lru_cache(maxsize=1)(module.programs_for.__wrapped__)
+    monkeypatch.setattr(module, "programs_for", limited)
     alive = []
     for width in range(3):
         (experiment,) = runs({**TYPICAL, "model": {"widths": [11 + width]}}, (0.1,), epochs=1)

@@ -9,35 +9,14 @@ import jax
 import numpy as np
 import pytest
 from conftest import compose
-from hurry import advance, initialize, leaves_as_arrays
+from quick_compile import Engine
 
 from runner.data import Dataset, Digits
 from runner.engine.placement import place
-from runner.engine.state import Arrays, Measured, State, Timeline
-from runner.engine.train import _Run
 from runner.experiment.experiment import Experiment
 
 SIZE, EXAMPLES = 8, 36
 PER_EPOCH = 5  # four whole batches and one of four examples
-
-
-class Engine:
-    """One experiment on the device."""
-
-    def __init__(self, experiment: Experiment, data: Dataset) -> None:
-        self.arrays: Arrays = place(experiment, data)
-        self.leaves = leaves_as_arrays(experiment)
-        self.evaluate_every = experiment.evaluate_every
-        self.state: State = initialize(self.leaves, self.arrays)
-        self.per_epoch = _Run(self.leaves, self.arrays, Timeline(0, 0, 0, 0.0)).steps_per_epoch
-
-    def advance(self, start: int, until: int, total: int) -> Measured:
-        timeline = Timeline(0, 0, total, total / self.per_epoch, self.evaluate_every)
-        self.state, measured = advance(self.leaves, self.arrays, self.state, start, until, timeline)
-        return jax.device_get(measured)
-
-    def order(self, epoch: int) -> np.ndarray:
-        return np.asarray(_Run(self.leaves, self.arrays, Timeline(0, 0, 0, 0.0))._order(epoch))
 
 
 def small(settings: dict[str, Any] | None = None, **choices: Any) -> Experiment:
@@ -83,7 +62,9 @@ def test_training_equals_numpy_step_by_step(tiny: Dataset) -> None:
     low, high = tiny.train.inputs.min(), tiny.train.inputs.max()
     images = (tiny.train.inputs - low) / float(high - low)
 
-    steps, epochs = [], [[np.nan] * 2 + held_out(params, tiny, low, high)]
+    steps: list[dict[str, float]] = []
+    start = {"train_loss": np.nan, "train_error": np.nan}
+    epochs = [start | held_out(params, tiny, low, high)]
     for t in range(3 * PER_EPOCH):
         rows = orders[t // PER_EPOCH][t % PER_EPOCH * SIZE :][:SIZE]
         inputs, targets = images[rows], tiny.train.targets[rows]
@@ -92,22 +73,39 @@ def test_training_equals_numpy_step_by_step(tiny: Dataset) -> None:
         norm = np.sqrt(sum((leaf**2).sum() for leaf in jax.tree.leaves(gradient)))
         rate = 0.1 * 0.5 ** (t / PER_EPOCH)
         params = jax.tree.map(lambda p, g: p - rate * g, params, gradient)  # noqa: B023
-        steps.append((loss, error, rate, norm, rate * norm, len(rows)))
+        steps.append(
+            {
+                "train_loss": loss,
+                "train_error": error,
+                "learning_rate": rate,
+                "gradient_norm": norm,
+                "update_norm": rate * norm,
+                "clipped": 0.0,
+            }
+        )
         if (t + 1) % PER_EPOCH == 0:
-            table = np.array(steps[-PER_EPOCH:])
-            means = np.average(table[:, :2], axis=0, weights=table[:, 5])
-            epochs.append([*means, *held_out(params, tiny, low, high)])
+            sizes = [SIZE] * 4 + [EXAMPLES - 4 * SIZE]
+            means = {
+                name: np.average([step[name] for step in steps[-PER_EPOCH:]], weights=sizes)
+                for name in ("train_loss", "train_error")
+            }
+            epochs.append(means | held_out(params, tiny, low, high))
 
-    np.testing.assert_allclose(measured.steps[: len(steps), :5], np.array(steps)[:, :5], rtol=1e-9)
     assert measured.evaluated_at[: measured.evaluations].tolist() == [0, 5, 10, 15]
-    np.testing.assert_allclose(measured.epochs[: len(epochs)], epochs, rtol=1e-9)
+    for columns, expected in ((measured.steps, steps), (measured.epochs, epochs)):
+        assert set(columns.names) == set(expected[0])
+        for name in columns.names:
+            values = columns[name][: len(expected)]
+            np.testing.assert_allclose(
+                values, [row[name] for row in expected], rtol=1e-9, err_msg=name
+            )
 
 
-def held_out(params: dict, data: Dataset, low: float, high: float) -> list[float]:
-    values: list[float] = []
-    for split in (data.validation, data.test):
+def held_out(params: dict, data: Dataset, low: float, high: float) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for name, split in (("validation", data.validation), ("test", data.test)):
         logits = forward(params, (split.inputs - low) / float(high - low))[2]
-        values += loss_and_error(logits, split.targets)
+        values[f"{name}_loss"], values[f"{name}_error"] = loss_and_error(logits, split.targets)
     return values
 
 
@@ -139,19 +137,22 @@ def test_chunks_do_not_change_the_results(choices: dict, tiny: Dataset) -> None:
     marks = [0, 1, 4, 5, 6, 17, 36, 40]
     for start, until in itertools.pairwise(marks):
         part = cut.advance(start, until, total)
-        steps.append(part.steps[: until - start])
-        epochs.append(part.epochs[: part.evaluations])
+        steps.append(part.steps.values[: until - start])
+        epochs.append(part.epochs.values[: part.evaluations])
         evaluated += part.evaluated_at[: part.evaluations].tolist()
     assert evaluated == expected.evaluated_at[: expected.evaluations].tolist()
-    np.testing.assert_array_equal(np.concatenate(steps), expected.steps[:total])
-    np.testing.assert_array_equal(np.concatenate(epochs), expected.epochs[: expected.evaluations])
+    np.testing.assert_array_equal(np.concatenate(steps), expected.steps.values[:total])
+    np.testing.assert_array_equal(
+        np.concatenate(epochs), expected.epochs.values[: expected.evaluations]
+    )
     jax.tree.map(np.testing.assert_array_equal, cut.state.params, whole.state.params)
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(tiny: Dataset) -> None:
     runs = [Engine(small({"seed": seed}), tiny).advance(0, 15, 15) for seed in (3, 3, 4)]
-    np.testing.assert_array_equal(runs[0].steps, runs[1].steps)
-    assert (runs[0].steps[:15, 0] != runs[2].steps[:15, 0]).all()
+    jax.tree.map(np.testing.assert_array_equal, runs[0].steps, runs[1].steps)
+    losses = [run.steps["train_loss"][:15] for run in runs]
+    assert (losses[0] != losses[2]).all()
 
 
 @pytest.mark.parametrize(
@@ -168,8 +169,9 @@ def test_dropping_the_remainder_leaves_out_the_short_batch(tiny: Dataset) -> Non
     engine = Engine(small(batch_size=choice), tiny)
     measured = engine.advance(0, 8, 8)
     assert measured.evaluated_at[: measured.evaluations].tolist() == [0, 4, 8]
-    mean = measured.steps[:4, :2].mean(0)
-    np.testing.assert_allclose(measured.epochs[1, :2], mean, rtol=1e-6)
+    for name in ("train_loss", "train_error"):
+        mean = measured.steps[name][:4].mean()
+        np.testing.assert_allclose(measured.epochs[name][1], mean, rtol=1e-6)
 
 
 def test_evaluation_uses_the_moving_averages(tiny: Dataset) -> None:
@@ -181,8 +183,9 @@ def test_evaluation_uses_the_moving_averages(tiny: Dataset) -> None:
         Engine(small(normalization={"name": "batch", "momentum": m}), tiny).advance(0, 10, 10)
         for m in (0.0, 0.99)
     ]
-    np.testing.assert_allclose(runs[0].steps[:10], runs[1].steps[:10], rtol=1e-5)
-    assert (abs(runs[0].epochs[1, 2:] - runs[1].epochs[1, 2:]) > 1e-3).any()
+    training = [run.steps.values[:10] for run in runs]
+    np.testing.assert_allclose(training[0], training[1], rtol=1e-5)
+    assert abs(runs[0].epochs["test_loss"][1] - runs[1].epochs["test_loss"][1]) > 1e-3
 
 
 def test_images_stay_bytes_on_the_device(tiny: Dataset) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from conftest import compose
 
-from runner.execution.cohorts import Cohort, Setting, choose, cohorts, halved, programs
+from runner.execution.cohorts import Cohort, Parallelism, choose, cohorts, halved, programs
 from runner.experiment.experiment import Experiment
 
 GROWING = {"name": "growing", "size": 400, "every": 1, "limit": 800}
@@ -49,28 +49,28 @@ def shape(found: list[Cohort]) -> list[tuple[int, str, int, int]]:
 
 
 @pytest.mark.parametrize(
-    ("runs", "setting", "expected"),
+    ("runs", "parallelism", "expected"),
     [
-        (8, Setting("map", 32, 2), [(8, "map", 8, 2)]),
-        (7, Setting("map", 32, 2), [(7, "map", 8, 2)]),
+        (8, Parallelism("map", 32, 2), [(8, "map", 8, 2)]),
+        (7, Parallelism("map", 32, 2), [(7, "map", 8, 2)]),
         # Two equal halves rather than 32 and 8.
-        (40, Setting("map", 32, 2), [(20, "map", 20, 2), (20, "map", 20, 2)]),
-        (10, Setting("vmap", 4, 1), [(4, "vmap", 4, 1), (4, "vmap", 4, 1), (2, "vmap", 4, 1)]),
-        (3, Setting("map", 32, 8), [(3, "map", 3, 3)]),
-        (1, Setting("map", 32, 2), [(1, "alone", 1, 1)]),
-        (3, Setting("sequential", 1, 1), [(1, "alone", 1, 1)] * 3),
-        (3, Setting("vmap", 1, 4), [(1, "alone", 1, 1)] * 3),
+        (40, Parallelism("map", 32, 2), [(20, "map", 20, 2), (20, "map", 20, 2)]),
+        (10, Parallelism("vmap", 4, 1), [(4, "vmap", 4, 1), (4, "vmap", 4, 1), (2, "vmap", 4, 1)]),
+        (3, Parallelism("map", 32, 8), [(3, "map", 3, 3)]),
+        (1, Parallelism("map", 32, 2), [(1, "sequential", 1, 1)]),
+        (3, Parallelism("sequential", 1, 1), [(1, "sequential", 1, 1)] * 3),
+        (3, Parallelism("vmap", 1, 4), [(1, "sequential", 1, 1)] * 3),
     ],
 )
 def test_cohorts_are_equal_and_fill_the_devices(
-    runs: int, setting: Setting, expected: list
+    runs: int, parallelism: Parallelism, expected: list
 ) -> None:
-    found = cohorts(grid(runs), setting)
+    found = cohorts(grid(runs), parallelism)
     assert shape(found) == expected
     assert sorted(place for one in found for place in one.members) == list(range(runs))
 
 
-def test_only_what_is_in_step_trains_side_by_side() -> None:
+def test_only_runs_in_lockstep_train_side_by_side() -> None:
     """Other data, another length and other evaluations are cohorts of their own, equally wide."""
     experiments = [
         *grid(4),
@@ -85,22 +85,22 @@ def test_only_what_is_in_step_trains_side_by_side() -> None:
             for seed in range(2)
         ],
     ]
-    found = cohorts(experiments, Setting("map", 32, 2))
+    found = cohorts(experiments, Parallelism("map", 32, 2))
     assert [one.members for one in found] == [(0, 1, 2, 3), (4, 5), (6, 7), (8, 9), (10, 11)]
     assert [one.lanes for one in found] == [4, 4, 4, 2, 2]
 
 
 def test_out_of_memory_halves_the_lanes_of_that_structure() -> None:
     others = [compose({"seed": seed}, optimizer="adam") for seed in range(8)]
-    found = cohorts([*grid(8), *others], Setting("map", 8, 2))
+    found = cohorts([*grid(8), *others], Parallelism("map", 8, 2))
     found = halved(found, found[0].structure)
     assert shape(found) == [(4, "map", 4, 2), (4, "map", 4, 2), (8, "map", 8, 2)]
     found = halved(halved(found, found[0].structure), found[0].structure)
-    assert shape(found) == [(1, "alone", 1, 1)] * 8 + [(8, "map", 8, 2)]
+    assert shape(found) == [(1, "sequential", 1, 1)] * 8 + [(8, "map", 8, 2)]
 
 
-def test_the_users_wish_is_followed() -> None:
-    assert choose("auto", None, None) == Setting("map", 32, 2), "two devices on this CPU"
-    assert choose("auto", None, 1) == Setting("map", 16, 1)
-    assert choose("vmap", 5, 64) == Setting("vmap", 5, 2)
-    assert choose("sequential", 9, 9) == Setting("sequential", 1, 1)
+def test_the_strategy_asked_for_is_used() -> None:
+    assert choose("auto", None, None) == Parallelism("map", 32, 2), "two devices on this CPU"
+    assert choose("auto", None, 1) == Parallelism("map", 16, 1)
+    assert choose("vmap", 5, 64) == Parallelism("vmap", 5, 2)
+    assert choose("sequential", 9, 9) == Parallelism("sequential", 1, 1)

@@ -20,13 +20,14 @@ from runner.engine.chunk import Chunk
 from runner.engine.lanes import Lanes
 from runner.errors import RecordError
 from runner.execution import sweep as sweep_module
-from runner.execution.cohorts import Setting, cohorts
-from runner.execution.run import Recording, run
+from runner.execution.cohorts import Parallelism, cohorts
+from runner.execution.run import run
 from runner.execution.sweep import Stopped, train
 from runner.experiment.experiment import Experiment
+from runner.record.recorder import Recorder
 from runner.terminal.live_sweep import SweepProgress, work_of
 
-MAP = Setting("map", 4, 2)
+MAP = Parallelism("map", 4, 2)
 RATES = (0.1, 0.05, 0.02, 0.01)
 
 
@@ -80,12 +81,12 @@ def jobs_in(root: Path, rates: tuple[float, ...] = RATES, epochs: int = 2) -> li
 
 
 def do(
-    jobs: list[RecordedJob], setting: Setting = MAP, *, fail_fast: bool = False
+    jobs: list[RecordedJob], parallelism: Parallelism = MAP, *, fail_fast: bool = False
 ) -> SweepProgress:
     experiments = [job.experiment for job in jobs]
     progress = SweepProgress(len(jobs), 0, sum(map(work_of, experiments)))
     with progress:
-        train(jobs, cohorts(experiments, setting), progress, fail_fast=fail_fast)
+        train(jobs, cohorts(experiments, parallelism), progress, fail_fast=fail_fast)
     return progress
 
 
@@ -101,10 +102,12 @@ def assert_same_curve(one: Path, other: Path) -> None:
         np.testing.assert_array_equal(rows[name], expected[name])
 
 
-@pytest.mark.parametrize("setting", [MAP, Setting("sequential", 1, 1), Setting("map", 2, 1)])
-def test_every_run_is_recorded_as_if_alone(setting: Setting, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "parallelism", [MAP, Parallelism("sequential", 1, 1), Parallelism("map", 2, 1)]
+)
+def test_every_run_is_recorded_as_if_alone(parallelism: Parallelism, tmp_path: Path) -> None:
     jobs = jobs_in(tmp_path / "sweep")
-    do(jobs, setting)
+    do(jobs, parallelism)
     for job in jobs:
         alone = tmp_path / "alone" / job.title
         run(job.experiment, alone, job.config)
@@ -129,13 +132,13 @@ def test_curves_grow_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """All runs of a cohort have about the same number of rows on the disk, at any time."""
     jobs = jobs_in(tmp_path, epochs=20)
     seen = []
-    write = Recording.write
+    write = Recorder.write
 
-    def watched(recording: Recording, chunk: Chunk) -> None:
-        write(recording, chunk)
+    def watched(recorder: Recorder, chunk: Chunk) -> None:
+        write(recorder, chunk)
         seen.append([len(job.steps()) for job in jobs])
 
-    monkeypatch.setattr(Recording, "write", watched)
+    monkeypatch.setattr(Recorder, "write", watched)
     do(jobs)
     midway = [lengths for lengths in seen if 0 < max(lengths) < 160]
     assert midway
@@ -151,14 +154,14 @@ def test_a_diverged_run_is_a_result(tmp_path: Path) -> None:
 
 def break_down(monkeypatch: pytest.MonkeyPatch, job: RecordedJob, error: Exception) -> None:
     """Let the disk refuse what this job writes after its first chunk."""
-    write = Recording.write
+    write = Recorder.write
 
-    def breaking(recording: Recording, chunk: Chunk) -> None:
-        if recording._recorder._directory == job.directory and chunk.steps["step"][0] > 0:
+    def breaking(recorder: Recorder, chunk: Chunk) -> None:
+        if recorder.directory == job.directory and chunk.steps["step"][0] > 0:
             raise error
-        write(recording, chunk)
+        write(recorder, chunk)
 
-    monkeypatch.setattr(Recording, "write", breaking)
+    monkeypatch.setattr(Recorder, "write", breaking)
 
 
 @pytest.mark.parametrize("error", [RecordError("the disk is full"), ValueError("no such thing")])
@@ -182,8 +185,20 @@ def test_fail_fast_stops_at_the_first_failure(
     jobs = jobs_in(tmp_path)
     break_down(monkeypatch, jobs[1], ValueError("no"))
     with pytest.raises(Stopped):
-        do(jobs, Setting("map", 2, 2), fail_fast=True)
+        do(jobs, Parallelism("map", 2, 2), fail_fast=True)
     assert [job.ends[0][0]["status"] for job in jobs[:2]] == ["finished", "failed"]
+    assert not any(end[0]["status"] == "finished" for job in jobs[2:] for end in job.ends)
+
+
+def test_fail_fast_stops_where_no_record_can_be_made(tmp_path: Path) -> None:
+    """All runs of the first cohort fail before they train; the second must not start."""
+    jobs = jobs_in(tmp_path)
+    (tmp_path / "file").write_text("")
+    for job in jobs[:2]:
+        job.directory = tmp_path / "file" / job.title
+    with pytest.raises(Stopped):
+        do(jobs, Parallelism("map", 2, 2), fail_fast=True)
+    assert [job.status for job in jobs[:2]] == ["failed"] * 2
     assert not any(end[0]["status"] == "finished" for job in jobs[2:] for end in job.ends)
 
 
@@ -214,7 +229,7 @@ def test_running_out_of_memory_halves_the_lanes(
 
     monkeypatch.setattr(Lanes, "advance", limited)
     jobs = jobs_in(tmp_path, (*RATES, 0.03, 0.04, 0.06, 0.07))
-    do(jobs, Setting("map", 8, 2))
+    do(jobs, Parallelism("map", 8, 2))
     assert set(tried) == {8, 4}
     assert [job.status for job in jobs] == ["finished"] * 8
     assert [len(job.steps()) for job in jobs] == [16] * 8
@@ -255,19 +270,19 @@ def test_an_interruption_keeps_what_was_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = jobs_in(tmp_path)
-    write = Recording.write
+    write = Recorder.write
 
-    def interrupted(recording: Recording, chunk: Chunk) -> None:
-        write(recording, chunk)
+    def interrupted(recorder: Recorder, chunk: Chunk) -> None:
+        write(recorder, chunk)
         if chunk.steps["step"][0] > 0:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Recording, "write", interrupted)
+    monkeypatch.setattr(Recorder, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        do(jobs, Setting("map", 2, 2))
+        do(jobs, Parallelism("map", 2, 2))
     assert [summary(job.directory)["status"] for job in jobs[:2]] == ["interrupted"] * 2
     assert [len(job.steps()) for job in jobs[:2]] == [16, 8]
-    # What was about to begin has begun no step.
+    # The next cohort has taken no step.
     assert all(end[0]["status"] == "interrupted" for job in jobs[2:] for end in job.ends)
 
 

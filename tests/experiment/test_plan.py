@@ -10,14 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import compose
-from test_train import Engine
+from quick_compile import Engine
 
 from runner.data import Dataset
 from runner.engine.compilation import CompilationCounter
 from runner.engine.lanes import Lanes
 from runner.engine.loop import Training
 from runner.errors import ConfigError
-from runner.execution.cohorts import Setting, cohorts, programs
+from runner.execution.cohorts import Parallelism, cohorts, programs
 from runner.execution.run import run
 from runner.experiment.plan import plan
 
@@ -95,7 +95,7 @@ def learned(batch_size: Any, tiny: Dataset, **choices: Any) -> tuple[np.ndarray,
         experiment = compose(batch_size=batch_size, model={"widths": [6]}, **choices)
         engine = Engine(experiment, tiny)
         measured = engine.advance(0, 10, 10)
-    return measured.steps[:10], measured.epochs[: measured.evaluations]
+    return measured.steps.values[:10], measured.epochs.values[: measured.evaluations]
 
 
 @pytest.mark.parametrize(
@@ -201,8 +201,8 @@ def test_a_stream_of_stored_data_is_refused() -> None:
 def test_streams_do_not_depend_on_how_the_run_is_cut(tiny: Dataset) -> None:
     experiment = compose(data="teacher", sampling="stream", batch_size={"size": 100})
     whole, cut = (Engine(experiment, experiment.data.load()) for _ in range(2))
-    expected = whole.advance(0, 20, 20).steps[:20]
-    got = [cut.advance(0, 7, 20).steps[:7], cut.advance(7, 20, 20).steps[:13]]
+    expected = whole.advance(0, 20, 20).steps.values[:20]
+    got = [cut.advance(0, 7, 20).steps.values[:7], cut.advance(7, 20, 20).steps.values[:13]]
     np.testing.assert_array_equal(np.concatenate(got), expected)
     assert jnp.isfinite(expected).all()
 
@@ -242,7 +242,7 @@ def test_the_recorded_rate_is_the_scaled_one_and_scaling_compiles_nothing(tiny: 
             optimizer={"learning_rate": 0.01},
             warmup={"name": "linear", "length": 4, "initial": reference / 8, "unit": "step"},
         )
-        return Engine(experiment, tiny).advance(0, 5, 5).steps[:5, 2]
+        return Engine(experiment, tiny).advance(0, 5, 5).steps["learning_rate"][:5]
 
     np.testing.assert_allclose(rates(1.0, 2), np.linspace(0.01, 0.04, 5), rtol=1e-6)
     with CompilationCounter() as counter:
@@ -264,7 +264,7 @@ def test_scaled_rates_in_a_population_of_growing_batches() -> None:
         )
         for power, reference in numbers
     ]
-    assert len(cohorts(experiments, Setting("map", 4, 1))) == 1
+    assert len(cohorts(experiments, Parallelism("map", 4, 1))) == 1
     assert programs(experiments) == 2
     lanes = Lanes(3, "map", jax.devices()[:1])
     training = Training(experiments, experiments[0].data.load(), lanes)

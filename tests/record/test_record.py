@@ -18,11 +18,13 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New, masked_crc32c
 
 from runner.config.keys import flat
-from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk
+from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk, make_chunk
 from runner.errors import RecordError
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
 from runner.record.curves import CurveFile, read_curve
-from runner.record.recorder import BEST_MEASURES, POINTS_PER_TAG, Recorder
+from runner.record.event_writer import BEST_MEASURES, POINTS_PER_TAG
+from runner.record.facts import RunFacts
+from runner.record.recorder import Recorder
 from runner.record.scalars import scalar_records
 from runner.record.summary import final_and_best, write_summary
 
@@ -32,31 +34,49 @@ CONFIG = {
     "seed": 3,
     "steps": None,
 }
-BEGUN = 1_700_000_000.0
+START = 1_700_000_000.0
 
 
-def chunk(first: int, count: int, epochs: dict[int, int] | None = None, **columns: Any) -> Chunk:
-    """Steps `first`, ... lasting a second each, and evaluations `{step: epoch}` among them."""
+def chunk(
+    first: int,
+    count: int,
+    epochs: dict[int, int] | None = None,
+    path: np.ndarray | None = None,
+    total: int = 30,
+    **columns: Any,
+) -> Chunk:
+    """Steps `first`, ... lasting a second each, and evaluations `{step: epoch}` among them.
+
+    `columns` replaces what was measured: `train_loss` in the steps, the others in the evaluations.
+    """
     steps = np.zeros(count, STEP_DTYPE)
     steps["step"] = np.arange(first, first + count)
     for offset, name in enumerate(STEP_MEASURES):
         steps[name] = steps["step"] + offset / 8
-    for name, values in columns.items():
-        steps[name] = values
     rows = np.zeros(len(epochs or {}), EPOCH_DTYPE)
     rows["step"], rows["epoch"] = list(epochs or {}), list((epochs or {}).values())
     for offset, name in enumerate(EPOCH_MEASURES):
         rows[name] = 10 - rows["epoch"] + offset / 8
     rows["train_loss"][rows["epoch"] == 0] = np.nan
     rows["train_error"][rows["epoch"] == 0] = np.nan
-    return Chunk(steps, rows, BEGUN + first, BEGUN + first + count, (first + count) / 10)
+    for name, values in columns.items():
+        (steps if name == "train_loss" else rows)[name] = values
+    return make_chunk(
+        steps,
+        rows,
+        START + first,
+        START + first + count,
+        total,
+        lambda step: step / 10,
+        seconds_before=first,
+        path=path,
+    )
 
 
 def recorder(
     directory: Path, total: int = 30, per_epoch: int = 10, batch_size: int = 16
 ) -> Recorder:
-    return Recorder(
-        directory,
+    facts = RunFacts(
         config=CONFIG,
         seed=3,
         train_examples=80,
@@ -65,6 +85,7 @@ def recorder(
         device="cpu: test",
         batch_size=batch_size,
     )
+    return Recorder(directory, facts)
 
 
 def scalars(directory: Path) -> dict[str, list]:
@@ -79,7 +100,7 @@ def finished(tmp_path: Path) -> Path:
     run.write(chunk(0, 8, {0: 0}))
     run.write(chunk(8, 12, {10: 1, 20: 2}))
     run.write(chunk(20, 10, {30: 3}))
-    run.close("finished", compile_seconds=1.5)
+    run.finish(compile_seconds=1.5)
     return tmp_path
 
 
@@ -103,10 +124,10 @@ def test_a_path_grows_and_leaves_with_the_run_that_left_it(tmp_path: Path) -> No
     path = np.zeros(6, PATH_DTYPE)
     path["step"] = path["x"] = np.arange(6)
     run = recorder(tmp_path, total=5)
-    run.write(chunk(0, 3)._replace(path=path[:3]))
+    run.write(chunk(0, 3, path=path[:4], total=5))
     assert np.load(tmp_path / "path.npy")["x"].tolist() == [0, 1, 2]
-    run.write(chunk(3, 2)._replace(path=path[3:]))
-    run.close("finished")
+    run.write(chunk(3, 2, path=path[3:], total=5))
+    run.finish(compile_seconds=0.0)
     np.testing.assert_array_equal(np.load(tmp_path / "path.npy"), path)
     recorder(tmp_path).close("finished")
     assert not (tmp_path / "path.npy").exists()
@@ -114,7 +135,7 @@ def test_a_path_grows_and_leaves_with_the_run_that_left_it(tmp_path: Path) -> No
 
 def test_wall_times_are_interpolated_within_a_chunk(finished: Path) -> None:
     events = scalars(finished)["iteration/train_loss"]
-    times = np.array([event.wall_time for event in events]) - BEGUN
+    times = np.array([event.wall_time for event in events]) - START
     np.testing.assert_allclose(times, np.arange(1, 31), atol=1e-3)
     np.testing.assert_allclose(np.load(finished / "steps.npy")["seconds"], np.arange(1, 31))
     np.testing.assert_allclose(np.load(finished / "epochs.npy")["seconds"], [0, 10, 20, 30])
@@ -126,9 +147,7 @@ def test_the_best_so_far_is_a_curve(tmp_path: Path) -> None:
         [(0, 0, 4.0), (10, 1, np.nan), (20, 2, 3.0), (30, 3, 5.0)],
     )
     for first, (step, epoch, error) in enumerate(evaluations):
-        part = chunk(7 * first, 7, {step: epoch})
-        part.epochs["validation_error"] = error
-        run.write(part)
+        run.write(chunk(7 * first, 7, {step: epoch}, validation_error=error))
     run.close("finished")
     curve = [(x.step, x.value) for x in scalars(tmp_path)["epoch/best_validation_error"]]
     assert curve == [(0, 4.0), (1, 4.0), (2, 3.0), (3, 3.0)]
@@ -158,8 +177,8 @@ def test_a_file_that_is_cut_off_is_read_up_to_there(finished: Path) -> None:
 def test_event_files_are_thinned_and_curves_are_not(total: int, tmp_path: Path) -> None:
     run = recorder(tmp_path, total=total, per_epoch=total)
     for first in range(0, total, 1000):
-        run.write(chunk(first, min(1000, total - first)))
-    run.close("finished")
+        run.write(chunk(first, min(1000, total - first), total=total))
+    run.finish(compile_seconds=0.0)
     events = scalars(tmp_path)["iteration/train_loss"]
     steps = np.array([event.step for event in events])
     assert len(steps) <= POINTS_PER_TAG + 1
@@ -170,16 +189,38 @@ def test_event_files_are_thinned_and_curves_are_not(total: int, tmp_path: Path) 
     assert np.load(tmp_path / "steps.npy")["step"].tolist() == list(range(total))
 
 
-def test_a_diverged_run_shows_where(tmp_path: Path) -> None:
-    run = recorder(tmp_path)
-    run.write(chunk(0, 5))
-    run.write(chunk(5, 3, train_loss=[1.0, np.inf, np.nan]))
-    assert run.diverged_at == 6
-    summary = run.close("diverged")
-    assert summary["diverged_at"] == 6
-    values = [event.value for event in scalars(tmp_path)["iteration/train_loss"]]
-    assert values[6] == np.inf
-    assert np.isnan(values[7])
+@pytest.mark.parametrize("total", [30, 3 * POINTS_PER_TAG])
+def test_a_diverged_run_ends_where_it_diverged(total: int, tmp_path: Path) -> None:
+    """Also in the event file, which holds only every third step of the long run."""
+    run = recorder(tmp_path, total)
+    run.write(chunk(0, 5, total=total))
+    last = chunk(5, 4, {5: 0, 8: 1}, train_loss=[1.0, 1.0, np.inf, np.nan], total=total)
+    assert last.status == "diverged"
+    run.write(last)
+    summary = run.finish(compile_seconds=0.0)
+    assert (summary["status"], summary["diverged_at"], summary["steps"]) == ("diverged", 7, 8)
+    assert np.load(tmp_path / "steps.npy")["step"][-1] == 7
+    assert np.load(tmp_path / "epochs.npy")["step"].tolist() == [5], "nothing of later steps"
+    event = scalars(tmp_path)["iteration/train_loss"][-1]
+    assert (event.step, event.value) == (7, np.inf)
+
+
+def test_a_chunk_knows_whether_the_run_goes_on() -> None:
+    assert chunk(0, 5).status is None
+    assert chunk(25, 5).status == "finished"
+    wild = chunk(28, 2, train_loss=[1.0, np.nan])
+    assert (wild.status, wild.diverged_at) == ("diverged", 29), "at the last step, too"
+
+
+def test_an_interrupted_and_a_failed_run_say_so(tmp_path: Path) -> None:
+    for name, error in (("a", KeyboardInterrupt()), ("b", ValueError("no such thing"))):
+        run = recorder(tmp_path / name)
+        run.write(chunk(0, 5))
+        run.fail(error, compile_seconds=1.0)
+    first, second = (strict((tmp_path / name / "summary.json").read_text()) for name in "ab")
+    assert (first["status"], first["reason"]) == ("interrupted", None)
+    assert (second["status"], second["reason"]) == ("failed", "ValueError: no such thing")
+    assert first["steps"] == second["steps"] == 5
 
 
 def strict(text: str) -> Any:
@@ -283,7 +324,7 @@ def test_kill_9_leaves_a_readable_record(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
-    """A limit on the size of files stands for the disk."""
+    """A limit on the size of files has the effect of a full disk."""
     code = textwrap.dedent(f"""
         import sys, signal, resource; sys.path.insert(0, {str(Path(__file__).parent)!r})
         from pathlib import Path
@@ -323,7 +364,7 @@ def test_nested_settings_become_dotted_keys() -> None:
 def test_a_chunk_of_scalars_is_what_the_library_of_protocol_buffers_writes() -> None:
     """Steps of every length, values that are no numbers, tags that are not ASCII."""
     steps = np.array([0, 1, 127, 128, 16_383, 16_384, 2**21, 2**31 - 1])
-    times = BEGUN + np.arange(len(steps)) / 7
+    times = START + np.arange(len(steps)) / 7
     values = np.random.default_rng(0).normal(size=(len(steps), 2)).astype(np.float32)
     values[1], values[2] = (np.inf, np.nan), (0, -0.0)
     tags = ("iteration/train_loss", "epoch/η" + "x" * 200)

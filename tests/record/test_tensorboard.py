@@ -36,10 +36,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for name in ("a", "b"):
         run = recorder(logdir / name)
         run.write(chunk(0, 30, {0: 0, 10: 1, 20: 2, 30: 3}))
-        run.close("finished")
+        run.finish(compile_seconds=0.0)
     wild = recorder(logdir / "wild", batch_size=64)
     wild.write(chunk(0, 5, {0: 0}, train_loss=np.inf))
-    wild.close("diverged")
+    wild.finish(compile_seconds=0.0)
     (logdir / "sweep.png").write_bytes(PNG)
     show(logdir / "sweep.png")
     show(logdir / "sweep.png")

@@ -11,10 +11,14 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, compose
 
+from runner.engine.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk, make_chunk
 from runner.terminal.live import Progress, closing_table
+from runner.terminal.live_sweep import SweepProgress, work_of
+from runner.terminal.speed import Speed
 
 SUMMARY = {
     "status": "finished",
@@ -30,17 +34,54 @@ SUMMARY = {
 }
 
 
+def chunk(first: int, count: int, seconds: float, total: int = 1000, **epoch: float) -> Chunk:
+    """Steps `first`, ... that took some seconds; 100 make an epoch; perhaps with an evaluation."""
+    steps = np.zeros(count, STEP_DTYPE)
+    steps["step"], steps["train_loss"] = np.arange(first, first + count), 0.5
+    epochs = np.zeros(min(len(epoch), 1), EPOCH_DTYPE)
+    for name, value in epoch.items():
+        epochs[name] = value
+    return make_chunk(steps, epochs, 0.0, seconds, total, lambda step: step / 100)
+
+
 def test_in_a_pipe_there_are_few_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress()
     progress.start(1000, 10, "training")
-    for step in range(10, 1001, 10):
-        progress.update(step, step / 100, {"loss": 0.5}, 200.0)
+    for first in range(0, 1000, 10):
+        progress.update(chunk(first, 10, 0.05))
     progress.stop()
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == [
-        "epoch 0.1/10, step 10/1,000, loss 0.5, 200 steps/s, 0:05 left",
+    assert capsys.readouterr().err.splitlines() == [
+        "epoch 0.1/10, step 10/1,000, loss 0.5",
         "epoch 10/10, step 1,000/1,000, loss 0.5, 200 steps/s, 0:00 left",
     ]
+
+
+def test_the_time_left_is_not_extrapolated_from_the_first_steps(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first chunk evaluates the start: its 8 steps take as long as a thousand later ones."""
+    monkeypatch.setattr("runner.terminal.live.SECONDS_BETWEEN_LINES", 0.0)
+    progress = Progress()
+    progress.start(100_000, 1000, "training")
+    for first, count, seconds in ((0, 8, 0.8), (8, 256, 0.1), (264, 4096, 1.5), (4360, 4096, 1.6)):
+        progress.update(chunk(first, count, seconds, total=100_000, validation_error=0.25))
+    first, second, third, fourth = capsys.readouterr().err.splitlines()
+    assert first == "epoch 0.08/1000, step 8/100,000, loss 0.5, val error 0.25"
+    assert "left" not in second, "a tenth of a second is too short to say"
+    # 4352 steps in 1.6 s, 95,640 to go.
+    assert third.endswith("2,720 steps/s, 0:35 left")
+    assert fourth.endswith("2,643 steps/s, 0:35 left")
+
+
+def test_the_speed_is_that_of_the_last_seconds() -> None:
+    """A batch that grows makes later steps slower."""
+    speed = Speed()
+    for _ in range(20):
+        speed.add(1000, 0.5)
+    assert speed.per_second() == 2000
+    for _ in range(4):
+        speed.add(50, 0.5)
+    assert speed.per_second() == 100
 
 
 def test_the_closing_table_says_where_and_how(
@@ -65,18 +106,22 @@ def test_a_diverged_run_says_where(capsys: pytest.CaptureFixture[str], tmp_path:
 
 def test_on_a_terminal_there_is_one_live_line() -> None:
     code = textwrap.dedent("""
-        import time
+        import sys, time
+        sys.path[:0] = ["tests", "tests/terminal"]
         from runner.terminal.live import Progress
+        from test_live import chunk
         progress = Progress()
         progress.start(1000, 10, "training")
-        for step in range(100, 1001, 100):
-            progress.update(step, step / 100, {"loss": 0.5}, 200.0)
+        for first in range(0, 1000, 100):
+            progress.update(chunk(first, 100, 0.5))
             time.sleep(0.1)
         progress.stop()
     """)
     primary, secondary = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
-    subprocess.run([sys.executable, "-c", code], stderr=secondary, env=environment, check=True)
+    subprocess.run(
+        [sys.executable, "-c", code], stderr=secondary, env=environment, check=True, cwd=ROOT
+    )
     os.close(secondary)
     shown = b""
     while True:
@@ -101,7 +146,7 @@ def test_a_sweep_shows_a_bar_and_a_line_below_it() -> None:
         experiments = [compose({"seed": seed}) for seed in range(4)]
         with SweepProgress(5, 1, 4 * work_of(experiments[0])) as progress:
             for seed, experiment in enumerate(experiments):
-                progress.begin(f"seed={seed}", experiment)
+                progress.start(f"seed={seed}", experiment)
             progress.end("seed=1", "diverged")
             progress.end("seed=2", "finished")
             time.sleep(0.5)
@@ -117,5 +162,33 @@ def test_a_sweep_shows_a_bar_and_a_line_below_it() -> None:
         while piece := os.read(primary, 4096):
             shown += piece
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
-    assert re.search(r"3/5 runs done ━+[━╸╺]+ 0:0\d left", text)
+    assert re.search(r"3/5 runs done ━+[━╸╺]+", text)
     assert "2 running, 1 diverged" in text
+
+
+def test_the_time_left_of_a_sweep_is_measured_after_the_first_chunks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten seconds of compiling, then two runs of 90 steps at 20 steps a second."""
+    now = [0.0]
+    monkeypatch.setattr("runner.terminal.live_sweep.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("runner.terminal.live_sweep.SECONDS_BETWEEN_LINES", 0.0)
+    experiments = [compose({"seed": seed}) for seed in range(2)]
+    total = experiments[0].phases()[-1].end_step
+    progress = SweepProgress(2, 0, 2 * work_of(experiments[0]))
+    for seed, experiment in enumerate(experiments):
+        progress.start(str(seed), experiment)
+    now[0] = 10.0
+    for first in (0, 10, 20):
+        for seed, experiment in enumerate(experiments):
+            progress.advance(str(seed), experiment, chunk(first, 10, 1.0, total=total))
+            now[0] += 0.5
+    lines = [line for line in capsys.readouterr().err.splitlines() if "running" in line]
+    assert not any("left" in line for line in lines[:5]), "not while it is compiled"
+    # 40 steps in the 2 s since both had their first chunk; 120 of 180 are to go.
+    assert lines[-1].endswith("0:06 left")
+    progress.end("0", "finished")
+    progress.end("1", "finished")
+    assert (
+        capsys.readouterr().err.splitlines()[-1].startswith("2/2 runs done, 0 running; 0:00 left")
+    )

@@ -11,6 +11,7 @@ from runner.config.build import build
 from runner.data import Dataset, Split
 from runner.engine.compilation import use_persistent_cache
 from runner.engine.loop import Training
+from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
 from tests.bench.workloads import ADAM, Workload, images_and_labels
 
@@ -49,8 +50,7 @@ def prepare(workload: Workload) -> Callable[[int], float]:
     def run(steps: int) -> float:
         assert steps == workload.steps
         with tempfile.TemporaryDirectory() as directory:
-            recorder = Recorder(
-                Path(directory),
+            facts = RunFacts(
                 config=settings,
                 seed=0,
                 train_examples=len(labels),
@@ -58,6 +58,7 @@ def prepare(workload: Workload) -> Callable[[int], float]:
                 total_epochs=training.total_epochs,
                 device="cpu",
             )
+            recorder = Recorder(Path(directory), facts)
             training.ended = [False]
             begun = time.perf_counter()
             for (chunk,) in training.chunks():

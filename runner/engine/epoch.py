@@ -1,0 +1,89 @@
+"""An epoch: the order of its examples, and the batches that are cut from it.
+
+Batches are cut from the left. The last batch of an epoch may be short; it is then a step of its own
+size, with no padding and no weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from runner.engine.setup import Setup
+from runner.engine.state import State
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Int, Num
+
+_Carry = TypeVar("_Carry")
+
+
+def epoch_order(setup: Setup, epoch: Int[Array, ""]) -> Int[Array, " train"]:
+    """The order of the training examples in an epoch, drawn from the seed and its number alone."""
+    batches, sampling = setup.batches, setup.experiment.sampling
+    if batches.size == batches.examples and sampling.partitions:
+        return jnp.arange(batches.examples)  # one full batch needs no order
+    return sampling.order(setup.key("order"), epoch, batches.examples)
+
+
+def start_epoch(
+    setup: Setup, state: State, epoch: Int[Array, ""], starts: Bool[Array, ""]
+) -> State:
+    """Give the state the order of an epoch, and sums of zero, if the epoch starts.
+
+    Args:
+        setup: the options and the data.
+        state: the state before a step.
+        epoch: the epoch of the step.
+        starts: whether the step is the first of the epoch; otherwise nothing changes.
+    """
+    order = lax.cond(starts, lambda: epoch_order(setup, epoch), lambda: state.order)
+    sums = jax.tree.map(lambda sums: jnp.where(starts, 0.0, sums), state.epoch_sums)
+    return state._replace(order=order, epoch_sums=sums)
+
+
+def for_each_batch(
+    setup: Setup,
+    order: Int[Array, " train"],
+    start: Int[Array, ""],
+    until: Int[Array, ""],
+    first: Int[Array, ""],
+    body: Callable[[Int[Array, ""], Int[Array, " batch"], _Carry], _Carry],
+    carry: _Carry,
+) -> _Carry:
+    """Apply `carry = body(step, rows, carry)` to the steps `start`, ..., `until - 1` of an epoch.
+
+    Args:
+        setup: the options and the data.
+        order: the order of the examples.
+        start: the first step to take.
+        until: the step to stop before, at most the first one of the next epoch.
+        first: the first step of the epoch.
+        body: the function; `rows` are the examples of the step's batch.
+        carry: what the first call gets.
+    """
+    batches = setup.batches
+    whole_end = jnp.minimum(until, first + batches.whole)
+
+    def whole_batch(step: Int[Array, ""], carry: _Carry) -> _Carry:
+        rows = lax.dynamic_slice(order, [(step - first) * batches.size], [batches.size])
+        return body(step, rows, carry)
+
+    carry = lax.fori_loop(start, whole_end, whole_batch, carry)
+    if batches.remainder:
+        short = order[batches.examples - batches.remainder :]
+        last = jnp.maximum(start, whole_end)
+        carry = lax.cond(last < until, lambda c: body(last, short, c), lambda c: c, carry)
+    return carry
+
+
+def examples_seen(setup: Setup, step: Int[Array, ""]) -> Num[Array, ""]:
+    """How many examples the epoch that ends at `step` has seen; NaN before the first step."""
+    batches = setup.batches
+    steps = (step - 1 - setup.timeline.first_step) % batches.per_epoch + 1
+    seen = jnp.minimum(steps * batches.size, batches.whole * batches.size + batches.remainder)
+    return jnp.where(step == 0, jnp.nan, seen)

@@ -1,0 +1,157 @@
+"""One training step: the gradient on a batch, the update, and what is measured on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from runner.engine.columns import Columns
+from runner.engine.objective import Objective
+from runner.engine.setup import Setup
+from runner.engine.state import EPOCH_SUMS, State
+from runner.experiment.experiment import Experiment
+from runner.measures import STEP_MEASURES
+from runner.options.clock import Clock
+from runner.options.layer import LayerState, Params
+from runner.options.optimizer.base import Optimizer
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float, Int
+
+
+def update(
+    setup: Setup, state: State, step: Int[Array, ""], rows: Int[Array, " batch"]
+) -> tuple[State, Columns]:
+    """Take one step.
+
+    Args:
+        setup: the options and the data.
+        state: the state after `step` steps.
+        step: the number of the step, from 0.
+        rows: the training examples of the batch.
+
+    Returns:
+        The state after the step, and a row of `STEP_MEASURES`.
+    """
+    experiment, clock = setup.experiment, setup.clock(step)
+    measurements = {}
+
+    objective = batch_objective(setup, state.layers, step, rows)
+    batch, layers = objective.value_and_gradient(state.params)
+    measurements["train_loss"], measurements["train_error"] = batch.loss, batch.error
+
+    learning_rate = learning_rate_at(setup, state, clock)
+    measurements["learning_rate"] = learning_rate
+
+    gradient, treatments, clipped = treat(setup, batch.gradient, state.gradient, step)
+    measurements["clipped"] = clipped.astype(float)
+
+    def treated_gradient(params: Params) -> Params:
+        return treat(setup, objective.gradient(params), state.gradient, step)[0]
+
+    rule = optax.with_extra_args_support(optimizer_at(experiment, clock).build(learning_rate))
+    updates, optimizer = rule.update(
+        gradient,
+        state.optimizer,
+        state.params,
+        value=batch.value,
+        grad=batch.gradient,
+        value_fn=objective.value,
+        gradient_at=treated_gradient,
+        key=jax.random.fold_in(setup.key("optimizer"), step),
+    )
+    measurements |= norms(batch.gradient, updates)
+    row = Columns.row(STEP_MEASURES, measurements)
+    state = state._replace(
+        params=optax.apply_updates(state.params, updates),
+        layers=layers,
+        optimizer=optimizer,
+        gradient=treatments,
+        epoch_sums=state.epoch_sums.plus(len(rows), row.part(EPOCH_SUMS)),
+    )
+    return state, row
+
+
+def norms(gradient: Params, updates: Params) -> dict[str, Float[Array, ""]]:
+    """The norms of a step: of the gradient before any treatment, and of what is added."""
+    return {"gradient_norm": global_norm(gradient), "update_norm": global_norm(updates)}
+
+
+def global_norm(tree: Any) -> Float[Array, ""]:
+    """The Euclidean norm over all numbers of a tree."""
+    return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)))
+
+
+def batch_objective(
+    setup: Setup, layers: LayerState, step: Int[Array, ""], rows: Int[Array, " batch"]
+) -> Objective:
+    """The function that a step minimizes.
+
+    Args:
+        setup: the options and the data.
+        layers: the state of the layers before the step.
+        step: the number of the step.
+        rows: the training examples of the batch; where the sampling draws fresh examples, only
+            their number counts.
+    """
+    arrays = setup.arrays
+    if setup.experiment.sampling.fresh:
+        key = jax.random.fold_in(setup.key("examples"), step)
+        inputs, targets = setup.experiment.data.draw(key, len(rows))
+    else:
+        inputs, targets = arrays.inputs[rows], arrays.targets[rows]
+    return Objective(setup.experiment, setup.network, arrays.statistics, layers, inputs, targets)
+
+
+def learning_rate_at(setup: Setup, state: State, clock: Clock) -> Float[Array, ""]:
+    """The learning rate of a step: the optimizer's own, times three multipliers.
+
+    Those are the multipliers of the schedule, of the warm-up before it, and of the batch size.
+
+    Args:
+        setup: the options and the data.
+        state: the state before the step, with what the schedule remembers.
+        clock: the time of the step.
+    """
+    experiment = setup.experiment
+    rate = experiment.optimizer.learning_rate * experiment.warmup.multiplier(
+        experiment.schedule, clock, state.schedule
+    )
+    return rate * experiment.batch_size.learning_rate_scale(setup.batches.examples)
+
+
+def optimizer_at(experiment: Experiment, clock: Clock) -> Optimizer:
+    """The optimizer with the momentum of a step."""
+    schedule = experiment.momentum_schedule
+    if not schedule.changes:
+        return experiment.optimizer
+    return experiment.optimizer.with_momentum(
+        schedule.of, lambda momentum: schedule(momentum, clock)
+    )
+
+
+def treat(
+    setup: Setup, gradient: Params, memories: tuple[Any, ...], step: Int[Array, ""]
+) -> tuple[Params, tuple[Any, ...], Bool[Array, ""]]:
+    """Clip a gradient and add noise to it.
+
+    Args:
+        setup: the options; their treatments are applied in order.
+        gradient: the gradient of the batch.
+        memories: what each treatment remembers from the step before.
+        step: the number of the step.
+
+    Returns:
+        The treated gradient, what each treatment remembers, and whether clipping changed it.
+    """
+    clipped = jnp.zeros((), bool)
+    after = []
+    for index, treatment in enumerate(setup.experiment.gradient):
+        key = jax.random.fold_in(jax.random.fold_in(setup.key("noise"), index), step)
+        gradient, memory, changed = treatment(gradient, memories[index], step, key)
+        after.append(memory)
+        clipped |= changed
+    return gradient, tuple(after), clipped

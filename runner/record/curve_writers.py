@@ -1,0 +1,58 @@
+"""The writers of a run's own files: every step, every evaluation, and the path of a point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from runner import files
+from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk
+from runner.record.curves import CurveFile
+
+
+class CurvesWriter:
+    """Writes `steps.npy` and `epochs.npy` (see `runner.record.recorder.Writer`).
+
+    Args:
+        directory: the run's.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._steps = CurveFile(directory / files.STEPS, STEP_DTYPE)
+        self._epochs = CurveFile(directory / files.EPOCHS, EPOCH_DTYPE)
+
+    def write(self, chunk: Chunk) -> None:
+        """Append the rows of a chunk."""
+        self._steps.append(chunk.steps)
+        self._epochs.append(chunk.epochs)
+
+    def close(self, summary: Mapping[str, Any]) -> None:
+        """Close both files."""
+        self._steps.close()
+        self._epochs.close()
+
+
+class PathWriter:
+    """Writes `path.npy` of a run whose parameters are a point (see `Writer`); others have no file.
+
+    Args:
+        directory: the run's.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._path: CurveFile | None = None
+
+    def write(self, chunk: Chunk) -> None:
+        """Append the points of a chunk, if it has any."""
+        if chunk.path is None:
+            return
+        if self._path is None:
+            self._path = CurveFile(self._directory / files.PATH, PATH_DTYPE)
+        self._path.append(chunk.path)
+
+    def close(self, summary: Mapping[str, Any]) -> None:
+        """Close the file, if there is one."""
+        if self._path is not None:
+            self._path.close()

@@ -1,0 +1,38 @@
+"""What is known about a run before it trains."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from runner.measures import ErrorKind
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What is known about a run before it trains; its summary repeats most of it.
+
+    Attributes:
+        config: the resolved config.
+        seed: the seed of the run.
+        train_examples: how many examples an epoch has.
+        total_steps: the planned number of steps.
+        total_epochs: the planned number of epochs.
+        device: what the run is computed on, in words.
+        lanes: how many runs are computed side by side.
+        batch_size: how many examples the first step takes; None: as the config says.
+        clips: whether gradients may be clipped, so that it is of interest how often that happened.
+        error: what the errors are.
+    """
+
+    config: Mapping[str, Any]
+    seed: int
+    train_examples: int
+    total_steps: int
+    total_epochs: float
+    device: str
+    lanes: int = 1
+    batch_size: int | None = None
+    clips: bool = False
+    error: ErrorKind = ErrorKind.RATE

@@ -1,0 +1,57 @@
+"""What a run's chunks add up to: the numbers of its summary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from runner.engine.chunk import EPOCH_DTYPE, Chunk
+from runner.record.summary import final_and_best
+from runner.status import Status
+
+
+class Totals:
+    """Adds up the chunks of a run.
+
+    Args:
+        clips: whether the fraction of clipped steps is of interest.
+    """
+
+    def __init__(self, *, clips: bool) -> None:
+        self.status: Status | None = None
+        """How the run ended; None while it goes on."""
+        self._clips = clips
+        self._clipped_steps = 0
+        self._steps = 0
+        self._epochs = 0.0
+        self._seconds = 0.0
+        self._diverged_at: int | None = None
+        self._evaluations: list[npt.NDArray] = [np.zeros(0, EPOCH_DTYPE)]
+
+    def add(self, chunk: Chunk) -> None:
+        """Add the next chunk."""
+        self.status, self._diverged_at = chunk.status, chunk.diverged_at
+        self._steps += len(chunk.steps)
+        self._epochs = chunk.epochs_taken
+        self._seconds = chunk.seconds
+        self._clipped_steps += int(chunk.steps["clipped"].sum())
+        self._evaluations.append(chunk.epochs)
+
+    def summary(self, compile_seconds: float) -> dict[str, Any]:
+        """The measured part of the summary.
+
+        Args:
+            compile_seconds: how long compiling took, outside the run's own time.
+        """
+        return {
+            "diverged_at": self._diverged_at,
+            **final_and_best(np.concatenate(self._evaluations)),
+            "steps": self._steps,
+            "epochs": self._epochs,
+            "seconds": self._seconds,
+            "compile_seconds": compile_seconds,
+            "steps_per_second": self._steps / self._seconds if self._seconds else None,
+            "clipped": self._clipped_steps / max(self._steps, 1) if self._clips else None,
+        }

@@ -1,0 +1,45 @@
+"""The engine without lanes, also compiled quickly where it does not matter how well."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+from runner.data import Dataset
+from runner.engine.compilation import RUNS_ONCE
+from runner.engine.epoch import epoch_order
+from runner.engine.lanes import as_array
+from runner.engine.placement import place
+from runner.engine.setup import Setup
+from runner.engine.state import Arrays, Measured, State, Timeline
+from runner.engine.train import initial_state, take_steps
+from runner.experiment.experiment import Experiment
+
+initialize = jax.jit(initial_state, compiler_options=RUNS_ONCE)
+advance = jax.jit(take_steps)
+advance_compiled_quickly = jax.jit(take_steps, compiler_options=RUNS_ONCE)
+
+
+def leaves_as_arrays(experiment: Experiment) -> Experiment:
+    """The experiment with every number an array, so that none is compiled in."""
+    return jax.tree.map(as_array, experiment)
+
+
+class Engine:
+    """One experiment on the device."""
+
+    def __init__(self, experiment: Experiment, data: Dataset) -> None:
+        self.arrays: Arrays = place(experiment, data)
+        self.leaves = leaves_as_arrays(experiment)
+        self.evaluate_every = experiment.evaluate_every
+        self.state: State = initialize(self.leaves, self.arrays)
+        self.setup = Setup(self.leaves, self.arrays, Timeline(0, 0, 0, 0.0))
+
+    def advance(self, start: int, until: int, total: int) -> Measured:
+        epochs = total / self.setup.batches.per_epoch
+        timeline = Timeline(0, 0, total, epochs, self.evaluate_every)
+        self.state, measured = advance(self.leaves, self.arrays, self.state, start, until, timeline)
+        return jax.device_get(measured)
+
+    def order(self, epoch: int) -> np.ndarray:
+        return np.asarray(epoch_order(self.setup, epoch))
