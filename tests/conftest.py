@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import importlib.metadata
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,10 +37,19 @@ DEFAULTS = {
     "batch_size": "mini",
     "sampling": "permutation",
 }
-# Lanes are spread over two devices, also where there is one core.
+# Lanes are spread over two devices, even where there is one core.
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
-# Programs compiled by one test process serve the next.
+# Test processes share what they compile, small programs too.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "compiled"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+# Most of the suite's time is compilation, of programs that run for milliseconds. So they are compiled
+# without optimization; `tests/engine/test_optimized.py` tests what must hold with it. An empty
+# XLA_FLAGS runs every test as users compile.
+QUICK_XLA_FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+if importlib.metadata.version("jaxlib").startswith("0.10."):  # gone later
+    QUICK_XLA_FLAGS += " --xla_cpu_use_fusion_emitters=false"
+os.environ.setdefault("XLA_FLAGS", QUICK_XLA_FLAGS)
 
 
 def read_option(group: str, name: str) -> dict[str, Any]:
