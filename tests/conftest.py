@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from command_line import CommandLine
 
 from runner.config.build import build
 from runner.data import Dataset, Split
@@ -43,9 +44,9 @@ os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "compiled"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-# Most of the suite's time is compilation, of programs that run for milliseconds. So they are compiled
-# without optimization; `tests/engine/test_optimized.py` tests what must hold with it. An empty
-# XLA_FLAGS runs every test as users compile.
+# Most of the suite's time is compilation, of programs that run for milliseconds. So they are
+# compiled without optimization; `tests/engine/test_optimized.py` tests what depends on it. With an
+# empty XLA_FLAGS every test compiles as users do.
 QUICK_XLA_FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 if importlib.metadata.version("jaxlib").startswith("0.10."):  # gone later
     QUICK_XLA_FLAGS += " --xla_cpu_use_fusion_emitters=false"
@@ -119,6 +120,12 @@ def tiny() -> Dataset:
         return Split(np.clip(prototypes[targets] + noise, 0, 16).astype(np.uint8), targets)
 
     return Dataset(split(36), split(10), split(7))
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> CommandLine:
+    """`runner(ARGUMENTS)` runs the command in an empty directory, the test's `tmp_path`."""
+    return CommandLine(tmp_path)
 
 
 @pytest.fixture(scope="session")
