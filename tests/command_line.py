@@ -50,6 +50,24 @@ class CommandLine:
             timeout=300,
         )
 
+    def start(self, *arguments: str, ignores_sigint: bool = False) -> subprocess.Popen[bytes]:
+        """Start `runner ARGUMENTS` in a process of its own, with its standard error in a pipe.
+
+        A process inherits from its parent whether it ignores SIGINT, and the parent of the tests
+        may do so (a background job of a shell, nohup). So it is set here.
+        """
+        handler = "SIG_IGN" if ignores_sigint else "default_int_handler"
+        code = (
+            f"import signal; signal.signal(signal.SIGINT, signal.{handler}); "
+            "from runner.cli import main; main()"
+        )
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            cwd=self.directory,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+
     def _here(self, run: Callable[[list[str]], int], arguments: tuple[str, ...]) -> Completed:
         out, err = io.StringIO(), io.StringIO()
         with (

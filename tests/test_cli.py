@@ -26,6 +26,15 @@ def statuses(directory: Path) -> list[str]:
     return [summary["status"] for summary in summaries(directory)]
 
 
+def wait_for_steps(process: subprocess.Popen[bytes], directory: Path) -> None:
+    """Wait until a run in the directory has recorded hundreds of steps."""
+    deadline = time.time() + 120
+    while time.time() < deadline and process.poll() is None:
+        if any(file.stat().st_size > 20_000 for file in directory.rglob("steps.npy")):
+            return
+        time.sleep(0.1)
+
+
 def composed(runner: CommandLine, *arguments: str) -> dict:
     done = runner("--cfg", "job", *arguments)
     assert done.returncode == 0, done.stderr
@@ -376,20 +385,13 @@ def test_a_killed_sweep_goes_on_where_it_was(runner: CommandLine, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_an_interrupted_sweep_says_how_to_go_on(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "runner", "-m", "seed=0,1", "epochs=100000"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=-3, stderr=subprocess.PIPE, text=True
-    ) as process:
-        deadline = time.time() + 120
-        while time.time() < deadline and not any(
-            file.stat().st_size > 20_000 for file in tmp_path.rglob("steps.npy")
-        ):
-            time.sleep(0.2)
+def test_an_interrupted_sweep_says_how_to_go_on(runner: CommandLine, tmp_path: Path) -> None:
+    with runner.start("-m", "seed=0,1", "epochs=100000") as process:
+        wait_for_steps(process, tmp_path)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
         assert process.stderr is not None
-        said = process.stderr.read()
+        said = process.stderr.read().decode()
     assert "To go on: the same command with hydra.sweep.dir=outputs/" in said
     assert "Traceback" not in said
     assert [s["status"] for s in summaries(tmp_path)] == ["interrupted"] * 2
@@ -474,18 +476,20 @@ def test_a_failing_run_does_not_keep_the_others_from_running(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_keeps_what_was_computed(tmp_path: Path, sent: signal.Signals) -> None:
-    command = [sys.executable, "-m", "runner", "epochs=100000"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=-3, stderr=subprocess.PIPE) as process:
-        deadline = time.time() + 120
-        while (
-            time.time() < deadline
-            and process.poll() is None
-            and not any(file.stat().st_size > 20_000 for file in tmp_path.rglob("steps.npy"))
-        ):
-            time.sleep(0.2)
+def test_an_interrupted_run_keeps_what_was_computed(
+    runner: CommandLine, tmp_path: Path, sent: signal.Signals
+) -> None:
+    """By Ctrl-C; or by SIGTERM, as a background job that ignores SIGINT."""
+    background = sent is signal.SIGTERM
+    with runner.start("epochs=100000", ignores_sigint=background) as process:
+        wait_for_steps(process, tmp_path)
+        if background:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            assert process.poll() is None
         process.send_signal(sent)
         assert process.wait(60) == 130
+        assert process.stderr is not None
         assert b"interrupted" in process.stderr.read()
     (summary,) = summaries(tmp_path)
     (steps,) = (np.load(file) for file in tmp_path.rglob("steps.npy"))
