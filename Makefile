@@ -39,10 +39,10 @@ figure: $(READY)  ## the textbook figure: training loss for many batch sizes, by
 	$(BIN)/runner +experiment=batch_size $(ARGS)
 
 test: lint types $(READY)  ## every check and every test, slow ones included
-	$(PYTEST) -n auto $(ARGS)
+	$(PYTEST) -n auto --dist worksteal $(ARGS)
 
 test-fast: $(READY)  ## the tests that take little time
-	$(PYTEST) -n auto -m "not slow" $(ARGS)
+	$(PYTEST) -n auto --dist worksteal -m "not slow" $(ARGS)
 
 lint: $(READY)  ## style and likely mistakes
 	$(BIN)/ruff format --check $(FILES)

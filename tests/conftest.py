@@ -53,6 +53,16 @@ if importlib.metadata.version("jaxlib").startswith("0.10."):  # gone later
 os.environ.setdefault("XLA_FLAGS", QUICK_XLA_FLAGS)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what holds of optimized programs only, where programs are not optimized."""
+    if os.environ["XLA_FLAGS"] == QUICK_XLA_FLAGS:
+        skip = pytest.mark.skip(reason="tests/engine/test_optimized.py runs it")
+        for item in items:
+            marker = item.get_closest_marker("optimized")
+            if marker and marker.kwargs.get("only"):
+                item.add_marker(skip)
+
+
 def read_option(group: str, name: str) -> dict[str, Any]:
     """An option's YAML file, with the option inside it where it has one."""
     node = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 from conftest import ROOT
@@ -182,3 +184,51 @@ def test_a_module_says_which_idea_it_owns_and_stays_readable(file: Path) -> None
     text = file.read_text()
     assert ast.get_docstring(ast.parse(text)), "a module opens with a docstring"
     assert len(text.splitlines()) <= 330
+
+
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+
+def private_names(source: str) -> set[str]:
+    """The private names of `runner` that a test's source imports, or reads as attributes.
+
+    A test may have private names of its own, and those of named tuples (`_replace`) are public.
+    """
+    public = {"_replace", "_asdict", "_fields", "_make"}
+    tree = ast.parse(source)
+    own = {node.attr for node in ast.walk(tree) if _is_own(node)}
+    own |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("runner"):
+            found |= {alias.name for alias in node.names if alias.name.startswith("_")}
+        elif isinstance(node, ast.Attribute) and node.attr not in own | public:
+            found.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            dotted = node.value if re.fullmatch(r"runner(\.\w+)+", node.value) else ""
+            found.update(dotted.split("."))
+    return {name for name in found if re.match(r"_[^_]", name)}
+
+
+def _is_own(node: ast.AST) -> TypeGuard[ast.Attribute]:
+    """Whether it is an attribute of `self`, or of another thing that the test itself defines."""
+    return (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("self", "cls")
+    )
+
+
+@pytest.mark.parametrize("file", TESTS, ids=lambda file: str(file.relative_to(ROOT / "tests")))
+def test_tests_use_no_private_names(file: Path) -> None:
+    assert private_names(file.read_text()) == set()
+
+
+def test_a_private_name_is_found() -> None:
+    source = (
+        "from runner.engine.train import _Run\n"
+        "class A:\n    def _mine(self): return self._own\n"
+        "run._order(0); a._mine(); row._replace(x=1); thing.__class__\n"
+        'patch("runner.engine.lanes._programs", 1)\n'
+    )
+    assert private_names(source) == {"_Run", "_order", "_programs"}

@@ -9,9 +9,8 @@ import jax
 import numpy as np
 import pytest
 from conftest import compose
-from hurry import advance_in_a_hurry, initialize, leaves_as_arrays
+from hurry import initialize, leaves_as_arrays
 
-from runner.engine.lanes import _Programs
 from runner.engine.loop import Training
 from runner.execution.run import run
 from runner.experiment.table import OPTIONS
@@ -65,10 +64,8 @@ def choices_for(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_noise_on_the_gradient_leaves_a_start_from_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_noise_on_the_gradient_leaves_a_start_from_zeros() -> None:
     """The claim of `experiment=gradient_noise`, in a third of its time."""
-    quick = _Programs(initialize, advance_in_a_hurry)
-    monkeypatch.setattr("runner.engine.lanes._programs", lambda *_: quick)
     losses = {}
     for eta in (0.0, 0.1):
         experiment = compose(
@@ -88,12 +85,8 @@ def test_noise_on_the_gradient_leaves_a_start_from_zeros(monkeypatch: pytest.Mon
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS["optimizer"])
-def test_every_optimizer_lowers_the_loss_with_its_defaults(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_optimizer_lowers_the_loss_with_its_defaults(name: str) -> None:
     """On digits; and numbers stay finite, and parameters what they were in type and structure."""
-    quick = _Programs(initialize, advance_in_a_hurry)
-    monkeypatch.setattr("runner.engine.lanes._programs", lambda *_: quick)
     choices = choices_for(name)
     experiment = compose(choices.pop("settings"), **choices)
     training = Training([experiment], experiment.data.load())
