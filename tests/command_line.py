@@ -12,8 +12,14 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import absl.logging
+
 import runner.cli
 import runner.compare.cli
+
+# When Hydra configures logging, the handler of absl (a dependency of TensorBoard) closes its stream
+# unless that is the standard error. At import it took what pytest had put in its place.
+absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 
 Completed = subprocess.CompletedProcess[str]
 

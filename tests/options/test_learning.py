@@ -38,6 +38,7 @@ def test_mnist_above_97_percent_in_3_epochs(tmp_path: Path, data_directory: Path
         {"epochs": 3},
         data={"name": "mnist", "dir": str(data_directory / "mnist")},
         model={"widths": [512]},
+        batch_size={"size": 128},
         optimizer="adam",
     )
     summary = run(experiment, tmp_path, {})
