@@ -1,4 +1,4 @@
-"""What many tests share: experiments composed from the YAML files, and a tiny data set."""
+"""What many tests share: quick compilation, experiments composed from the YAML files, tiny data."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def read_option(group: str, name: str) -> dict[str, Any]:
-    """An option's YAML file, with the option inside it where it has one."""
+    """The content of an option's YAML file, with the option inside it where it has one."""
     node = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
     for entry in node.pop("defaults", []):
         if entry != "_self_":
@@ -74,7 +74,10 @@ def read_option(group: str, name: str) -> dict[str, Any]:
 
 
 def choose(group: str, choice: Any, default: str) -> dict[str, Any]:
-    """`"adam"` or `{"name": "sam", "base": "adam", "rho": 0.1}`, as Hydra would compose it."""
+    """The config of a choice, as Hydra composes it.
+
+    A choice is a name, or a name and what to change: `{"name": "sam", "base": "adam", "rho": 0.1}`.
+    """
     numbers = {"name": choice} if isinstance(choice, str) else dict(choice)
     node = read_option(group, numbers.get("name", default))
     for key, value in numbers.items():
@@ -84,7 +87,7 @@ def choose(group: str, choice: Any, default: str) -> dict[str, Any]:
 
 
 def compose(settings: dict[str, Any] | None = None, **choices: Any) -> Experiment:
-    """`compose(optimizer="adam", model={"name": "mlp", "widths": [8]})`, without Hydra."""
+    """An experiment, composed without Hydra: `compose(optimizer="adam", model={"widths": [8]})`."""
     config: dict[str, Any] = {"epochs": 2, **(settings or {})}
     for group, default in DEFAULTS.items():
         choice = choices.get(group, default)
@@ -108,7 +111,7 @@ def float_fields(group: str, name: str) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _room_for_programs() -> Iterator[None]:
-    """Forget compiled programs before a process has as many as the operating system bears."""
+    """Discard compiled programs before their memory mappings are more than a process may have."""
     yield
     mappings = Path("/proc/self/maps")
     if mappings.exists() and mappings.read_bytes().count(b"\n") > 20_000:
@@ -120,7 +123,7 @@ def _room_for_programs() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny() -> Dataset:
-    """36 training images of 8 by 8 in three noisy classes: an epoch of batch 8 has a short one."""
+    """36 training images of 8 by 8 in three noisy classes; with batches of 8 the last has 4."""
     random = np.random.default_rng(0)
     prototypes = random.integers(0, 17, (3, 8, 8, 1))
 
@@ -140,7 +143,7 @@ def runner(tmp_path: Path) -> CommandLine:
 
 @pytest.fixture(scope="session")
 def data_directory() -> Path:
-    """The folder with the real MNIST files; skips where it is not at hand."""
+    """The folder with the MNIST files; skips the test where there is none."""
     root = os.environ.get("RUNNER_DATA_DIR")
     if not root or not (Path(root) / "mnist").is_dir():
         pytest.skip("needs RUNNER_DATA_DIR with the four MNIST files in its folder mnist")

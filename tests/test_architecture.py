@@ -1,8 +1,9 @@
-"""Imports point one way, and only the rooms that are meant to touch the world do."""
+"""Imports point one way, only a few packages touch files or Hydra, and tests use public names."""
 
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -16,8 +17,8 @@ from conftest import ROOT
 PACKAGE = ROOT / "runner"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# From the ground up. A room is a package, or a module that lies flat in `runner/`; it imports from
-# itself and from the rooms before it.
+# From the ground up. A room is a package or a module directly in `runner/`. It imports from itself
+# and from the rooms before it.
 ROOMS = (
     "lazy",
     "errors",
@@ -51,10 +52,16 @@ def room_of(module: str) -> str:
     return module.partition(".")[0]
 
 
-def imports_of(file: Path, *, for_types: bool = False) -> set[str]:
-    """Every absolute import of a file, wherever in it.
+@functools.cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
 
-    Those under `if TYPE_CHECKING` are left out unless asked for.
+
+@functools.cache
+def imports_of(file: Path, *, for_types: bool = False) -> set[str]:
+    """Every absolute import of a file, at whatever depth.
+
+    Imports under `if TYPE_CHECKING` count only with `for_types`.
     """
     found: set[str] = set()
 
@@ -69,7 +76,7 @@ def imports_of(file: Path, *, for_types: bool = False) -> set[str]:
         for child in ast.iter_child_nodes(node):
             visit(child)
 
-    visit(ast.parse(file.read_text()))
+    visit(parsed(file))
     return found
 
 
@@ -120,7 +127,7 @@ def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
 
 
 def test_no_circle_of_imports_even_inside_a_room() -> None:
-    """Imports for type checkers count: what is described in a circle is hard to read, too."""
+    """Imports for type checkers count too: types that need each other are hard to read."""
     graph = {module_of(file): own_imports(file, for_types=True) for file in FILES}
     assert circles(graph) == []
 
@@ -153,15 +160,13 @@ def test_nothing_unpickles_or_evaluates() -> None:
     for package in ("pickle", "shelve", "marshal", "dill", "cloudpickle", "joblib"):
         assert not users_of(package)
     for file in FILES:
-        calls = [
-            node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)
-        ]
+        calls = [node for node in ast.walk(parsed(file)) if isinstance(node, ast.Call)]
         names = {node.func.id for node in calls if isinstance(node.func, ast.Name)}
         assert not names & {"eval", "exec", "compile", "__import__"}, file
 
 
 def test_options_know_neither_each_other_nor_the_run() -> None:
-    """Groups are handed what they need, already built; only types are imported across groups."""
+    """Options get what they need, already built; only types are imported across groups."""
     for file in (PACKAGE / "options").rglob("*.py"):
         group = module_of(file).split(".")[1:2]
         for name in imports_of(file):
@@ -190,9 +195,9 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
 def private_names(source: str) -> set[str]:
-    """The private names of `runner` that a test's source imports, or reads as attributes.
+    """The private names of `runner` that a test imports, patches, or reads as attributes.
 
-    A test may have private names of its own, and those of named tuples (`_replace`) are public.
+    A test may have private names of its own; the methods of named tuples (`_replace`) are public.
     """
     public = {"_replace", "_asdict", "_fields", "_make"}
     tree = ast.parse(source)
@@ -211,7 +216,7 @@ def private_names(source: str) -> set[str]:
 
 
 def _is_own(node: ast.AST) -> TypeGuard[ast.Attribute]:
-    """Whether it is an attribute of `self`, or of another thing that the test itself defines."""
+    """Whether it is an attribute of `self` or `cls`, and so of a class of the test's own."""
     return (
         isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
