@@ -1,5 +1,9 @@
 # `make help` lists every target. Everything runs in the virtual environment `.venv`, which the
 # first target that needs it creates from the locked, hash-checked list of dependencies.
+#
+# ARGS adds arguments to the command of a target: make train ARGS=epochs=3, make test ARGS="-k lanes",
+# make bench ARGS=--small. FILES is what lint, types and format look at; DOCS and DIST are the folders
+# that pages and wheels go to.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,6 +11,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCK := .ci/requirements.lock
 PYTEST := $(BIN)/python -m pytest
+ARGS ?=
+FILES ?= .
+DOCS ?= docs
+DIST ?= dist
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train figure test test-fast lint format types docs gallery bench bench-setup bench-sweep bench-compare lock wheel clean
@@ -25,46 +33,46 @@ $(READY): $(LOCK) pyproject.toml
 setup: $(READY)  ## create .venv with runner and everything needed to work on it
 
 train: $(READY)  ## train a first real run on the embedded digits and say where to look
-	$(BIN)/runner +optimizer=adam +schedule=exp
+	$(BIN)/runner +optimizer=adam +schedule=exp $(ARGS)
 
 figure: $(READY)  ## the textbook figure: training loss for many batch sizes, by iteration and by epoch
-	$(BIN)/runner +experiment=batch_size
+	$(BIN)/runner +experiment=batch_size $(ARGS)
 
 test: lint types $(READY)  ## every check and every test, slow ones included
-	$(PYTEST) -n auto
+	$(PYTEST) -n auto --dist worksteal $(ARGS)
 
 test-fast: $(READY)  ## the tests that take little time
-	$(PYTEST) -n auto -m "not slow"
+	$(PYTEST) -n auto --dist worksteal -m "not slow" $(ARGS)
 
 lint: $(READY)  ## style and likely mistakes
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+	$(BIN)/ruff format --check $(FILES)
+	$(BIN)/ruff check $(FILES)
 
 format: $(READY)  ## rewrite the code in the house style
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix $(FILES)
+	$(BIN)/ruff format $(FILES)
 
 types: $(READY)  ## the type checker
-	$(BIN)/mypy
+	$(BIN)/mypy $(filter-out .,$(FILES))
 
 docs: $(READY)  ## make docs/options.md and docs/schedules.png from the option table
-	$(BIN)/python -m runner.documentation.options_page > docs/options.md
-	$(BIN)/python -m runner.documentation.schedules_picture docs/schedules.png
+	$(BIN)/python -m runner.documentation.options_page > $(DOCS)/options.md
+	$(BIN)/python -m runner.documentation.schedules_picture $(DOCS)/schedules.png
 
 gallery: $(READY)  ## run every prepared study; makes docs/gallery.md and its pictures
-	$(BIN)/python -m runner.documentation.gallery docs
+	$(BIN)/python -m runner.documentation.gallery $(DOCS) $(ARGS)
 
-bench-setup: $(READY)  ## install the peers that `make bench` compares with (large)
+bench-setup: $(READY)  ## install the tools that `make bench` compares with (large)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt
 
-bench: $(READY)  ## measure training speed against the peers; writes docs/benchmarks.md
-	$(BIN)/python -m tests.bench.training --output docs/benchmarks.md
+bench: $(READY)  ## measure training speed against other tools; writes docs/benchmarks.md
+	$(BIN)/python -m tests.bench.training --output $(DOCS)/benchmarks.md $(ARGS)
 
 bench-sweep: $(READY)  ## measure sweeps: against other ways to run them, and with many lanes
-	$(BIN)/python -m tests.bench.sweep --output docs/sweeps.md
+	$(BIN)/python -m tests.bench.sweep --output $(DOCS)/sweeps.md $(ARGS)
 
 bench-compare: $(READY)  ## measure how long it takes to compare a thousand runs
-	$(BIN)/python -m tests.bench.compare
+	$(BIN)/python -m tests.bench.compare $(ARGS)
 
 lock: $(READY)  ## renew the locked dependencies from pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
@@ -72,7 +80,7 @@ lock: $(READY)  ## renew the locked dependencies from pyproject.toml
 	  --generate-hashes --no-header --upgrade --quiet -o $(LOCK)
 
 wheel: $(READY)  ## build the wheel into dist/
-	$(BIN)/python -m build --wheel --no-isolation
+	$(BIN)/python -m build --wheel --no-isolation --outdir $(DIST)
 
 clean:  ## remove .venv and what tools leave behind (never outputs/)
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache

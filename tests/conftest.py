@@ -1,9 +1,10 @@
-"""What many tests share: experiments composed from the YAML files, and a tiny data set."""
+"""What many tests share: quick compilation, experiments composed from the YAML files, tiny data."""
 
 from __future__ import annotations
 
 import dataclasses
 import gc
+import importlib.metadata
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from command_line import CommandLine
 
 from runner.config.build import build
 from runner.data import Dataset, Split
@@ -36,14 +38,33 @@ DEFAULTS = {
     "batch_size": "mini",
     "sampling": "permutation",
 }
-# Lanes are spread over two devices, also where there is one core.
+# Lanes are spread over two devices, even where there is one core.
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
-# Programs compiled by one test process serve the next.
+# Test processes share what they compile, small programs too.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "compiled"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+# Most of the suite's time is compilation, of programs that run for milliseconds. So they are
+# compiled without optimization; `tests/engine/test_optimized.py` tests what depends on it. With an
+# empty XLA_FLAGS every test compiles as users do.
+QUICK_XLA_FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+if importlib.metadata.version("jaxlib").startswith("0.10."):  # gone later
+    QUICK_XLA_FLAGS += " --xla_cpu_use_fusion_emitters=false"
+os.environ.setdefault("XLA_FLAGS", QUICK_XLA_FLAGS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what holds of optimized programs only, where programs are not optimized."""
+    if os.environ["XLA_FLAGS"] == QUICK_XLA_FLAGS:
+        skip = pytest.mark.skip(reason="tests/engine/test_optimized.py runs it")
+        for item in items:
+            marker = item.get_closest_marker("optimized")
+            if marker and marker.kwargs.get("only"):
+                item.add_marker(skip)
 
 
 def read_option(group: str, name: str) -> dict[str, Any]:
-    """An option's YAML file, with the option inside it where it has one."""
+    """The content of an option's YAML file, with the option inside it where it has one."""
     node = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
     for entry in node.pop("defaults", []):
         if entry != "_self_":
@@ -53,7 +74,10 @@ def read_option(group: str, name: str) -> dict[str, Any]:
 
 
 def choose(group: str, choice: Any, default: str) -> dict[str, Any]:
-    """`"adam"` or `{"name": "sam", "base": "adam", "rho": 0.1}`, as Hydra would compose it."""
+    """The config of a choice, as Hydra composes it.
+
+    A choice is a name, or a name and what to change: `{"name": "sam", "base": "adam", "rho": 0.1}`.
+    """
     numbers = {"name": choice} if isinstance(choice, str) else dict(choice)
     node = read_option(group, numbers.get("name", default))
     for key, value in numbers.items():
@@ -63,7 +87,7 @@ def choose(group: str, choice: Any, default: str) -> dict[str, Any]:
 
 
 def compose(settings: dict[str, Any] | None = None, **choices: Any) -> Experiment:
-    """`compose(optimizer="adam", model={"name": "mlp", "widths": [8]})`, without Hydra."""
+    """An experiment, composed without Hydra: `compose(optimizer="adam", model={"widths": [8]})`."""
     config: dict[str, Any] = {"epochs": 2, **(settings or {})}
     for group, default in DEFAULTS.items():
         choice = choices.get(group, default)
@@ -87,7 +111,7 @@ def float_fields(group: str, name: str) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _room_for_programs() -> Iterator[None]:
-    """Forget compiled programs before a process has as many as the operating system bears."""
+    """Discard compiled programs before their memory mappings are more than a process may have."""
     yield
     mappings = Path("/proc/self/maps")
     if mappings.exists() and mappings.read_bytes().count(b"\n") > 20_000:
@@ -99,7 +123,7 @@ def _room_for_programs() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny() -> Dataset:
-    """36 training images of 8 by 8 in three noisy classes: an epoch of batch 8 has a short one."""
+    """36 training images of 8 by 8 in three noisy classes; with batches of 8 the last has 4."""
     random = np.random.default_rng(0)
     prototypes = random.integers(0, 17, (3, 8, 8, 1))
 
@@ -111,9 +135,15 @@ def tiny() -> Dataset:
     return Dataset(split(36), split(10), split(7))
 
 
+@pytest.fixture
+def runner(tmp_path: Path) -> CommandLine:
+    """`runner(ARGUMENTS)` runs the command in an empty directory, the test's `tmp_path`."""
+    return CommandLine(tmp_path)
+
+
 @pytest.fixture(scope="session")
 def data_directory() -> Path:
-    """The folder with the real MNIST files; skips where it is not at hand."""
+    """The folder with the MNIST files; skips the test where there is none."""
     root = os.environ.get("RUNNER_DATA_DIR")
     if not root or not (Path(root) / "mnist").is_dir():
         pytest.skip("needs RUNNER_DATA_DIR with the four MNIST files in its folder mnist")

@@ -1,12 +1,15 @@
-"""Imports point one way, and only the rooms that are meant to touch the world do."""
+"""Imports point one way, only a few packages touch files or Hydra, and tests use public names."""
 
 from __future__ import annotations
 
 import ast
+import functools
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 from conftest import ROOT
@@ -14,8 +17,8 @@ from conftest import ROOT
 PACKAGE = ROOT / "runner"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# From the ground up. A room is a package, or a module that lies flat in `runner/`; it imports from
-# itself and from the rooms before it.
+# From the ground up. A room is a package or a module directly in `runner/`. It imports from itself
+# and from the rooms before it.
 ROOMS = (
     "lazy",
     "version",
@@ -55,10 +58,16 @@ def room_of(module: str) -> str:
     return module.partition(".")[0]
 
 
-def imports_of(file: Path, *, for_types: bool = False) -> set[str]:
-    """Every absolute import of a file, wherever in it.
+@functools.cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
 
-    Those under `if TYPE_CHECKING` are left out unless asked for.
+
+@functools.cache
+def imports_of(file: Path, *, for_types: bool = False) -> set[str]:
+    """Every absolute import of a file, at whatever depth.
+
+    Imports under `if TYPE_CHECKING` count only with `for_types`.
     """
     found: set[str] = set()
 
@@ -73,7 +82,7 @@ def imports_of(file: Path, *, for_types: bool = False) -> set[str]:
         for child in ast.iter_child_nodes(node):
             visit(child)
 
-    visit(ast.parse(file.read_text()))
+    visit(parsed(file))
     return found
 
 
@@ -124,7 +133,7 @@ def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
 
 
 def test_no_circle_of_imports_even_inside_a_room() -> None:
-    """Imports for type checkers count: what is described in a circle is hard to read, too."""
+    """Imports for type checkers count too: types that need each other are hard to read."""
     graph = {module_of(file): own_imports(file, for_types=True) for file in FILES}
     assert circles(graph) == []
 
@@ -160,15 +169,13 @@ def test_nothing_unpickles_or_evaluates() -> None:
     for package in ("pickle", "shelve", "marshal", "dill", "cloudpickle", "joblib"):
         assert not users_of(package)
     for file in FILES:
-        calls = [
-            node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)
-        ]
+        calls = [node for node in ast.walk(parsed(file)) if isinstance(node, ast.Call)]
         names = {node.func.id for node in calls if isinstance(node.func, ast.Name)}
         assert not names & {"eval", "exec", "compile", "__import__"}, file
 
 
 def test_options_know_neither_each_other_nor_the_run() -> None:
-    """Groups are handed what they need, already built; only types are imported across groups."""
+    """Options get what they need, already built; only types are imported across groups."""
     for file in (PACKAGE / "options").rglob("*.py"):
         group = module_of(file).split(".")[1:2]
         for name in imports_of(file):
@@ -192,3 +199,51 @@ def test_a_module_says_which_idea_it_owns_and_stays_readable(file: Path) -> None
     text = file.read_text()
     assert ast.get_docstring(ast.parse(text)), "a module opens with a docstring"
     assert len(text.splitlines()) <= 330
+
+
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+
+def private_names(source: str) -> set[str]:
+    """The private names of `runner` that a test imports, patches, or reads as attributes.
+
+    A test may have private names of its own; the methods of named tuples (`_replace`) are public.
+    """
+    public = {"_replace", "_asdict", "_fields", "_make"}
+    tree = ast.parse(source)
+    own = {node.attr for node in ast.walk(tree) if _is_own(node)}
+    own |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("runner"):
+            found |= {alias.name for alias in node.names if alias.name.startswith("_")}
+        elif isinstance(node, ast.Attribute) and node.attr not in own | public:
+            found.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            dotted = node.value if re.fullmatch(r"runner(\.\w+)+", node.value) else ""
+            found.update(dotted.split("."))
+    return {name for name in found if re.match(r"_[^_]", name)}
+
+
+def _is_own(node: ast.AST) -> TypeGuard[ast.Attribute]:
+    """Whether it is an attribute of `self` or `cls`, and so of a class of the test's own."""
+    return (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("self", "cls")
+    )
+
+
+@pytest.mark.parametrize("file", TESTS, ids=lambda file: str(file.relative_to(ROOT / "tests")))
+def test_tests_use_no_private_names(file: Path) -> None:
+    assert private_names(file.read_text()) == set()
+
+
+def test_a_private_name_is_found() -> None:
+    source = (
+        "from runner.engine.train import _Run\n"
+        "class A:\n    def _mine(self): return self._own\n"
+        "run._order(0); a._mine(); row._replace(x=1); thing.__class__\n"
+        'patch("runner.engine.lanes._programs", 1)\n'
+    )
+    assert private_names(source) == {"_Run", "_order", "_programs"}

@@ -8,34 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from command_line import CommandLine
 
 from runner import load
 from runner.config.overrides import LAUNCHER_KEYS
-
-Runner = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def runner(tmp_path: Path) -> Runner:
-    """Runs `runner ARGUMENTS` in an empty directory."""
-
-    def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "runner", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-
-    return call
 
 
 def summaries(directory: Path) -> list[dict]:
@@ -46,7 +27,16 @@ def statuses(directory: Path) -> list[str]:
     return [summary["status"] for summary in summaries(directory)]
 
 
-def composed(runner: Runner, *arguments: str) -> dict:
+def wait_for_steps(process: subprocess.Popen[bytes], directory: Path) -> None:
+    """Wait until a run in the directory has recorded hundreds of steps."""
+    deadline = time.time() + 120
+    while time.time() < deadline and process.poll() is None:
+        if any(file.stat().st_size > 20_000 for file in directory.rglob("steps.npy")):
+            return
+        time.sleep(0.1)
+
+
+def composed(runner: CommandLine, *arguments: str) -> dict:
     done = runner("--cfg", "job", *arguments)
     assert done.returncode == 0, done.stderr
     return yaml.safe_load(done.stdout)
@@ -55,7 +45,7 @@ def composed(runner: Runner, *arguments: str) -> dict:
 # --- what is composed -------------------------------------------------------------------------
 
 
-def test_an_option_brings_its_own_keys_and_no_stale_ones(runner: Runner) -> None:
+def test_an_option_brings_its_own_keys_and_no_stale_ones(runner: CommandLine) -> None:
     for spelling in ("optimizer=adam", "+optimizer=adam", "++optimizer=adam"):
         config = composed(runner, spelling, "+schedule=exp")
         assert set(config["optimizer"]) == {"name", "learning_rate", "b1", "b2", "eps"}
@@ -63,7 +53,7 @@ def test_an_option_brings_its_own_keys_and_no_stale_ones(runner: Runner) -> None
     assert set(composed(runner)["optimizer"]) == {"name", "learning_rate"}
 
 
-def test_an_experiment_may_change_options_and_settings(runner: Runner) -> None:
+def test_an_experiment_may_change_options_and_settings(runner: CommandLine) -> None:
     config = composed(runner, "+experiment=deepobs_quadratic", "optimizer=momentum", "seed=3")
     assert (config["data"]["name"], config["batch_size"]["size"]) == ("quadratic", 128)
     assert (config["epochs"], config["seed"]) == (100, 3)
@@ -71,7 +61,7 @@ def test_an_experiment_may_change_options_and_settings(runner: Runner) -> None:
     assert composed(runner, "experiment=deepobs_quadratic", "epochs=5")["epochs"] == 5
 
 
-def test_a_number_is_a_batch_size(runner: Runner) -> None:
+def test_a_number_is_a_batch_size(runner: CommandLine) -> None:
     config = composed(runner, "batch_size=64", "batch_size.learning_rate_power=0.5")
     assert config["batch_size"] == {
         "name": "mini",
@@ -84,7 +74,7 @@ def test_a_number_is_a_batch_size(runner: Runner) -> None:
     assert composed(runner, "batch_size=full")["batch_size"]["name"] == "full"
 
 
-def test_a_study_may_name_the_cases_of_its_sweep(runner: Runner) -> None:
+def test_a_study_may_name_the_cases_of_its_sweep(runner: CommandLine) -> None:
     """No product of its options; and numbers that only one of them has."""
     done = runner("-m", "+experiment=growing_batch", "seed=3,4", "dry_run=true")
     jobs = [line.split()[2:] for line in done.stdout.splitlines()[:-1]]
@@ -100,7 +90,7 @@ def test_a_study_may_name_the_cases_of_its_sweep(runner: Runner) -> None:
     assert "must be a list of lists" in done.stderr
 
 
-def test_options_of_ones_own(runner: Runner, tmp_path: Path) -> None:
+def test_options_of_ones_own(runner: CommandLine, tmp_path: Path) -> None:
     folder = tmp_path / "mine" / "optimizer"
     folder.mkdir(parents=True)
     (folder / "my_option.yaml").write_text("# Slow Adam\nname: adam\nlearning_rate: 0.0001\n")
@@ -113,7 +103,7 @@ def test_options_of_ones_own(runner: Runner, tmp_path: Path) -> None:
     assert str(folder / "my_option.yaml") in done.stderr
 
 
-def test_info_and_hydra_help(runner: Runner) -> None:
+def test_info_and_hydra_help(runner: CommandLine) -> None:
     assert "optimizer: adam" in runner("--info", "defaults-tree", "+optimizer=adam").stdout
     assert runner("--info").returncode == 0
     assert "hydra" in runner("--hydra-help").stdout.lower()
@@ -129,13 +119,13 @@ def test_info_and_hydra_help(runner: Runner) -> None:
         ("runner -m +optimizer=adam +schedule=exp sched", {"schedule.", "schedule="}),
     ],
 )
-def test_shell_completion(runner: Runner, line: str, offered: set[str]) -> None:
+def test_shell_completion(runner: CommandLine, line: str, offered: set[str]) -> None:
     done = runner("-sc", "query=bash", COMP_LINE=line, COMP_POINT=str(len(line)))
     assert done.returncode == 0, done.stderr
     assert offered <= set(done.stdout.split())
 
 
-def test_shell_completion_can_be_installed(runner: Runner) -> None:
+def test_shell_completion_can_be_installed(runner: CommandLine) -> None:
     assert "complete" in runner("-sc", "install=bash").stdout
 
 
@@ -191,7 +181,7 @@ def test_shell_completion_can_be_installed(runner: Runner) -> None:
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
-    runner: Runner, tmp_path: Path, arguments: str, words: str
+    runner: CommandLine, tmp_path: Path, arguments: str, words: str
 ) -> None:
     done = runner(*arguments.split())
     assert done.returncode == 2
@@ -205,7 +195,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["optimizer.learning_rate=-1"], ["optimizer.learning_rte=1"]]
 )
-def test_help_and_errors_come_without_jax(runner: Runner, arguments: list[str]) -> None:
+def test_help_and_errors_come_without_jax(runner: CommandLine, arguments: list[str]) -> None:
     code = (
         "import sys; from runner.cli import run_command_line as run; "
         f"run({arguments!r}); print('jax' in sys.modules, 'numpy' in sys.modules)"
@@ -276,7 +266,7 @@ def test_a_run_is_recorded_to_its_end_without_readers(tmp_path: Path) -> None:
 # --- what is trained --------------------------------------------------------------------------
 
 
-def test_a_run_leaves_its_record_and_says_where(runner: Runner, tmp_path: Path) -> None:
+def test_a_run_leaves_its_record_and_says_where(runner: CommandLine, tmp_path: Path) -> None:
     done = runner("+optimizer=adam", "+schedule=exp", "epochs=3")
     assert done.returncode == 0, done.stderr
     (directory,) = {file.parent for file in tmp_path.rglob("summary.json")}
@@ -302,7 +292,7 @@ def test_a_run_leaves_its_record_and_says_where(runner: Runner, tmp_path: Path) 
     assert overrides == ["optimizer=adam", "schedule=exp", "epochs=3"]
 
 
-def test_a_sweep_trains_every_combination(runner: Runner, tmp_path: Path) -> None:
+def test_a_sweep_trains_every_combination(runner: CommandLine, tmp_path: Path) -> None:
     done = runner("-m", "+optimizer=sgd,adam", "optimizer.learning_rate=0.1,0.01", "epochs=1")
     assert done.returncode == 0, done.stderr
     assert "4 runs, 2 programs" in done.stderr
@@ -323,7 +313,7 @@ def test_a_sweep_trains_every_combination(runner: Runner, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_the_three_lines_of_daily_use(runner: Runner, tmp_path: Path) -> None:
+def test_the_three_lines_of_daily_use(runner: CommandLine, tmp_path: Path) -> None:
     """Exactly as the README has them; TensorBoard has its own test."""
     assert runner("+optimizer=adam", "+schedule=exp").returncode == 0
     done = runner("-m", "optimizer=sgd,adam,rmsprop")
@@ -334,7 +324,7 @@ def test_the_three_lines_of_daily_use(runner: Runner, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_batch_size_study(runner: Runner, tmp_path: Path) -> None:
+def test_the_batch_size_study(runner: CommandLine, tmp_path: Path) -> None:
     """Its claim, from the numbers: small batches win by epoch, large ones fall more smoothly."""
     done = runner("+experiment=batch_size", "epochs=2")
     assert done.returncode == 0, done.stderr
@@ -361,7 +351,7 @@ def test_runs_that_start_together_do_not_share_a_directory(tmp_path: Path) -> No
     assert len(summaries(tmp_path)) == 2
 
 
-def test_a_directory_that_cannot_be_made_is_one_line(runner: Runner, tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_one_line(runner: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "outputs").write_text("in the way")
     for line in (["epochs=1"], ["-m", "seed=0,1"], ["-m", "hydra.sweep.dir=outputs/here"]):
         done = runner(*line)
@@ -370,7 +360,7 @@ def test_a_directory_that_cannot_be_made_is_one_line(runner: Runner, tmp_path: P
         assert "cannot be made" in done.stderr
 
 
-def test_missing_data_is_one_line(runner: Runner, tmp_path: Path) -> None:
+def test_missing_data_is_one_line(runner: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = runner("data=mnist", f"data.dir={tmp_path / 'file' / 'mnist'}")
     assert done.returncode == 2
@@ -378,7 +368,7 @@ def test_missing_data_is_one_line(runner: Runner, tmp_path: Path) -> None:
     assert done.stderr.startswith("runner: error: ")
 
 
-def test_a_diverged_run_is_a_result(runner: Runner, tmp_path: Path) -> None:
+def test_a_diverged_run_is_a_result(runner: CommandLine, tmp_path: Path) -> None:
     done = runner("optimizer.learning_rate=1e30", "epochs=2")
     assert done.returncode == 0, done.stderr
     (summary,) = summaries(tmp_path)
@@ -386,7 +376,7 @@ def test_a_diverged_run_is_a_result(runner: Runner, tmp_path: Path) -> None:
     assert summary["diverged_at"] < 10
 
 
-def test_a_sweep_is_resumed_by_its_directory(runner: Runner, tmp_path: Path) -> None:
+def test_a_sweep_is_resumed_by_its_directory(runner: CommandLine, tmp_path: Path) -> None:
     """Only what is missing is run, by its config and not its number; what is there stays."""
     line = ("-m", "optimizer.learning_rate=0.1,0.01", "epochs=1", "hydra.sweep.dir=swept")
     done = runner(*line, "dry_run=true")
@@ -416,19 +406,19 @@ def test_a_sweep_is_resumed_by_its_directory(runner: Runner, tmp_path: Path) -> 
     assert "Runs:   3 finished, 0 programs, 0 compilations" in done.stdout
 
 
-def test_help_lists_how_a_sweep_is_run(runner: Runner) -> None:
+def test_help_lists_how_a_sweep_is_run(runner: CommandLine) -> None:
     _, _, settings = runner("--help").stdout.partition("Settings of a sweep (-m)")
     for key in LAUNCHER_KEYS:
         assert f"\n  {key}=" in settings
 
 
-def test_a_dry_run_of_one_run_trains_nothing(runner: Runner, tmp_path: Path) -> None:
+def test_a_dry_run_of_one_run_trains_nothing(runner: CommandLine, tmp_path: Path) -> None:
     assert runner("dry_run=true").stdout == "1 run to run; nothing was run\n"
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
-def test_a_killed_sweep_goes_on_where_it_was(runner: Runner, tmp_path: Path) -> None:
+def test_a_killed_sweep_goes_on_where_it_was(runner: CommandLine, tmp_path: Path) -> None:
     """Kill -9 after the first of three pairs: it is kept, the rest is run."""
     seeds = ",".join(map(str, range(6)))
     line = ["-m", f"seed={seeds}", "steps=20000", "lanes=2", "hydra.sweep.dir=swept"]
@@ -449,20 +439,13 @@ def test_a_killed_sweep_goes_on_where_it_was(runner: Runner, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_an_interrupted_sweep_says_how_to_go_on(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "runner", "-m", "seed=0,1", "epochs=100000"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=-3, stderr=subprocess.PIPE, text=True
-    ) as process:
-        deadline = time.time() + 120
-        while time.time() < deadline and not any(
-            file.stat().st_size > 20_000 for file in tmp_path.rglob("steps.npy")
-        ):
-            time.sleep(0.2)
+def test_an_interrupted_sweep_says_how_to_go_on(runner: CommandLine, tmp_path: Path) -> None:
+    with runner.start("-m", "seed=0,1", "epochs=100000") as process:
+        wait_for_steps(process, tmp_path)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
         assert process.stderr is not None
-        said = process.stderr.read()
+        said = process.stderr.read().decode()
     assert "To go on: the same command with hydra.sweep.dir=outputs/" in said
     assert "Traceback" not in said
     assert [s["status"] for s in summaries(tmp_path)] == ["interrupted"] * 2
@@ -493,7 +476,7 @@ class Told(Callback):
 """
 
 
-def test_hydras_callbacks_are_told_of_every_run(runner: Runner, tmp_path: Path) -> None:
+def test_hydras_callbacks_are_told_of_every_run(runner: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "told_module.py").write_text(CALLBACK)
     done = runner(
         "-m",
@@ -520,10 +503,10 @@ def test_hydras_callbacks_are_told_of_every_run(runner: Runner, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["basic", "joblib"])
-def test_other_launchers_of_hydra_work(launcher: str, runner: Runner, tmp_path: Path) -> None:
+def test_other_launchers_of_hydra_work(launcher: str, runner: CommandLine, tmp_path: Path) -> None:
     if launcher == "joblib":
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    done = runner("-m", f"hydra/launcher={launcher}", "optimizer=sgd,adam", "epochs=1")
+    done = runner.process("-m", f"hydra/launcher={launcher}", "optimizer=sgd,adam", "epochs=1")
     assert done.returncode == 0, done.stderr
     assert [s["status"] for s in summaries(tmp_path)] == ["finished"] * 2
     names = {file.parent.name for file in tmp_path.rglob("summary.json")}
@@ -533,7 +516,7 @@ def test_other_launchers_of_hydra_work(launcher: str, runner: Runner, tmp_path: 
 
 
 def test_a_failing_run_does_not_keep_the_others_from_running(
-    runner: Runner, tmp_path: Path
+    runner: CommandLine, tmp_path: Path
 ) -> None:
     missing = tmp_path / "empty"
     done = runner("-m", "data=digits,mnist", "epochs=1", RUNNER_DATA_DIR=str(missing))
@@ -547,18 +530,20 @@ def test_a_failing_run_does_not_keep_the_others_from_running(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_keeps_what_was_computed(tmp_path: Path, sent: signal.Signals) -> None:
-    command = [sys.executable, "-m", "runner", "epochs=100000"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=-3, stderr=subprocess.PIPE) as process:
-        deadline = time.time() + 120
-        while (
-            time.time() < deadline
-            and process.poll() is None
-            and not any(file.stat().st_size > 20_000 for file in tmp_path.rglob("steps.npy"))
-        ):
-            time.sleep(0.2)
+def test_an_interrupted_run_keeps_what_was_computed(
+    runner: CommandLine, tmp_path: Path, sent: signal.Signals
+) -> None:
+    """By Ctrl-C; or by SIGTERM, as a background job that ignores SIGINT."""
+    background = sent is signal.SIGTERM
+    with runner.start("epochs=100000", ignores_sigint=background) as process:
+        wait_for_steps(process, tmp_path)
+        if background:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            assert process.poll() is None
         process.send_signal(sent)
         assert process.wait(60) == 130
+        assert process.stderr is not None
         assert b"interrupted" in process.stderr.read()
     (summary,) = summaries(tmp_path)
     (steps,) = (np.load(file) for file in tmp_path.rglob("steps.npy"))

@@ -55,15 +55,20 @@ def page(found: Sequence[Study]) -> str:
     return "\n".join(parts)
 
 
-def run(study: Study, picture: Path) -> None:
+def run(study: Study, picture: Path, overrides: Sequence[str] = ()) -> None:
     """Run a study and keep its figure, and the animation where there is one.
+
+    Args:
+        study: the study.
+        picture: the file for the figure; the animation goes beside it.
+        overrides: what to change in the study.
 
     Raises:
         CalledProcessError: the study failed.
     """
     with tempfile.TemporaryDirectory() as directory:
         sweep = Path(directory) / "sweep"
-        line = [f"+experiment={study.name}", f"hydra.sweep.dir={sweep}"]
+        line = [f"+experiment={study.name}", f"hydra.sweep.dir={sweep}", *overrides]
         subprocess.run([sys.executable, "-m", "runner", *line], check=True, stdout=sys.stderr)
         shutil.copy(sweep / "sweep.png", picture)
         if study.is_animated:
@@ -71,13 +76,20 @@ def run(study: Study, picture: Path) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write the page and its pictures into a folder; run only some studies if they are named."""
-    folder, *only = arguments
+    """Write the page and its pictures into a folder.
+
+    Args:
+        arguments: the folder; the names of the studies to run, or none to run all; and overrides
+            for them (`epochs=1`).
+    """
+    folder, *words = arguments
+    overrides = [word for word in words if "=" in word]
+    only = [word for word in words if "=" not in word]
     found = studies()
     (Path(folder) / "gallery").mkdir(parents=True, exist_ok=True)
     for study in found:
         if not only or study.name in only:
-            run(study, Path(folder) / "gallery" / f"{study.name}.png")
+            run(study, Path(folder) / "gallery" / f"{study.name}.png", overrides)
     (Path(folder) / "gallery.md").write_text(page(found), encoding="utf-8")
 
 

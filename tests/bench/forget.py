@@ -1,4 +1,4 @@
-"""A callback of Hydra's that makes every run of a process compile its programs anew."""
+"""A Hydra callback that makes every run of a process compile its programs again."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from hydra.experimental.callback import Callback
 
 
 class Forget(Callback):
-    """Forgets what was compiled when a job begins."""
+    """Discards all compiled programs when a job starts."""
 
     def on_job_start(self, config: Any, **_: Any) -> None:
         import jax
 
-        from runner.engine import lanes
-
         jax.clear_caches()
-        lanes._programs.cache_clear()

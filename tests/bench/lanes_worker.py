@@ -1,8 +1,9 @@
-"""A process that trains populations when it is told to, on some cores of its own.
+"""A process that trains populations on request, on some of the cores.
 
-`python -m tests.bench.lanes_worker STRATEGY CORES`: answers every line on standard input, a network
-and a number of lanes, with the seconds that one step of all lanes took. It compiles before it
-measures. With the strategy `map` the lanes are spread over one device a core.
+`python -m tests.bench.lanes_worker STRATEGY CORES SECONDS` reads lines from standard input, each a
+network and a number of lanes, and answers each with the seconds that one step of all lanes takes,
+measured over at least SECONDS. It compiles before it measures. With the strategy `map` the lanes
+are spread over one device for each core.
 """
 
 from __future__ import annotations
@@ -25,21 +26,22 @@ from tests.bench.contenders.runner_itself import config
 from tests.bench.workloads import Workload
 
 STEPS = 45  # an epoch of digits with batches of 32
-SECONDS = 0.7  # how long a window is, at least
-FEATURES = {"64-64-10": (8, 8, 1), "784-64-10": (28, 28, 1)}
+FEATURES = {"64": (8, 8, 1), "784": (28, 28, 1)}
+"""The shape of an image, by the number of inputs of the network."""
 
 
 class Population:
-    """Some lanes of a network, compiled; they train on noise, which takes as long as digits."""
+    """Some lanes of a network, compiled. They train on noise, which takes as long as digits."""
 
     def __init__(self, network: str, lanes: Lanes) -> None:
         self._lanes = lanes
         settings = config(Workload(network, 32, STEPS)) | {"optimizer": {"name": "sgd"}}
         experiments = [build({**settings, "seed": seed}) for seed in range(lanes.count)]
         random = np.random.default_rng(0)
+        features = FEATURES[network.partition("-")[0]]
 
         def split(examples: int) -> Split:
-            images = random.integers(0, 256, (examples, *FEATURES[network])).astype(np.uint8)
+            images = random.integers(0, 256, (examples, *features)).astype(np.uint8)
             return Split(images, random.integers(0, 10, examples).astype(np.int32))
 
         data = Dataset(split(STEPS * 32), split(180), split(180))
@@ -54,16 +56,16 @@ class Population:
         states = [self._lanes.initialize(*self._arguments) for _ in range(epochs)]
         jax.block_until_ready(states)
         timeline, running = Timeline(0, 0, STEPS, 1.0), [False] * self._lanes.count
-        begun = time.perf_counter()
+        started = time.perf_counter()
         for state in states:
             done = self._lanes.advance(*self._arguments, state, 0, STEPS, timeline, running)
             jax.block_until_ready(done)
-        return (time.perf_counter() - begun) / epochs / STEPS
+        return (time.perf_counter() - started) / epochs / STEPS
 
 
 def main() -> None:
     strategy: Strategy = "map" if sys.argv[1] == "map" else "vmap"
-    cores = int(sys.argv[2])
+    cores, window = int(sys.argv[2]), float(sys.argv[3])
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     jax.config.update("jax_num_cpu_devices", cores if strategy == "map" else 1)
@@ -75,7 +77,7 @@ def main() -> None:
         if key not in ready:
             used = devices[: key[1]]
             ready[key] = Population(network, Lanes(key[1], strategy, used))
-        epochs = max(1, round(SECONDS / (ready[key].seconds(1) * STEPS)))
+        epochs = max(1, round(window / (ready[key].seconds(1) * STEPS)))
         print(ready[key].seconds(epochs), flush=True)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Result(NamedTuple):
-    """One contender at one workload; ratios are its time over the runner's, of the same round."""
+    """One contender at one workload; a ratio is its time divided by the runner's in the same round."""
 
     fastest: float  # microseconds a step, of the fastest window
     ratio: float
@@ -24,7 +24,7 @@ TITLES = {
     "keras_jax": "Keras on JAX, epochs logged",
 }
 
-# How many times as long as the runner each should take, at least.
+# The least ratio that is wanted: how many times as long as the runner a contender should take.
 GOALS = {
     "784-64-10, batch 1": {"lightning_loop": 40, "pytorch": 15, "pytorch_fused": 12},
     "784-64-10, batch 32": {"lightning_loop": 15, "pytorch": 7, "pytorch_fused": 6},
@@ -48,7 +48,7 @@ LIMITS = """\
   one matrix product over patches there (`runner/options/model/convolution.py`). The second convolution
   needs three products of 2.7 GFLOP a step; at the 100 GFLOP/s that XLA's product reaches on these two
   cores they alone take as long as PyTorch's whole step, and patches move nine times the image through
-  memory. Tried in its place, same machine, interleaved, and not faster: nine shifted products, patches
+  memory. Tried as alternatives on the same machine, interleaved, and not faster: nine shifted products, patches
   of one row at a time, hand-written gradients of four kinds, slabs of the batch, Winograd's F(2x2, 3x3)
   and F(4x4, 3x3). Other forms of the pooling gain at most 4%.
 """

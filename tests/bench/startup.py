@@ -44,9 +44,9 @@ def process(*command: str, expected: int = 0, cache: Path | None = None) -> Cost
     environment = dict(os.environ)
     if cache is not None:
         environment["JAX_COMPILATION_CACHE_DIR"] = str(cache)
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    wall, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     if ended.returncode != expected:
         raise RuntimeError(f"{' '.join(command)}: exit {ended.returncode}\n{ended.stderr}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

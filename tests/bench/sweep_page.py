@@ -13,7 +13,7 @@ WAYS = {
     "vmap": "`vmap`: two cores, all lanes at once",
     "spread": "`map`, spread over two cores",
 }
-COLOURS = {"map": "#0072B2", "vmap": "#D55E00", "spread": "#009E73"}
+COLORS = {"map": "#0072B2", "vmap": "#D55E00", "spread": "#009E73"}
 LIMITS = """\
 What remains of a small sweep is starting up: Python, Hydra and JAX take 2 s, tracing and compiling a program
 3 s, and each run 15 to 20 ms for its folder, log and record. Training itself is less than a second of it.
@@ -42,7 +42,7 @@ def page(
         "16 learning rates x 4 seeds on digits: 64-64-10, batch 32, 5 epochs (14,400 steps in all),"
         f" from the command to the end, with everything recorded. Medians of {rounds} interleaved "
         "rounds; ratios are those within a round, lowest and highest in brackets. Of the two slow "
-        "ways a part of the runs was timed and the rest counted as taking as long.",
+        "ways some of the runs were timed and the others are assumed to take as long.",
         "",
         "| | seconds | to the population |",
         "|---|---|---|",
@@ -109,13 +109,16 @@ def draw(growth: Growth, file: Path) -> None:
     """Draw the time of a step of all lanes against their number."""
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, len(growth), figsize=(7, 3), layout="constrained", sharey=True)
+    figure, grid = plt.subplots(
+        1, len(growth), figsize=(7, 3), layout="constrained", sharey=True, squeeze=False
+    )
+    panels = grid[0]
     for panel, (network, by_way) in zip(panels, growth.items(), strict=True):
         for way, by_lanes in by_way.items():
             counts = list(by_lanes)
             times = [1e3 * statistics.median(values) for values in by_lanes.values()]
             label = WAYS[way].replace("`", "")
-            panel.loglog(counts, times, "o-", ms=3, lw=1.2, color=COLOURS[way], label=label)
+            panel.loglog(counts, times, "o-", ms=3, lw=1.2, color=COLORS[way], label=label)
         panel.set_xticks(counts, [str(count) for count in counts])
         panel.minorticks_off()
         panel.grid(alpha=0.3)

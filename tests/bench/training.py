@@ -8,6 +8,7 @@ is compared is the ratio within a round; the table gives its median over the rou
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import platform
 import statistics
@@ -19,50 +20,60 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tests.bench.report import Result, page
-from tests.bench.workloads import WORKLOADS, Workload
+from tests.bench.workloads import SMALL_WORKLOADS, WORKLOADS, Workload
 
-CONTENDERS = (
-    "runner_itself",
-    "bare_scan",
-    "bare_loss_only",
-    "pytorch",
-    "pytorch_fused",
-    "lightning_loop",
-    "keras_jax",
-)
+CONTENDERS = {
+    "runner_itself": "jax",
+    "bare_scan": "jax",
+    "bare_loss_only": "jax",
+    "pytorch": "torch",
+    "pytorch_fused": "torch",
+    "lightning_loop": "lightning",
+    "keras_jax": "keras",
+}
+"""What is measured, each with the package that it needs."""
+
+
+def installed(contender: str) -> bool:
+    """Whether the package of a contender is installed here."""
+    return importlib.util.find_spec(CONTENDERS[contender]) is not None
 
 
 class Worker:
     """One contender, ready to train."""
 
     def __init__(self, contender: str, workload: Workload) -> None:
-        # Some tools need hundreds of times as long for a step; their windows are shorter.
-        scans = contender in ("runner_itself", "bare_scan", "bare_loss_only")
+        # Some tools take hundreds of times as long for a step; their windows are shorter.
+        one_program = CONTENDERS[contender] == "jax"
         self.contender = contender
-        self.steps = workload.steps if scans else max(workload.steps // 5, 10)
-        self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the process
+        self.steps = workload.steps if one_program else max(workload.steps // 5, 10)
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the process
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.bench.worker", contender, workload.name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self.said,
+            stderr=self.errors,
             text=True,
         )
-
-    def ready(self) -> bool:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline() == "ready\n"
-
-    def why(self) -> str:
-        self.said.seek(0)
-        return (self.said.read().strip().splitlines() or ["it ended"])[-1]
+        if self._answer() != "ready":
+            raise self._failed()
 
     def microseconds(self) -> float:
         """Train for a window; the time of one step."""
         assert self.process.stdin is not None
-        assert self.process.stdout is not None
         print(self.steps, file=self.process.stdin, flush=True)
-        return float(self.process.stdout.readline()) / self.steps * 1e6
+        answer = self._answer()
+        if not answer:
+            raise self._failed()
+        return float(answer) / self.steps * 1e6
+
+    def _answer(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip()
+
+    def _failed(self) -> RuntimeError:
+        self.errors.seek(0)
+        return RuntimeError(f"the contender {self.contender} ended:\n{self.errors.read()}")
 
     def close(self) -> None:
         self.process.terminate()
@@ -70,15 +81,16 @@ class Worker:
 
 
 def measure(workload: Workload, contenders: list[str], rounds: int) -> dict[str, Result]:
-    workers = []
-    for contender in contenders:
-        worker = Worker(contender, workload)
-        if worker.ready():
-            workers.append(worker)
-        else:
-            print(f"  {contender}: left out: {worker.why()}", file=sys.stderr)
-    times: dict[str, list[float]] = {worker.contender: [] for worker in workers}
+    """Let the contenders train in turn, round after round.
+
+    Raises:
+        RuntimeError: a contender failed.
+    """
+    workers: list[Worker] = []
+    times: dict[str, list[float]] = {contender: [] for contender in contenders}
     try:
+        for contender in contenders:
+            workers.append(Worker(contender, workload))
         for number in range(1, rounds + 1):
             for worker in workers:
                 times[worker.contender].append(worker.microseconds())
@@ -122,14 +134,22 @@ def main() -> None:
     parser.add_argument("--workloads", nargs="*", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--contenders", nargs="*", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--small", action="store_true", help="a few steps of small workloads")
     parser.add_argument("--output", type=Path, help="also write the page to this file")
     arguments = parser.parse_args()
     described = machine()
+    contenders = list(filter(installed, arguments.contenders))
+    for contender in set(arguments.contenders) - set(contenders):
+        print(f"{contender}: left out: {CONTENDERS[contender]} is not installed", file=sys.stderr)
+    workloads = [WORKLOADS[name] for name in arguments.workloads]
+    rounds = arguments.rounds
+    if arguments.small:
+        workloads, rounds = list(SMALL_WORKLOADS.values()), 1
     results = {}
-    for name in arguments.workloads:
-        print(name, file=sys.stderr)
-        results[name] = measure(WORKLOADS[name], arguments.contenders, arguments.rounds)
-    text = page(results, described, arguments.rounds)
+    for workload in workloads:
+        print(workload.name, file=sys.stderr)
+        results[workload.name] = measure(workload, contenders, rounds)
+    text = page(results, described, rounds)
     print(text)
     if arguments.output:
         arguments.output.write_text(text)

@@ -1,7 +1,7 @@
-"""A process that holds one contender ready and trains when it is told to.
+"""A process that prepares one contender and trains on request.
 
-`python -m tests.bench.worker CONTENDER WORKLOAD`: says `ready`, then answers every line on standard
-input, a number of steps, with the seconds they took.
+`python -m tests.bench.worker CONTENDER WORKLOAD` prints `ready`. Then it reads numbers of steps
+from standard input, one a line, and answers each with the seconds that these steps took.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import importlib
 import os
 import sys
 
-from tests.bench.workloads import WORKLOADS
+from tests.bench.workloads import SMALL_WORKLOADS, WORKLOADS
 
 CORES = 2
 
@@ -19,8 +19,8 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what the tools print must not stand among the answers
-    contender, workload = sys.argv[1], WORKLOADS[sys.argv[2]]
+    os.dup2(2, 1)  # what the tools print must not appear among the answers
+    contender, workload = sys.argv[1], (WORKLOADS | SMALL_WORKLOADS)[sys.argv[2]]
     run = importlib.import_module(f"tests.bench.contenders.{contender}").prepare(workload)
     print("ready", file=answers)
     for line in sys.stdin:

@@ -9,19 +9,20 @@ from pathlib import Path
 import numpy as np
 
 ADAM = {"learning_rate": 0.001, "b1": 0.9, "b2": 0.999, "eps": 1e-8}
-EXAMPLES = 55_000
 
 
 @dataclass(frozen=True)
 class Workload:
     """A network for MNIST and a batch size; cross-entropy, Adam, uint8 images scaled to [0, 1].
 
-    `steps` is how many of them make a window of about two seconds.
+    `steps` is how many of them make a window of about two seconds, `examples` how many there are
+    to train on.
     """
 
     network: str
     batch: int
     steps: int
+    examples: int = 55_000
 
     @property
     def name(self) -> str:
@@ -42,16 +43,21 @@ WORKLOADS = {
         Workload("cnn", 128, 12),
     )
 }
+SMALL_WORKLOADS = {
+    workload.name: workload
+    for workload in (Workload("784-16-10", 8, 10, 100), Workload("cnn", 2, 2, 10))
+}
+"""What `--small` measures instead: enough to see that every contender runs."""
 
 
-def images_and_labels() -> tuple[np.ndarray, np.ndarray]:
-    """MNIST's training split where it is at hand, else noise of the same shape (same speed)."""
+def images_and_labels(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
+    """MNIST's training split where it is available, else noise of the same shape (same speed)."""
     root = os.environ.get("RUNNER_DATA_DIR")
     if root and (Path(root) / "mnist").is_dir():
         from runner.data import MNIST
 
         train = MNIST(dir=str(Path(root) / "mnist")).load().train
-        return train.inputs, train.targets
+        return train.inputs[: workload.examples], train.targets[: workload.examples]
     random = np.random.default_rng(0)
-    images = random.integers(0, 256, (EXAMPLES, 28, 28, 1)).astype(np.uint8)
-    return images, random.integers(0, 10, EXAMPLES).astype(np.int32)
+    images = random.integers(0, 256, (workload.examples, 28, 28, 1)).astype(np.uint8)
+    return images, random.integers(0, 10, workload.examples).astype(np.int32)

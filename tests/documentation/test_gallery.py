@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from command_line import CommandLine
 from conftest import ROOT
 
 from runner.documentation.gallery import Study, page, studies
 
 
 @pytest.mark.parametrize("study", studies(), ids=lambda study: study.name)
-def test_a_study_can_be_run_and_says_how_to_read_its_figure(study: Study, tmp_path: Path) -> None:
+def test_a_study_can_be_run_and_says_how_to_read_its_figure(
+    study: Study, runner: CommandLine
+) -> None:
     name, question, how_to_read, _ = study
     assert question
-    command = [sys.executable, "-m", "runner", f"+experiment={name}", "dry_run=true"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = runner(f"+experiment={name}", "dry_run=true")
+    assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) > 3
     assert how_to_read.count(".") >= 2
     assert (ROOT / "docs" / "gallery" / f"{name}.png").is_file()

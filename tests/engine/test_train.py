@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 from conftest import compose
-from quick_compile import Engine
+from engine_alone import Engine
 
 from runner.data import Dataset, Digits
 from runner.engine.placement import place
@@ -51,6 +51,7 @@ def backward(params: dict, inputs: np.ndarray, targets: np.ndarray) -> dict:
     }
 
 
+@pytest.mark.optimized
 def test_training_equals_numpy_step_by_step(tiny: Dataset) -> None:
     """Loss, error, gradient norm, update norm, epoch means and evaluations, over three epochs."""
     with jax.enable_x64(True):
@@ -121,7 +122,10 @@ def test_an_epoch_is_a_fresh_permutation_without_replacement(tiny: Dataset) -> N
     "choices",
     [
         {},
-        {"optimizer": "adam", "normalization": "batch", "schedule": "cosine"},
+        pytest.param(
+            {"optimizer": "adam", "normalization": "batch", "schedule": "cosine"},
+            marks=pytest.mark.optimized,
+        ),
         {"batch_size": "stochastic"},
         {"batch_size": "full"},
         {"batch_size": {"size": 8, "drop_remainder": True}},

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import compose
-from quick_compile import Engine
+from engine_alone import Engine
 
 from runner.data import Dataset
 from runner.engine.compilation import CompilationCounter

@@ -9,9 +9,8 @@ import jax
 import numpy as np
 import pytest
 from conftest import compose
-from quick_compile import advance_compiled_quickly, initialize, leaves_as_arrays
+from engine_alone import initialize, leaves_as_arrays
 
-from runner.engine.lanes import Programs
 from runner.engine.loop import Training
 from runner.execution.run import run
 from runner.experiment.table import OPTIONS
@@ -39,6 +38,7 @@ def test_mnist_above_97_percent_in_3_epochs(tmp_path: Path, data_directory: Path
         {"epochs": 3},
         data={"name": "mnist", "dir": str(data_directory / "mnist")},
         model={"widths": [512]},
+        batch_size={"size": 128},
         optimizer="adam",
     )
     summary = run(experiment, tmp_path, {})
@@ -65,10 +65,8 @@ def choices_for(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_noise_on_the_gradient_leaves_a_start_from_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_noise_on_the_gradient_leaves_a_start_from_zeros() -> None:
     """The claim of `experiment=gradient_noise`, in a third of its time."""
-    quick = Programs(initialize, advance_compiled_quickly)
-    monkeypatch.setattr("runner.engine.lanes.programs_for", lambda *_: quick)
     losses = {}
     for eta in (0.0, 0.1):
         experiment = compose(
@@ -88,12 +86,8 @@ def test_noise_on_the_gradient_leaves_a_start_from_zeros(monkeypatch: pytest.Mon
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS["optimizer"])
-def test_every_optimizer_lowers_the_loss_with_its_defaults(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_optimizer_lowers_the_loss_with_its_defaults(name: str) -> None:
     """On digits; and numbers stay finite, and parameters what they were in type and structure."""
-    quick = Programs(initialize, advance_compiled_quickly)
-    monkeypatch.setattr("runner.engine.lanes.programs_for", lambda *_: quick)
     choices = choices_for(name)
     experiment = compose(choices.pop("settings"), **choices)
     training = Training([experiment], experiment.data.load())

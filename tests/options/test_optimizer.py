@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -17,7 +16,6 @@ import scipy.optimize
 from conftest import compose
 from rules import RULES, START, STEPS
 
-from runner.engine.compilation import RUNS_ONCE
 from runner.experiment.table import OPTIONS
 from runner.options.optimizer.base import Optimizer
 from runner.options.optimizer.layerwise import orthogonalized
@@ -68,7 +66,7 @@ def one_step(choice: dict[str, Any], first_rate: float) -> tuple[Optimizer, Call
     if name not in _compiled:
         optimizer = unconditional(choice, first_rate)
 
-        @partial(jax.jit, compiler_options=RUNS_ONCE)
+        @jax.jit
         def step(t: Any, rate: Any, params: Any, state: Any) -> Any:
             more = extra(params, jax.random.fold_in(jax.random.key(0), t))
             rule = optax.with_extra_args_support(optimizer.build(rate))

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from conftest import compose
 
-from runner.engine.compilation import RUNS_ONCE
 from runner.errors import ConfigError
 from runner.options.layer import Layer
 
@@ -30,7 +29,6 @@ def applied(network: Layer, inputs: np.ndarray) -> tuple[dict, np.ndarray]:
     with jax.enable_x64(True):
         apply = jax.jit(
             lambda params, inputs: network.apply(params, {}, inputs, True)[0],
-            compiler_options=RUNS_ONCE,
         )
         return params, np.asarray(apply(params, inputs))
 
@@ -75,7 +73,7 @@ def test_batch_normalization_is_refused() -> None:
 @pytest.mark.parametrize("kind", ["orthogonal", "identity"])
 def test_the_recurrent_matrix_starts_as_a_rotation_or_the_identity(kind: str) -> None:
     network = network_of(recurrent=kind, recurrent_scale=1.5)
-    start = jax.jit(lambda key: network.init(key, (4, 3, 2))[0], compiler_options=RUNS_ONCE)
+    start = jax.jit(lambda key: network.init(key, (4, 3, 2))[0])
     kernel = np.asarray(start(jax.random.key(0))["recurrent"]["recurrent"]["kernel"])
     np.testing.assert_allclose(kernel @ kernel.T, 2.25 * np.eye(5), atol=1e-5)
     assert np.allclose(kernel, 1.5 * np.eye(5)) == (kind == "identity")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -10,10 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import compose
-from quick_compile import advance_compiled_quickly, initialize, leaves_as_arrays
+from engine_alone import advance, initialize, leaves_as_arrays
 
 from runner.data import Dataset
-from runner.engine.compilation import RUNS_ONCE
 from runner.engine.objective import Objective
 from runner.engine.placement import place
 from runner.engine.state import Timeline
@@ -97,7 +95,7 @@ def test_dropout_is_the_same_within_a_step_and_differs_between_micro_batches(
         arrays.targets[rows],
     )
 
-    @partial(jax.jit, compiler_options=RUNS_ONCE)
+    @jax.jit
     def ask(params: Any, direction: Any) -> tuple:
         judged, after = objective.value_and_gradient(params)
         slope = jax.jvp(objective.value, (params,), (direction,))
@@ -137,7 +135,7 @@ def test_gradient_descent_with_all_terms_is_numpys(tiny: Dataset) -> None:
     arrays = place(experiment, tiny)
     leaves = leaves_as_arrays(experiment)
     state = initialize(leaves, arrays)
-    _, measured = advance_compiled_quickly(leaves, arrays, state, 0, 4, Timeline(0, 0, 4, 4.0))
+    _, measured = advance(leaves, arrays, state, 0, 4, Timeline(0, 0, 4, 4.0))
     steps = jax.device_get(measured.steps)
 
     kernel = np.asarray(state.params["logits"]["kernel"], float)

@@ -1,5 +1,5 @@
-"""One module a tool. Each has `prepare(workload)`, which returns a function of a number of steps.
+"""One module for each tool, with a function `prepare(workload)`.
 
-That function trains for so many steps and returns how many seconds they took. Everything that
-happens once (imports, compilation, loading data) is done in `prepare`.
+`prepare` does everything that happens once: imports, compilation, loading data. It returns a
+function that trains for a given number of steps and returns the seconds that they took.
 """

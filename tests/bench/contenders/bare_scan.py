@@ -1,7 +1,8 @@
 """The floor: one hand-written `lax.scan` in JAX, with nothing around it.
 
-`prepare` measures what the runner measures in every step (loss, error, both norms);
-`bare_loss_only.py` returns the loss alone, to show what those measures cost.
+Its Adam is the runner's, which takes less time than optax's. `prepare` measures what the runner
+measures in every step (loss, error, both norms); `bare_loss_only.py` returns the loss alone, to
+show what those measures cost.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
+from runner.experiment.table import OPTIONS
 from runner.options.model.convolution import convolve, max_pool
-from runner.options.optimizer.adaptive import _adam
 from tests.bench.workloads import ADAM, Workload, images_and_labels
 
 
@@ -49,8 +50,8 @@ def initial(workload: Workload) -> list:
 
 
 def prepare(workload: Workload, *, measure: bool = True) -> Callable[[int], float]:
-    images, labels = map(jax.device_put, images_and_labels())
-    adam = _adam(ADAM["learning_rate"], ADAM["b1"], ADAM["b2"], ADAM["eps"])
+    images, labels = map(jax.device_put, images_and_labels(workload))
+    adam = OPTIONS["optimizer"]["adam"](**ADAM).build(jnp.asarray(ADAM["learning_rate"]))
 
     def step(state: tuple, rows: jax.Array) -> tuple:
         params, memory = state
@@ -83,8 +84,8 @@ def prepare(workload: Workload, *, measure: bool = True) -> Callable[[int], floa
 
     def run(steps: int) -> float:
         assert steps == workload.steps
-        begun = time.perf_counter()
+        started = time.perf_counter()
         jax.device_get(compiled(state, jax.random.key(2))[1])
-        return time.perf_counter() - begun
+        return time.perf_counter() - started
 
     return run

@@ -45,15 +45,15 @@ class Clock(keras.callbacks.Callback):
     def __init__(self, steps: int, directory: Path) -> None:
         super().__init__()
         self.events = EventFile(directory)
-        self.left, self.begun, self.seconds = steps + WARM_UP, 0.0, 0.0
+        self.left, self.started, self.seconds = steps + WARM_UP, 0.0, 0.0
         self.counted = -WARM_UP
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.counted += 1
         self.left -= 1
         if self.counted == 0:
-            self.begun = time.perf_counter()
-        self.seconds = time.perf_counter() - self.begun
+            self.started = time.perf_counter()
+        self.seconds = time.perf_counter() - self.started
         if self.left <= 0:
             self.model.stop_training = True
 
@@ -63,7 +63,7 @@ class Clock(keras.callbacks.Callback):
 
 
 def prepare(workload: Workload) -> Callable[[int], float]:
-    images, labels = images_and_labels()
+    images, labels = images_and_labels(workload)
     model = network(workload)
     model.compile(
         keras.optimizers.Adam(ADAM["learning_rate"], ADAM["b1"], ADAM["b2"], ADAM["eps"]),

@@ -39,14 +39,14 @@ class Module(lightning.LightningModule):
 class Clock(lightning.Callback):
     """Times the steps after the first few."""
 
-    begun = seconds = 0.0
+    started = seconds = 0.0
     steps = 0
 
     def on_train_batch_end(self, *arguments: Any) -> None:
         self.steps += 1
         if self.steps == WARM_UP:
-            self.begun = time.perf_counter()
-        self.seconds = time.perf_counter() - self.begun
+            self.started = time.perf_counter()
+        self.seconds = time.perf_counter() - self.started
 
 
 def prepare(workload: Workload) -> Callable[[int], float]:
@@ -54,7 +54,7 @@ def prepare(workload: Workload) -> Callable[[int], float]:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.set_num_threads(2)
     module = Module(workload)
-    loader = DataLoader(TensorDataset(*tensors()), workload.batch, shuffle=True)
+    loader = DataLoader(TensorDataset(*tensors(workload)), workload.batch, shuffle=True)
 
     def run(steps: int) -> float:
         clock = Clock()

@@ -31,19 +31,19 @@ def adam(parameters: object, *, fused: bool = False) -> torch.optim.Adam:
     return torch.optim.Adam(parameters, ADAM["learning_rate"], betas, ADAM["eps"], **extra)
 
 
-def tensors() -> tuple[torch.Tensor, torch.Tensor]:
-    images, labels = images_and_labels()
+def tensors(workload: Workload) -> tuple[torch.Tensor, torch.Tensor]:
+    images, labels = images_and_labels(workload)
     return torch.from_numpy(images.copy()).permute(0, 3, 1, 2), torch.from_numpy(labels).long()
 
 
 def prepare(workload: Workload, *, fused: bool = False) -> Callable[[int], float]:
     torch.set_num_threads(2)
-    images, labels = tensors()
+    images, labels = tensors(workload)
     model = network(workload)
     optimizer = adam(model.parameters(), fused=fused)
 
     def run(steps: int) -> float:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         order, position = torch.randperm(len(labels)), 0
         for _ in range(steps):
             rows = order[position : position + workload.batch]
@@ -56,7 +56,7 @@ def prepare(workload: Workload, *, fused: bool = False) -> Callable[[int], float
             loss.backward()
             optimizer.step()
         loss.item()
-        return time.perf_counter() - begun
+        return time.perf_counter() - started
 
     run(max(workload.steps // 20, 2))
     return run

@@ -40,7 +40,7 @@ def config(workload: Workload) -> dict:
 
 def prepare(workload: Workload) -> Callable[[int], float]:
     use_persistent_cache()
-    images, labels = images_and_labels()
+    images, labels = images_and_labels(workload)
     held_out = Split(images[:1], labels[:1])  # the peers do not evaluate
     settings = config(workload)
     experiment = build(settings)
@@ -60,11 +60,11 @@ def prepare(workload: Workload) -> Callable[[int], float]:
             )
             recorder = Recorder(Path(directory), facts)
             training.ended = [False]
-            begun = time.perf_counter()
+            started = time.perf_counter()
             for (chunk,) in training.chunks():
                 assert chunk is not None
                 recorder.write(chunk)
-            seconds = time.perf_counter() - begun
+            seconds = time.perf_counter() - started
             recorder.close("finished")
         return seconds
 

@@ -1,4 +1,4 @@
-"""The engine without lanes, also compiled quickly where it does not matter how well."""
+"""The engine without lanes, for tests: its compiled functions, and one run on the device."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import jax
 import numpy as np
 
 from runner.data import Dataset
-from runner.engine.compilation import RUNS_ONCE
 from runner.engine.epoch import epoch_order
 from runner.engine.lanes import as_array
 from runner.engine.placement import place
@@ -15,9 +14,8 @@ from runner.engine.state import Arrays, Measured, State, Timeline
 from runner.engine.train import initial_state, take_steps
 from runner.experiment.experiment import Experiment
 
-initialize = jax.jit(initial_state, compiler_options=RUNS_ONCE)
+initialize = jax.jit(initial_state)
 advance = jax.jit(take_steps)
-advance_compiled_quickly = jax.jit(take_steps, compiler_options=RUNS_ONCE)
 
 
 def leaves_as_arrays(experiment: Experiment) -> Experiment:

@@ -1,0 +1,183 @@
+"""Every command that README, CONTRIBUTING and the pages of docs/ show, run in small.
+
+A command is a line of a fenced `sh` block, or of an indented block, that starts with a known
+program; a comment may follow it. A line `$ COMMAND` shows what the command prints: where the next
+line is an error, the command must print exactly that. The commands of a page are run one after the
+other in one directory, since later ones read what earlier ones leave. The Python blocks that
+import something are run after them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+from command_line import CommandLine, Completed
+from conftest import CONF, ROOT
+from test_make import targets
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROGRAMS = ("runner", "runner-compare", "make", "tensorboard", "eval", "pip", "python", "python3")
+NO_TRAINING = ("--help", "--info", "--cfg", "--hydra-help", "--version", "-sc", "dry_run=true")
+# What makes a prepared study short; its schedules or its figure may need more than two epochs.
+EPOCHS_OF_STUDY = {"growing_batch": "epochs=16", "surface": "steps=20"}
+
+
+class Command(NamedTuple):
+    """A command as documented, the comment after it, and the error that it is shown to print."""
+
+    words: tuple[str, ...]
+    comment: str
+    error: str | None
+
+    def reason_to_skip(self) -> str | None:
+        """Why it cannot be run here; None if it can."""
+        line = " ".join(self.words)
+        if "install" in self.comment or self.words[0] in ("pip", "python", "python3"):
+            return "installs"
+        if "GPU" in self.comment:
+            return "needs a GPU"
+        if re.search(r"data=(fashion_)?mnist", line) and not os.environ.get("RUNNER_DATA_DIR"):
+            return "needs RUNNER_DATA_DIR with MNIST"
+        return None
+
+
+def blocks(text: str) -> list[tuple[str, list[str]]]:
+    """The fenced blocks of a page with their language, and its indented blocks."""
+    fenced = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    found = [(match[1], match[2].splitlines()) for match in fenced.finditer(text)]
+    indented = re.findall(r"(?:^ {4}\S.*\n|^ *\n(?= {4}\S))+", fenced.sub("", text), re.MULTILINE)
+    return found + [("", [line[4:] for line in block.splitlines()]) for block in indented]
+
+
+def commands(text: str) -> list[Command]:
+    """The commands that a page shows, in its order within each kind of block."""
+    found = []
+    for language, lines in blocks(text):
+        for line, following in zip(lines, [*lines[1:], ""], strict=True):
+            shown = line.startswith("$ ")
+            command, _, comment = line.removeprefix("$ ").partition(" #")
+            program = Path(command.partition(" ")[0]).name
+            if shown or (language in ("sh", "bash", "") and program in PROGRAMS):
+                error = following if shown and re.match(r"[\w-]+: error: ", following) else None
+                found.append(Command(_words(command), comment.strip(), error))
+            elif language in ("sh", "bash") and command.strip():
+                raise AssertionError(f"no test knows how to run: {line}")
+    return found
+
+
+def _words(command: str) -> tuple[str, ...]:
+    inner = re.fullmatch(r'eval "\$\((.*)\)"', command.strip())
+    words = shlex.split(inner[1] if inner else command)
+    return Path(words[0]).name, *words[1:]
+
+
+def in_small(words: tuple[str, ...]) -> list[str]:
+    """The arguments of `runner`, changed so that little is trained."""
+    arguments = list(words)
+    if set(arguments) & set(NO_TRAINING):
+        return arguments
+    given = {word.partition("=")[0].lstrip("+"): word.partition("=")[2] for word in arguments}
+    if "experiment" in given:
+        return arguments + _small_study(given["experiment"], set(given))
+    if "-m" in arguments:
+        arguments = [_first_two(word) for word in arguments]
+        return [*(word for word in arguments if not word.startswith("epochs=")), "epochs=1"]
+    if given.get("model") == "cnn" or given.get("data") == "mnist":
+        narrow = ["model.widths=[8]"] + ["model.channels=[2,3]"] * (given.get("model") == "cnn")
+        arguments = [word for word in arguments if not word.startswith("epochs=")]
+        return [*arguments, "steps=2", *narrow]
+    return arguments  # ten epochs of the digits take less time than their program to compile
+
+
+def _first_two(word: str) -> str:
+    key, equals, values = word.partition("=")
+    return word if "[" in values else key + equals + ",".join(values.split(",")[:2])
+
+
+def _small_study(name: str, given: set[str]) -> list[str]:
+    """Overrides that leave two values of everything that a study sweeps, and one seed."""
+    study = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text())
+    length = EPOCHS_OF_STUDY.get(name, "epochs=2")
+    small = [] if {"epochs", "steps"} & given else [length]
+    hydra = study.get("hydra", {})
+    for key, values in hydra.get("sweeper", {}).get("params", {}).items():
+        if key not in given and "," in str(values):
+            kept = 1 if key == "seed" else 2
+            small.append(f"{key}={','.join(str(values).split(',')[:kept])}")
+    return ["-m", *small] if hydra.get("mode") == "MULTIRUN" else small
+
+
+def run(command: Command, call: CommandLine) -> Completed | None:
+    """Run a command in small; None for what other tests run."""
+    program, *arguments = command.words
+    if program == "make":
+        assert set(arguments) <= targets(), "tests/test_make.py runs them"
+        return None
+    if program == "tensorboard":
+        assert "--logdir" in arguments, "tests/record/test_tensorboard.py runs it"
+        return None
+    if program == "runner-compare":
+        return call.compare(*(re.sub(r"outputs/\d{4}-\S*", "outputs", word) for word in arguments))
+    assert program == "runner"
+    if command.error is not None:
+        return call(*arguments)
+    return call(*in_small(tuple(arguments)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_commands_of_a_page_work(page: Path, runner: CommandLine, tmp_path: Path) -> None:
+    text = page.read_text()
+    for command in commands(text):
+        if command.reason_to_skip():
+            continue
+        done = run(command, runner)
+        if done is None:
+            continue
+        shown = f"{' '.join(command.words)}\n{done.stdout}{done.stderr}"
+        if command.error is None:
+            assert done.returncode == 0, shown
+        else:
+            assert (done.returncode, done.stderr.strip()) == (2, command.error), shown
+    for language, lines in blocks(text):
+        if language == "python" and lines[0].startswith("import "):
+            run_python("\n".join(lines), page, tmp_path)
+
+
+def run_python(source: str, page: Path, directory: Path) -> None:
+    """Run a Python block where the commands before it have left their files."""
+    run_directory = next(iter(sorted(directory.rglob("steps.npy"))), directory / "none").parent
+    os.chdir(run_directory if '"steps.npy"' in source and run_directory.is_dir() else directory)
+    try:
+        exec(compile(source, str(page), "exec"), {})
+    finally:
+        os.chdir(ROOT)
+
+
+def test_commands_are_found_in_every_form_of_block() -> None:
+    text = (
+        "Text.\n\n```sh\nrunner steps=2   # short\nmake test\n```\n\n"
+        "```text\n$ runner lr=1\nrunner: error: no\nrunner is not run here\n```\n\n"
+        '    runner -m seed=0,1\n    eval "$(runner -sc install=bash)"\n    no command\n\nText.\n'
+    )
+    assert commands(text) == [
+        Command(("runner", "steps=2"), "short", None),
+        Command(("make", "test"), "", None),
+        Command(("runner", "lr=1"), "", "runner: error: no"),
+        Command(("runner", "-m", "seed=0,1"), "", None),
+        Command(("runner", "-sc", "install=bash"), "", None),
+    ]
+    with pytest.raises(AssertionError, match="no test knows"):
+        commands("```sh\nmystery --flag\n```\n")
+
+
+def test_the_documents_show_commands() -> None:
+    found = [command for page in PAGES for command in commands(page.read_text())]
+    assert len(found) > 40
+    assert {command.words[0] for command in found} >= {"runner", "runner-compare", "make"}
