@@ -55,7 +55,7 @@ class Teacher(Source):
 
         def split(examples: int) -> Split:
             inputs = random.standard_normal((examples, self.features), np.float32)
-            return Split(inputs, _label(np, inputs, self._weights()).astype(np.int32))
+            return Split(inputs, _label(np, inputs, self.weights()).astype(np.int32))
 
         return Dataset(*(split(size) for size in self.sizes()))
 
@@ -64,9 +64,10 @@ class Teacher(Source):
     ) -> tuple[Float[Array, "examples features"], Int[Array, " examples"]]:
         """Draw new examples."""
         inputs = jax.random.normal(key, (examples, self.features))
-        return inputs, _label(jnp, inputs, self._weights())
+        return inputs, _label(jnp, inputs, self.weights())
 
-    def _weights(self) -> tuple[npt.NDArray, npt.NDArray]:
+    def weights(self) -> tuple[npt.NDArray, npt.NDArray]:
+        """Draw the kernels of the teacher, of shapes [features, width] and [width, classes]."""
         random = np.random.default_rng([self.teacher_seed, 0])
         first = random.standard_normal((self.features, self.width), np.float32)
         second = random.standard_normal((self.width, self.classes), np.float32)

@@ -168,7 +168,7 @@ def test_a_stream_never_repeats_and_is_labelled_by_the_teacher() -> None:
     batches = [data.draw(jax.random.key(step), 500) for step in range(2)]
     assert not np.isclose(batches[0][0][:, None], batches[1][0][None]).all(-1).any()
     stored = data.load().train
-    first, second = data._weights()
+    first, second = data.weights()
     for inputs, targets in [*batches, (stored.inputs, stored.targets)]:
         expected = np.argmax(np.tanh(np.asarray(inputs) @ first) @ second, axis=1)
         assert (np.asarray(targets) == expected).mean() > 0.999  # up to ties in rounding
