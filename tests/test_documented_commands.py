@@ -147,6 +147,9 @@ PARTS = [
 @pytest.mark.slow
 @pytest.mark.parametrize("text", [text for _, text in PARTS], ids=[name for name, _ in PARTS])
 def test_the_commands_of_a_page_work(text: str, runner: CommandLine, tmp_path: Path) -> None:
+    option = tmp_path / "mine" / "optimizer" / "my_option.yaml"  # the reader's own, as documented
+    option.parent.mkdir(parents=True)
+    option.write_text("# Slow Adam\nname: adam\nlearning_rate: 0.0001\n")
     for command in commands(text):
         if command.reason_to_skip():
             continue
