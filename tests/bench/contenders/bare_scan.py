@@ -62,7 +62,7 @@ def prepare(workload: Workload, *, measure: bool = True) -> Callable[[int], floa
             return losses.mean(), (logits.argmax(-1) != labels[rows]).mean()
 
         (loss, error), gradient = jax.value_and_grad(objective, has_aux=True)(params)
-        updates, memory = adam.update(gradient, memory)
+        updates, memory = adam.update(gradient, memory, params)
         measured = (loss,)
         if measure:
             squares = [sum(jnp.sum(x**2) for x in jax.tree.leaves(t)) for t in (gradient, updates)]
