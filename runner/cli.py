@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 def main() -> NoReturn:
     """Run the console script `runner`."""
     outlive_readers()
+    logging.raiseExceptions = False  # a full disk must not fill the terminal with tracebacks
     code = run_command_line(sys.argv[1:])
     if "jax" in sys.modules:
         _leave(code)
@@ -149,6 +150,10 @@ def _train(application: Application, arguments: Namespace) -> None:
         overrides.append("hydra.mode=MULTIRUN")
     config = application.compose_config(name, overrides, mode, with_log_configuration=True)
     dry_run = config.hydra.launcher.get("dry_run", False)
+    if any(word.startswith(("hydra.launcher.", "hydra.sweeper.")) for word in overrides):
+        from runner.hydra_app.launch import check_settings
+
+        check_settings(config)  # a run alone ignores them, but not a mistake in them
     with run_errors():
         if config.hydra.mode == RunMode.MULTIRUN:
             # Where the config asks for a sweep, it is composed again, as a sweep.

@@ -140,13 +140,17 @@ def test_shell_completion_can_be_installed(runner: CommandLine) -> None:
         ("+experiment=batch_sze", "did you mean batch_size?"),
         ("optimizer.learning_rte=1", "did you mean learning_rate?"),
         ("+optimizer.lrr=3", "optimizer.lrr is not a key of optimizer=sgd"),
+        ("gradient=clip_norm clip_norm.threshold=1", "gradient.clip_norm.threshold?\n"),
+        ("dropout_rate=0.1", "did you mean regularization=dropout?"),
+        ("strategy=fast", "strategy=fast must be one of auto, sequential, map, vmap"),
+        ("figure.kind=cruves", "the figure cruves is not known; did you mean curves?"),
         ("optimizer.learning_rate=fast", "must be a number"),
         ("optimizer.learning_rate=-1", "out of range: it must be at least 0"),
         ("optimizer=adam optimizer.b1=1.5", "at least 0 and less than 1"),
         ("optimizer.b1=0.9", "and others, not to optimizer=sgd"),
         ("batch_size=0", "at least 1"),
         ("batch_size=-3", "at least 1"),
-        ("batch_size=3.5", "3.5 is not the name of an option"),
+        ("batch_size=3.5", "3.5 is not the name of an option of batch_size; choose from full,"),
         ("batch_size=100000", "more than the 1,437 training examples"),
         ("schedule=cosine schedule.length=20", "longer than the run of 10 epochs"),
         ("optimizer=sgd,adam", "add -m"),
@@ -161,7 +165,10 @@ def test_shell_completion_can_be_installed(runner: CommandLine) -> None:
         ("gradient=clip_norm gradient.threshold=2", "did you mean gradient.clip_norm.threshold?"),
         ("gradient=clip_norm gradient.clip_norm.treshold=2", "not a key of gradient=clip_norm"),
         ("optimizer=sam optimizer.b1=0.5", "belongs to the base of optimizer=sam"),
-        ("optimizer=sam optimizer.base=adm", "did you mean adam?"),
+        (
+            "optimizer=sam optimizer.base=adm",
+            "optimizer.base=adm is not a known optimizer; did you",
+        ),
         ("optimizer=sam optimizer.base=adam optimizer.base.b1=2", "optimizer.base.b1=2 is out of"),
         ("optimizer=newton", "the model has 4,810 parameters and the limit is 2,000"),
         ("data=beale model=cnn", "model=cnn has no part in data=beale"),
@@ -358,6 +365,19 @@ def test_a_directory_that_cannot_be_made_is_one_line(runner: CommandLine, tmp_pa
         assert done.returncode == 1
         assert len(done.stderr.splitlines()) == 1
         assert "cannot be made" in done.stderr
+
+
+def test_a_directory_that_cannot_be_written_is_one_line(
+    runner: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "runner.log").mkdir()
+    for directory in ("file", "file/run", "run"):
+        done = runner("epochs=1", f"hydra.run.dir={directory}")
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1
+        assert f"{directory}: cannot be written" in done.stderr
 
 
 def test_missing_data_is_one_line(runner: CommandLine, tmp_path: Path) -> None:
