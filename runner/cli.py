@@ -172,8 +172,13 @@ def _single_task(config: DictConfig) -> float:
     """Train a run that was started alone, and print its table."""
     from runner.record.summary import minimized
     from runner.terminal.live import closing_table
+    from runner.terminal.words import readable
 
-    summary, directory = _record(config)
+    try:
+        summary, directory = _record(config)
+    except KeyboardInterrupt:
+        print(f"Curves: {readable(_directory())}")
+        raise
     closing_table(summary, directory, directory)
     return minimized(summary)
 
@@ -191,18 +196,23 @@ def _sweep_task(config: DictConfig) -> float:
 
 def _record(config: DictConfig) -> tuple[dict[str, Any], Path]:
     """Train the run of a config; return its summary and its directory."""
-    from hydra.core.hydra_config import HydraConfig
-
     from runner.config.build import build
     from runner.hydra_app.checking import as_plain
 
     plain = as_plain(config)
     experiment = build(plain)
-    directory = Path(HydraConfig.get().runtime.output_dir)
+    directory = _directory()
 
     from runner.execution.run import run  # imports JAX
 
     return run(experiment, directory, plain), directory
+
+
+def _directory() -> Path:
+    """The directory of the run that Hydra has started."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return Path(HydraConfig.get().runtime.output_dir)
 
 
 if __name__ == "__main__":

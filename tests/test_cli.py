@@ -388,6 +388,17 @@ def test_missing_data_is_one_line(runner: CommandLine, tmp_path: Path) -> None:
     assert done.stderr.startswith("runner: error: ")
 
 
+def test_an_interrupted_run_says_where_its_record_is(
+    runner: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("runner.execution.run.run", interrupted)
+    done = runner("epochs=1", "hydra.run.dir=here")
+    assert (done.returncode, done.stdout) == (130, "Curves: here\n")
+
+
 def test_a_diverged_run_is_a_result(runner: CommandLine, tmp_path: Path) -> None:
     done = runner("optimizer.learning_rate=1e30", "epochs=2")
     assert done.returncode == 0, done.stderr

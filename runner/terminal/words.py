@@ -32,6 +32,11 @@ def speed(steps_per_second: float) -> str:
     return (f"{steps_per_second:.2g}" if slow else f"{steps_per_second:,.0f}") + " steps/s"
 
 
+def epochs(count: float) -> str:
+    """A number of epochs as text: `0.1778`, `3.5`, `100,000`."""
+    return f"{count:.4g}" if count < 10_000 else f"{count:,.0f}"
+
+
 def duration(seconds: float) -> str:
     """Seconds as `1:02:03`, or `2:03` below an hour."""
     minutes, rest = divmod(round(seconds), 60)
