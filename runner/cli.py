@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner.config.help import help_text
 from runner.errors import ConfigError, exit_code, log_failure
-from runner.terminal.pipes import outlive_readers
+from runner.terminal.pipes import outlive_readers, output_was_lost
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -30,7 +30,7 @@ def main() -> NoReturn:
     """Run the console script `runner`."""
     outlive_readers()
     logging.raiseExceptions = False  # a full disk must not fill the terminal with tracebacks
-    code = run_command_line(sys.argv[1:])
+    code = run_command_line(sys.argv[1:]) or int(output_was_lost())
     if "jax" in sys.modules:
         _leave(code)
     sys.exit(code)
@@ -39,9 +39,9 @@ def main() -> NoReturn:
 def _leave(code: int) -> NoReturn:
     """End the process without the teardown of JAX, which takes a third of a second."""
     atexit._run_exitfuncs()
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None where the shell closed it
+        with contextlib.suppress(OSError):
+            stream.flush()
     os._exit(code)
 
 

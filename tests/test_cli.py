@@ -253,6 +253,27 @@ def test_closed_output_is_no_failure(tmp_path: Path) -> None:
         command = f"{sys.executable} -m runner --help {closed}"
         done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
+    # After a run, the process ends in another way, which depends on whether JAX was imported.
+    code = "import sys; from runner.cli import main; sys.modules['jax'] = sys; main()"
+    command = f'{sys.executable} -c "{code}" --version >&-'
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("program", ["runner", "runner.compare.cli"])
+def test_output_on_a_full_disk_is_one_line(program: str, tmp_path: Path) -> None:
+    code = f"from {program}{'.cli' if program == 'runner' else ''} import main; main()"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code, "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+        )
+    said = "the output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, said)
 
 
 def test_a_run_is_recorded_to_its_end_without_readers(tmp_path: Path) -> None:
@@ -446,6 +467,12 @@ def test_help_lists_how_a_sweep_is_run(runner: CommandLine) -> None:
 def test_a_dry_run_of_one_run_trains_nothing(runner: CommandLine, tmp_path: Path) -> None:
     assert runner("dry_run=true").stdout == "1 run to run; nothing was run\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_runs_that_were_typed_twice_have_titles_of_their_own(runner: CommandLine) -> None:
+    """Their progress is counted by title: the second run failed when the first had ended."""
+    done = runner("-m", "seed=0,0", "dry_run=true")
+    assert done.stdout.splitlines()[:2] == ["to run     seed=0", "to run     seed=0 (2)"]
 
 
 @pytest.mark.slow

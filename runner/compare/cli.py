@@ -17,7 +17,7 @@ from runner.compare.view import KINDS, View
 from runner.errors import ConfigError, RecordError, exit_code
 from runner.measures import STEP_MEASURES
 from runner.status import COMPLETE
-from runner.terminal.pipes import outlive_readers
+from runner.terminal.pipes import outlive_readers, output_was_lost
 
 if TYPE_CHECKING:
     from runner.compare.grouping import Group
@@ -46,7 +46,7 @@ ENDINGS = (".png", ".svg", ".pdf", ".gif")
 def main() -> NoReturn:
     """The console script `runner-compare`."""
     outlive_readers()
-    sys.exit(run_command_line(sys.argv[1:]))
+    sys.exit(run_command_line(sys.argv[1:]) or int(output_was_lost()))
 
 
 def run_command_line(argv: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ import importlib
 import shlex
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Thread
@@ -149,6 +150,12 @@ def _compose(
     swept = [key for key in keys if len({job.overrides.get(key) for job in jobs}) > 1]
     for job in jobs:
         job.name_by(swept, digits=len(str(first_number + len(jobs) - 1)))
+    # Runs that were typed twice (seed=0,0) must not share a title: progress is counted by it.
+    seen = Counter[str]()
+    for job in jobs:
+        seen[job.title] += 1
+        if seen[job.title] > 1:
+            job.title += f" ({seen[job.title]})"
     return jobs
 
 
