@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner.config.help import help_text
 from runner.errors import ConfigError, exit_code, log_failure
-from runner.terminal.pipes import outlive_readers
+from runner.terminal.pipes import outlive_readers, output_was_lost
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 def main() -> NoReturn:
     """Run the console script `runner`."""
     outlive_readers()
-    code = run_command_line(sys.argv[1:])
+    logging.raiseExceptions = False  # a full disk must not fill the terminal with tracebacks
+    code = run_command_line(sys.argv[1:]) or int(output_was_lost())
     if "jax" in sys.modules:
         _leave(code)
     sys.exit(code)
@@ -38,9 +39,9 @@ def main() -> NoReturn:
 def _leave(code: int) -> NoReturn:
     """End the process without the teardown of JAX, which takes a third of a second."""
     atexit._run_exitfuncs()
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None where the shell closed it
+        with contextlib.suppress(OSError):
+            stream.flush()
     os._exit(code)
 
 
@@ -149,6 +150,10 @@ def _train(application: Application, arguments: Namespace) -> None:
         overrides.append("hydra.mode=MULTIRUN")
     config = application.compose_config(name, overrides, mode, with_log_configuration=True)
     dry_run = config.hydra.launcher.get("dry_run", False)
+    if any(word.startswith(("hydra.launcher.", "hydra.sweeper.")) for word in overrides):
+        from runner.hydra_app.launch import check_settings
+
+        check_settings(config)  # a run alone ignores them, but not a mistake in them
     with run_errors():
         if config.hydra.mode == RunMode.MULTIRUN:
             # Where the config asks for a sweep, it is composed again, as a sweep.
@@ -167,8 +172,13 @@ def _single_task(config: DictConfig) -> float:
     """Train a run that was started alone, and print its table."""
     from runner.record.summary import minimized
     from runner.terminal.live import closing_table
+    from runner.terminal.words import readable
 
-    summary, directory = _record(config)
+    try:
+        summary, directory = _record(config)
+    except KeyboardInterrupt:
+        print(f"Curves: {readable(_directory())}")
+        raise
     closing_table(summary, directory, directory)
     return minimized(summary)
 
@@ -186,18 +196,23 @@ def _sweep_task(config: DictConfig) -> float:
 
 def _record(config: DictConfig) -> tuple[dict[str, Any], Path]:
     """Train the run of a config; return its summary and its directory."""
-    from hydra.core.hydra_config import HydraConfig
-
     from runner.config.build import build
     from runner.hydra_app.checking import as_plain
 
     plain = as_plain(config)
     experiment = build(plain)
-    directory = Path(HydraConfig.get().runtime.output_dir)
+    directory = _directory()
 
     from runner.execution.run import run  # imports JAX
 
     return run(experiment, directory, plain), directory
+
+
+def _directory() -> Path:
+    """The directory of the run that Hydra has started."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return Path(HydraConfig.get().runtime.output_dir)
 
 
 if __name__ == "__main__":

@@ -140,13 +140,17 @@ def test_shell_completion_can_be_installed(runner: CommandLine) -> None:
         ("+experiment=batch_sze", "did you mean batch_size?"),
         ("optimizer.learning_rte=1", "did you mean learning_rate?"),
         ("+optimizer.lrr=3", "optimizer.lrr is not a key of optimizer=sgd"),
+        ("gradient=clip_norm clip_norm.threshold=1", "gradient.clip_norm.threshold?\n"),
+        ("dropout_rate=0.1", "did you mean regularization=dropout?"),
+        ("strategy=fast", "strategy=fast must be one of auto, sequential, map, vmap"),
+        ("figure.kind=cruves", "the figure cruves is not known; did you mean curves?"),
         ("optimizer.learning_rate=fast", "must be a number"),
         ("optimizer.learning_rate=-1", "out of range: it must be at least 0"),
         ("optimizer=adam optimizer.b1=1.5", "at least 0 and less than 1"),
         ("optimizer.b1=0.9", "and others, not to optimizer=sgd"),
         ("batch_size=0", "at least 1"),
         ("batch_size=-3", "at least 1"),
-        ("batch_size=3.5", "3.5 is not the name of an option"),
+        ("batch_size=3.5", "3.5 is not the name of an option of batch_size; choose from full,"),
         ("batch_size=100000", "more than the 1,437 training examples"),
         ("schedule=cosine schedule.length=20", "longer than the run of 10 epochs"),
         ("optimizer=sgd,adam", "add -m"),
@@ -161,7 +165,10 @@ def test_shell_completion_can_be_installed(runner: CommandLine) -> None:
         ("gradient=clip_norm gradient.threshold=2", "did you mean gradient.clip_norm.threshold?"),
         ("gradient=clip_norm gradient.clip_norm.treshold=2", "not a key of gradient=clip_norm"),
         ("optimizer=sam optimizer.b1=0.5", "belongs to the base of optimizer=sam"),
-        ("optimizer=sam optimizer.base=adm", "did you mean adam?"),
+        (
+            "optimizer=sam optimizer.base=adm",
+            "optimizer.base=adm is not a known optimizer; did you",
+        ),
         ("optimizer=sam optimizer.base=adam optimizer.base.b1=2", "optimizer.base.b1=2 is out of"),
         ("optimizer=newton", "the model has 4,810 parameters and the limit is 2,000"),
         ("data=beale model=cnn", "model=cnn has no part in data=beale"),
@@ -246,6 +253,27 @@ def test_closed_output_is_no_failure(tmp_path: Path) -> None:
         command = f"{sys.executable} -m runner --help {closed}"
         done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
+    # After a run, the process ends in another way, which depends on whether JAX was imported.
+    code = "import sys; from runner.cli import main; sys.modules['jax'] = sys; main()"
+    command = f'{sys.executable} -c "{code}" --version >&-'
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("program", ["runner", "runner.compare.cli"])
+def test_output_on_a_full_disk_is_one_line(program: str, tmp_path: Path) -> None:
+    code = f"from {program}{'.cli' if program == 'runner' else ''} import main; main()"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code, "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+        )
+    said = "the output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, said)
 
 
 def test_a_run_is_recorded_to_its_end_without_readers(tmp_path: Path) -> None:
@@ -360,12 +388,36 @@ def test_a_directory_that_cannot_be_made_is_one_line(runner: CommandLine, tmp_pa
         assert "cannot be made" in done.stderr
 
 
+def test_a_directory_that_cannot_be_written_is_one_line(
+    runner: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "runner.log").mkdir()
+    for directory in ("file", "file/run", "run"):
+        done = runner("epochs=1", f"hydra.run.dir={directory}")
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1
+        assert f"{directory}: cannot be written" in done.stderr
+
+
 def test_missing_data_is_one_line(runner: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = runner("data=mnist", f"data.dir={tmp_path / 'file' / 'mnist'}")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert done.stderr.startswith("runner: error: ")
+
+
+def test_an_interrupted_run_says_where_its_record_is(
+    runner: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("runner.execution.run.run", interrupted)
+    done = runner("epochs=1", "hydra.run.dir=here")
+    assert (done.returncode, done.stdout) == (130, "Curves: here\n")
 
 
 def test_a_diverged_run_is_a_result(runner: CommandLine, tmp_path: Path) -> None:
@@ -415,6 +467,12 @@ def test_help_lists_how_a_sweep_is_run(runner: CommandLine) -> None:
 def test_a_dry_run_of_one_run_trains_nothing(runner: CommandLine, tmp_path: Path) -> None:
     assert runner("dry_run=true").stdout == "1 run to run; nothing was run\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_runs_that_were_typed_twice_have_titles_of_their_own(runner: CommandLine) -> None:
+    """Their progress is counted by title: the second run failed when the first had ended."""
+    done = runner("-m", "seed=0,0", "dry_run=true")
+    assert done.stdout.splitlines()[:2] == ["to run     seed=0", "to run     seed=0 (2)"]
 
 
 @pytest.mark.slow

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from runner import files
 from runner.compare.tables import FORMATS
 from runner.compare.view import KINDS, View
 from runner.errors import ConfigError, RecordError, exit_code
-from runner.terminal.pipes import outlive_readers
+from runner.measures import STEP_MEASURES
+from runner.status import COMPLETE
+from runner.terminal.pipes import outlive_readers, output_was_lost
 
 if TYPE_CHECKING:
     from runner.compare.grouping import Group
+    from runner.compare.runs import Run
 
 DESCRIPTION = """\
 Compare finished or running runs: draw their curves, and tabulate how they ended.
@@ -41,7 +46,7 @@ ENDINGS = (".png", ".svg", ".pdf", ".gif")
 def main() -> NoReturn:
     """The console script `runner-compare`."""
     outlive_readers()
-    sys.exit(run_command_line(sys.argv[1:]))
+    sys.exit(run_command_line(sys.argv[1:]) or int(output_was_lost()))
 
 
 def run_command_line(argv: Sequence[str]) -> int:
@@ -128,6 +133,9 @@ def compare(arguments: argparse.Namespace) -> None:
     with waiting(f"Reading {len(found.runs)} runs"):
         groups = view.groups(found.runs)
         text = _tabulated(groups, view, arguments.table or "text")
+    missing = _without_curve(found.runs, view.measured)
+    if missing:
+        print(missing, file=sys.stderr)
     print(text, end="")
     if arguments.table:
         return
@@ -137,6 +145,25 @@ def compare(arguments: argparse.Namespace) -> None:
     default = [arguments.paths[0] / f"comparison.{ending}" for ending in ("png", "svg")]
     with waiting("Drawing"):
         _draw(groups, view, [arguments.output] if arguments.output else default)
+
+
+def _without_curve(runs: Sequence[Run], measure: str) -> str:
+    """A line about runs that came to an end and whose curve cannot be read; empty if all can."""
+    from runner.compare.curve import rows_of
+    from runner.compare.curve_summary import summarize
+
+    unread = [
+        run.directory
+        for run in runs
+        if run.status in COMPLETE
+        and math.isnan(summarize(run, measure).best)
+        and not len(rows_of(run, measure))
+    ]
+    if not unread:
+        return ""
+    file = files.STEPS if measure in STEP_MEASURES else files.EPOCHS
+    which = f"{unread[0]}" if len(unread) == 1 else f"{len(unread)} runs, such as {unread[0]}"
+    return f"no {measure} of {which}: {file} is missing or damaged"
 
 
 def _draw(groups: Sequence[Group], view: View, files: Sequence[Path]) -> None:

@@ -123,6 +123,7 @@ class _Checker:
         name = values.pop("name", None)
         if name not in OPTIONS[group]:
             hint = did_you_mean(str(name), OPTIONS[group], NAMES.get(group))
+            hint += "; an option of your own needs plugins=[its module]"
             raise self.error(f"{key}.name", f"is {name!r}, which is no known {group}{hint}")
         cls = OPTIONS[group][name]
         words = f"{group if group in STACKED else key}={name}"

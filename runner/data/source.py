@@ -50,8 +50,9 @@ class Sizes(NamedTuple):
 class Source(Option):
     """Where a data set comes from.
 
-    A source that is not a classification problem overrides `losses_and_errors`; one that can draw
-    new examples sets `generates` and overrides `draw`.
+    A source defines `input_shape`, `classes`, `sizes` and `load`; the first two may be plain class
+    attributes. One that is not a classification problem overrides `losses_and_errors`; one that can
+    draw new examples sets `generates` and overrides `draw`.
     """
 
     input_shape: tuple[int, ...]

@@ -207,7 +207,8 @@ class _Lane:
                     log_failure(log, error)
                 self._end(summary, error)
         except Exception:  # not even its log can be written
-            self._end(summary, error)
+            if not self.ended:
+                self._end(summary, error)
 
     def _end(self, summary: dict[str, Any], error: BaseException | None) -> None:
         self.ended, self.failed = True, summary["status"] == Status.FAILED

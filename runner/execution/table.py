@@ -12,7 +12,7 @@ from runner.compare.runs import Run
 from runner.execution.results import Computation, SweepRow, edges, rank
 from runner.measures import ErrorKind
 from runner.status import Status, count_statuses
-from runner.terminal.words import number, readable
+from runner.terminal.words import number, readable, several
 
 
 def sweep_table(
@@ -39,7 +39,9 @@ def sweep_table(
     counts = count_statuses(run.status for run in runs)
     words = [", ".join(f"{count} {status}" for status, count in counts.items())]
     facts = computation.facts()
-    words += [f"{facts[word]} {word}" for word in ("programs", "compilations") if word in facts]
+    for noun in ("program", "compilation"):
+        if f"{noun}s" in facts:
+            words.append(several(facts[f"{noun}s"], noun))
     print(f"Runs:   {', '.join(words)}, {seconds:.1f} s")
     if figure is not None:
         print(f"Figure: {readable(figure)}")

@@ -9,9 +9,10 @@ The driver is in a private module of Hydra; the version range in `pyproject.toml
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
@@ -131,6 +132,7 @@ class Application(Hydra):
             with_log_configuration: whether Hydra configures the log of the job.
 
         Raises:
+            RecordError: the directory of the job cannot be made or written.
             Exception: the one that the job raised.
         """
         config = self.compose_config(
@@ -139,18 +141,38 @@ class Application(Hydra):
         config.hydra.mode = RunMode.RUN
         callbacks = Callbacks(config)
         callbacks.on_run_start(config=config, config_name=config_name)
-        result = run_job(
-            hydra_context=HydraContext(config_loader=self.config_loader, callbacks=callbacks),
-            task_function=task_function,
-            config=config,
-            job_dir_key="hydra.run.dir",
-            job_subdir_key=None,
-            configure_logging=with_log_configuration,
-        )
+        with _directory_errors(str(config.hydra.run.dir)):
+            result = run_job(
+                hydra_context=HydraContext(config_loader=self.config_loader, callbacks=callbacks),
+                task_function=task_function,
+                config=config,
+                job_dir_key="hydra.run.dir",
+                job_subdir_key=None,
+                configure_logging=with_log_configuration,
+            )
         callbacks.on_run_end(config=config, config_name=config_name, job_return=result)
         if result.status is JobStatus.FAILED:
             raise result._return_value
         return result
+
+
+@contextlib.contextmanager
+def _directory_errors(directory: str) -> Iterator[None]:
+    """Turn what Hydra raises while it makes the directory of a job into a `RecordError`.
+
+    What the job itself raises is returned by Hydra, not raised.
+
+    Raises:
+        RecordError: the directory cannot be made or written.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        # The configuration of the log raises a ValueError where its file cannot be opened.
+        reason = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(reason, OSError):
+            raise
+        raise RecordError(f"{directory}: cannot be written: {reason.strerror}") from error
 
 
 def claim_directory(

@@ -79,7 +79,7 @@ def _place(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str], k
     """The YAML file that a key got its value from; empty if it was typed, or is not known."""
     key = key.partition("=")[0]
     typed = {override.lstrip("+~").partition("=")[0] for override in overrides}
-    if key in typed:
+    if any(f"{word}.".startswith(f"{key}.") for word in typed):
         return ""  # the user sees what was typed
     choices = OmegaConf.select(config, "hydra.runtime.choices") or {}
     file = _file_of(key, choices)

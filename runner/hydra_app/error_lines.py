@@ -10,9 +10,10 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
-from runner.config.overrides import GROUPS
+from runner.config.overrides import GROUPS, NUMBERED_GROUP
 from runner.config.synonyms import NAMES
 from runner.errors import ConfigError, did_you_mean
+from runner.experiment.table import OPTIONS
 from runner.hydra_app.checking import CONFIG_NAME, check, first_line
 
 
@@ -26,7 +27,7 @@ def one_line_errors(loader: ConfigLoader, overrides: Sequence[str]) -> Iterator[
     try:
         yield
     except MissingConfigException as error:
-        raise ConfigError(_missing_option(loader, error)) from error
+        raise ConfigError(_missing_option(loader, overrides, error)) from error
     except OverrideParseException as error:
         raise ConfigError(_unparsable(error)) from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
@@ -47,14 +48,26 @@ def run_errors() -> Iterator[None]:
         raise ConfigError(first_line(error)) from error
 
 
-def _missing_option(loader: ConfigLoader, error: MissingConfigException) -> str:
+def _missing_option(
+    loader: ConfigLoader, overrides: Sequence[str], error: MissingConfigException
+) -> str:
     """The line for an option, or a whole config, that does not exist."""
     group, _, name = str(error.missing_cfg_file or "").rpartition("/")
     if group in GROUPS:
         options = sorted(error.options or loader.get_group_options(group))
         hint = did_you_mean(name, options, NAMES.get(group))
-        return f"{group}={name} is not a known {group}{hint}"
+        return f"{_place_of(overrides, group, name)}={name} is not a known {group}{hint}"
     return first_line(error)
+
+
+def _place_of(overrides: Sequence[str], group: str, name: str) -> str:
+    """Where an option was chosen, as typed: the group, or `optimizer.base` for one inside."""
+    for word in overrides:
+        key, _, value = word.partition("=")
+        inside, _, place = key.partition("@")
+        if inside == group and place and name in value.split(","):
+            return place
+    return group
 
 
 def _stray_key(
@@ -95,7 +108,12 @@ def _misused(overrides: Sequence[str], error: Exception) -> ConfigError | None:
             return ConfigError(f"{word} is a sweep over several values: add -m, or write [...]")
         named = value[:1].isalpha() and value not in ("null", "true", "false")
         if isinstance(error, ValueError) and group in GROUPS and not named:
-            return ConfigError(f"{word}: {value} is not the name of an option of {group}")
+            names = ", ".join(sorted(OPTIONS[group])) if group in OPTIONS else ""
+            return ConfigError(
+                f"{word}: {value} is not the name of an option of {group}"
+                + (f"; choose from {names}" if names else "")
+                + (", or a whole number" if group == NUMBERED_GROUP else "")
+            )
     return None
 
 

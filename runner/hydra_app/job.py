@@ -233,7 +233,8 @@ class JobEnvironment(NamedTuple):
                 yield
         finally:
             for handler in root.handlers:
-                handler.close()
+                with contextlib.suppress(OSError):  # a full disk
+                    handler.close()
             root.handlers = handlers
             root.setLevel(level)
 

@@ -8,6 +8,7 @@ import importlib
 import shlex
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Thread
@@ -28,6 +29,7 @@ from runner.hydra_app.composer import Composer
 from runner.hydra_app.job import HydraJob, OncePerMessage
 from runner.hydra_app.settings import Settings
 from runner.status import Status
+from runner.terminal.words import several
 
 
 class SweepError(UserError):
@@ -91,6 +93,17 @@ def launch(
     return [job.returned for job in jobs]
 
 
+def check_settings(config: DictConfig) -> None:
+    """Check how a sweep is run and what its figure shows, of which a run alone has no use.
+
+    Raises:
+        ConfigError: a key of the launcher or of `figure` is wrong.
+    """
+    launcher = OmegaConf.to_container(config.hydra.launcher)
+    checked(Settings, cast("dict[str, Any]", launcher))
+    _view(config)
+
+
 def draw_after(sweep: DictConfig) -> None:
     """Draw the figure of a sweep that another launcher ran.
 
@@ -137,6 +150,12 @@ def _compose(
     swept = [key for key in keys if len({job.overrides.get(key) for job in jobs}) > 1]
     for job in jobs:
         job.name_by(swept, digits=len(str(first_number + len(jobs) - 1)))
+    # Runs that were typed twice (seed=0,0) must not share a title: progress is counted by it.
+    seen = Counter[str]()
+    for job in jobs:
+        seen[job.title] += 1
+        if seen[job.title] > 1:
+            job.title += f" ({seen[job.title]})"
     return jobs
 
 
@@ -192,20 +211,16 @@ def _train(jobs: Sequence[HydraJob], missing: list[HydraJob], settings: Settings
 
 def _announce(runs: int, computation: Computation) -> None:
     """Print how many runs there are, how many programs they need and how they are computed."""
-    words = [_several(runs, "run")]
+    words = [several(runs, "run")]
     if computation.earlier:
         words.append(f"{computation.earlier} of them done before")
     if computation.programs and computation.compilations:
-        compilations = _several(computation.compilations, "compilation")
-        words.append(f"{_several(computation.programs, 'program')} ({compilations})")
+        compilations = several(computation.compilations, "compilation")
+        words.append(f"{several(computation.programs, 'program')} ({compilations})")
     if computation.lanes and computation.devices and computation.lanes > 1:
-        where = f"{computation.strategy} on {_several(computation.devices, 'device')}"
+        where = f"{computation.strategy} on {several(computation.devices, 'device')}"
         words.append(f"up to {computation.lanes} runs side by side ({where})")
     print(", ".join(words), file=sys.stderr, flush=True)
-
-
-def _several(count: int, word: str) -> str:
-    return f"{count} {word}" + "s" * (count != 1)
 
 
 def _summarize(

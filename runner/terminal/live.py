@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from runner.engine.chunk import Chunk
 from runner.measures import METRIC, ErrorKind
 from runner.terminal.speed import Speed
-from runner.terminal.words import duration, number, readable
+from runner.terminal.words import duration, epochs, number, readable, speed
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -69,12 +69,12 @@ class Progress:
         if chunk.steps["step"][0] > 0:  # the first chunk is short, and evaluates the start
             self._speed.add(len(chunk.steps), chunk.stopped - chunk.started)
         step = chunk.steps_taken
-        done = f"epoch {chunk.epochs_taken:.4g}/{self._total_epochs:.4g}, step {step:,}"
+        done = f"epoch {epochs(chunk.epochs_taken)}/{epochs(self._total_epochs)}, step {step:,}"
         words = [f"{name} {value:.4g}" for name, value in self._metrics.items()]
-        speed = self._speed.per_second()
-        if speed is not None:
-            left = (self._total_steps - step) / speed
-            words += [f"{speed:,.0f} steps/s", f"{duration(left)} left"]
+        per_second = self._speed.per_second()
+        if per_second is not None:
+            left = (self._total_steps - step) / per_second
+            words += [speed(per_second), f"{duration(left)} left"]
         numbers = ", ".join(words)
         if self._live is not None:
             self._live.update(self._task, completed=step, description=done, numbers=numbers)
@@ -128,9 +128,9 @@ def _outcome(summary: Mapping[str, Any]) -> str:
     status = summary["status"]
     if summary["diverged_at"] is not None:
         status += f" at step {summary['diverged_at']:,}"
-    speed = summary["steps_per_second"] or 0
+    passed = epochs(summary["epochs"])
     return (
-        f"{status}: {summary['steps']:,} steps, {summary['epochs']:.4g} epochs in "
-        f"{summary['seconds']:.2f} s ({speed:,.0f} steps/s; "
+        f"{status}: {summary['steps']:,} steps, {passed} epoch{'s' * (passed != '1')} in "
+        f"{summary['seconds']:.2f} s ({speed(summary['steps_per_second'] or 0)}; "
         f"compiling {summary['compile_seconds']:.2f} s)"
     )

@@ -1,11 +1,13 @@
-"""Output whose reader may go away: `runner --info | head`, a terminal that is closed.
+"""Output that can no longer be written: `runner --info | head`, a closed terminal, a full disk.
 
-A command goes on without its reader. What it prints from then on is dropped, so a run is recorded
-to its end and nobody sees a traceback about a broken pipe.
+A command goes on without it. What it prints from then on is dropped, so a run is recorded to its
+end and nobody sees a traceback. A reader that went away wants no more; any other reason is said
+once on standard error, and the exit code is 1.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -13,12 +15,25 @@ from typing import Any, TextIO
 
 
 class _LenientFile(io.FileIO):
-    """A file descriptor that turns into `/dev/null` when its reader is gone."""
+    """A file descriptor that turns into `/dev/null` when it can no longer be written.
+
+    Attributes:
+        lost: whether output was lost to anything but a reader that went away.
+    """
+
+    lost = False
 
     def write(self, data: Any) -> int:
         try:
             return super().write(data) or 0
-        except BrokenPipeError:
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                _LenientFile.lost = True
+                said = f"the output cannot be written: {error.strerror}\n".encode()
+                with contextlib.suppress(OSError):
+                    os.write(2, said)
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self.fileno())
             os.close(null)
@@ -31,6 +46,13 @@ def outlive_readers() -> None:
         sys.stdout = _lenient(sys.stdout)
     if sys.stderr is not None:
         sys.stderr = _lenient(sys.stderr)
+
+
+def output_was_lost() -> bool:
+    """Whether something could not be printed although somebody may have wanted it."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return _LenientFile.lost
 
 
 def _lenient(stream: TextIO) -> TextIO:

@@ -21,6 +21,22 @@ def number(value: float | None, kind: ErrorKind | None = None) -> str:
     return f"{100 * value:.2f} %" if kind and kind.is_percentage else f"{value:.4g}"
 
 
+def several(count: int, noun: str) -> str:
+    """A count with its noun: `1 run`, `2 runs`."""
+    return f"{count} {noun}" + "s" * (count != 1)
+
+
+def speed(steps_per_second: float) -> str:
+    """A speed as text, `1,204 steps/s`; slow ones with two digits, `0.42 steps/s`."""
+    slow = 0 < steps_per_second < 10
+    return (f"{steps_per_second:.2g}" if slow else f"{steps_per_second:,.0f}") + " steps/s"
+
+
+def epochs(count: float) -> str:
+    """A number of epochs as text: `0.1778`, `3.5`, `100,000`."""
+    return f"{count:.4g}" if count < 10_000 else f"{count:,.0f}"
+
+
 def duration(seconds: float) -> str:
     """Seconds as `1:02:03`, or `2:03` below an hour."""
     minutes, rest = divmod(round(seconds), 60)

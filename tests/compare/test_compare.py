@@ -415,6 +415,22 @@ def test_the_command_leaves_a_figure_and_a_table(
     assert capsys.readouterr().out.startswith("optimizer.learning_rate,final validation error")
 
 
+def test_a_curve_that_cannot_be_read_is_pointed_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave(tmp_path / "whole", [3.0] * 20, **optimizer("sgd", 0.1))
+    leave(tmp_path / "running", [3.0] * 20, status=None, **optimizer("sgd", 0.2))
+    for name, rate in (("a", 0.01), ("b", 0.02)):
+        cut = leave(tmp_path / name, [3.0] * 20, **optimizer("sgd", rate)) / "steps.npy"
+        cut.write_bytes(cut.read_bytes()[:600])
+    line = [str(tmp_path), "--table", "csv"]
+    assert run_command_line([*line, "--measure", "train_loss"]) == 0
+    said = f"no train_loss of 2 runs, such as {tmp_path / 'a'}: steps.npy is missing or damaged\n"
+    assert capsys.readouterr().err == said
+    assert run_command_line(line) == 0
+    assert capsys.readouterr().err == "", "the validation error is in another file"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

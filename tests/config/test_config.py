@@ -55,6 +55,7 @@ def test_a_composed_config_becomes_an_experiment() -> None:
         ({"optimizer": {"b1": 0.9}}, "optimizer.b1 belongs to optimizer=adam, "),
         ({"activation": {"slope": 1}}, "activation=relu has no keys of its own"),
         ({"optimizer": {"name": "adm"}}, "'adm', which is no known optimizer; did you mean adam?"),
+        ({"optimizer": {"name": "mine"}}, "an option of your own needs plugins=[its module]"),
         ({"optimizer": {"learning_rate": "a"}}, "optimizer.learning_rate=a must be a number"),
         ({"optimizer": {"learning_rate": -1}}, "optimizer.learning_rate=-1 is out of range"),
         ({"batch_size": {"size": 0}}, "it must be at least 1"),

@@ -179,6 +179,25 @@ def test_a_failed_run_leaves_its_reason_and_the_others_finish(
     assert len(jobs[1].steps()) == 8, "what was recorded before stays"
 
 
+def test_a_log_that_cannot_be_closed_ends_only_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk what is left of the log cannot be written when it is closed."""
+    jobs = jobs_in(tmp_path)
+    error, at_work = RecordError("the disk is full"), jobs[1].at_work
+
+    @contextlib.contextmanager
+    def full() -> Iterator[None]:
+        with at_work():
+            yield
+        raise OSError("No space left on device")
+
+    break_down(monkeypatch, jobs[1], error)
+    monkeypatch.setattr(jobs[1], "at_work", full)
+    do(jobs)
+    assert [job.status for job in jobs] == ["finished", "failed", "finished", "finished"]
+
+
 def test_fail_fast_stops_at_the_first_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

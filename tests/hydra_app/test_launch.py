@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 from pathlib import Path
 
 import pytest
 
 from runner.cli import run_command_line
+from runner.hydra_app.job import JobEnvironment, OncePerMessage
 
 
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (RuntimeError("x"), None)])
@@ -38,3 +40,17 @@ def test_whatever_ends_the_training_the_files_are_written(
     summary = json.loads((tmp_path / "swept" / "sweep.json").read_text())
     assert summary["ends"] == {"not run": 2}
     assert summary["best"] is None
+
+
+def test_a_log_that_cannot_be_closed_does_not_hide_how_the_run_ended() -> None:
+    """On a full disk what is left of the log cannot be written when it is closed."""
+
+    class Full(logging.NullHandler):
+        def close(self) -> None:
+            raise OSError("No space left on device")
+
+    root = logging.getLogger()
+    before = root.handlers
+    with JobEnvironment(None, False, {}).entered(OncePerMessage()):
+        root.addHandler(Full())
+    assert root.handlers is before

@@ -99,6 +99,16 @@ def test_the_closing_table_says_where_and_how(
     assert out.endswith("Curves: 'outputs/a b'\nLook:   tensorboard --logdir outputs\n")
 
 
+def test_many_epochs_are_written_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    closing_table({**SUMMARY, "epochs": 123456.7}, tmp_path, tmp_path)
+    assert "123,457 epochs in" in capsys.readouterr().out
+
+
+def test_one_epoch_at_a_slow_speed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    closing_table({**SUMMARY, "epochs": 1.0, "steps_per_second": 0.418}, tmp_path, tmp_path)
+    assert "1 epoch in 2.00 s (0.42 steps/s; compiling" in capsys.readouterr().out
+
+
 def test_a_diverged_run_says_where(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     closing_table({**SUMMARY, "status": "diverged", "diverged_at": 1234}, tmp_path, tmp_path)
     assert "diverged at step 1,234" in capsys.readouterr().out
