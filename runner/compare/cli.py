@@ -156,7 +156,6 @@ def _draw(groups: Sequence[Group], view: View, files: Sequence[Path]) -> None:
                 save(figure, file)
         except (OSError, ValueError) as error:
             raise RecordError(f"{file}: cannot be written: {error}") from error
-        figure.set_layout_engine("none")  # the layout of the first file; another takes as long
         print(f"Figure: {file}")
 
 

@@ -23,13 +23,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from runner.compare.curve import AXES
 from runner.compare.curve_summary import Row, table
 from runner.compare.problems import Problem, competitors
 
 R_MAX = 4.0
-
-UNITS = {"iteration": "steps", "epoch": "epochs", "examples": "epochs", "seconds": "seconds"}
-"""The unit of time that belongs to an axis; on one problem examples are proportional to epochs."""
 
 
 class Profile(NamedTuple):
@@ -85,9 +83,9 @@ def profile(found: Sequence[Problem], measure: str, axis: str = "iteration") -> 
     Args:
         found: the problems.
         measure: the name of the measure.
-        axis: the times are in its unit (see `UNITS`).
+        axis: the times are in its unit (see `runner.compare.curve.AXES`).
     """
-    names, unit = competitors(found), UNITS[axis]
+    names, unit = competitors(found), AXES[axis].unit
     times = np.full((len(names), len(found)), math.nan)
     for column, problem in enumerate(found):
         for label, group in problem.groups.items():

@@ -160,7 +160,7 @@ def _is_run(summary: Mapping[str, Any]) -> bool:
     return (
         isinstance(summary.get("config"), dict)
         and isinstance(summary.get("status"), str)
-        and isinstance(summary.get("seed"), int)
+        and isinstance(summary.get(SEED), int)
         and all(isinstance(summary.get(key, 0), int | float | None) for key in _NUMBERS)
     )
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from runner.compare.curve import measure_label
 from runner.compare.curve_summary import Row, table
 from runner.compare.problems import Problem, competitors
 from runner.statistics.ranks import (
@@ -66,8 +67,7 @@ def over_seeds(rows: Sequence[Row], measure: str, tuned: bool = False) -> str:
         test = "Mann-Whitney test"
     else:
         return _too_few_seeds([len(own) for own in seeds], family)
-    name = measure.replace("_", " ")
-    text = f"Best median final {name}: {_name(best)}. "
+    text = f"Best median final {measure_label(measure)}: {_name(best)}. "
     text += _pairwise([_name(row) for row in others], holm(values, family))
     corrected = f", Holm's correction for {family} pairs" if family > 1 else ""
     text += f" ({test}, {_seed_counts(seeds)} each{corrected}.)"
@@ -94,7 +94,7 @@ def final_over_problems(problems: Sequence[Problem], measure: str) -> str:
         ]
         for name in competitors(problems)
     }
-    return over_problems(finals, f"the median final {measure.replace('_', ' ')}")
+    return over_problems(finals, f"the median final {measure_label(measure)}")
 
 
 def over_problems(values: Mapping[str, Sequence[float]], what: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from runner.compare.curve import measure_label
 from runner.compare.curve_summary import summarize
 from runner.compare.figures.style import (
     CROSS_HEIGHT,
@@ -22,7 +23,6 @@ from runner.compare.figures.style import (
     NOTE_SIZE,
     empty_panels,
     line_styles,
-    measure_label,
 )
 from runner.compare.grouping import Group, is_number
 from runner.errors import ConfigError

@@ -1,7 +1,7 @@
 """Figures of curves: one measure against several axes, or training beside validation.
 
-Behind each smoothed line the raw values of one run are faint; what diverged is marked where it
-ended.
+The raw values of one run are drawn faintly behind each smoothed line; a run that diverged has a
+cross where it ended.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runner.compare.curve import band, curve, rows_of, smoothed, thinned
+from runner.compare.curve import (
+    AXES,
+    band,
+    curve,
+    measure_label,
+    rows_of,
+    smoothed,
+    thinned,
+)
 from runner.compare.figures.style import (
     LABEL_SIZE,
     MEANS,
@@ -20,7 +28,6 @@ from runner.compare.figures.style import (
     group_styles,
     is_log_measure,
     legend_beside,
-    measure_label,
     small_print,
 )
 from runner.compare.grouping import Group
@@ -41,13 +48,6 @@ MOST_LINES = 12
 RAW_POINTS = 100
 """Curves of more points are smoothed, with raw values behind them."""
 
-AXIS_LABELS = {
-    "iteration": "iterations",
-    "epoch": "epochs",
-    "examples": "examples seen",
-    "seconds": "seconds",
-}
-
 
 def curves_figure(groups: Sequence[Group], measure: str, axes: Sequence[str]) -> Figure:
     """Draw a measure: a panel for each axis, a line for each group.
@@ -55,7 +55,7 @@ def curves_figure(groups: Sequence[Group], measure: str, axes: Sequence[str]) ->
     Args:
         groups: the groups.
         measure: the name of the measure.
-        axes: of `AXIS_LABELS`.
+        axes: some of `AXES`.
     """
     return _figure(groups, [(measure, axis) for axis in axes])
 
@@ -82,7 +82,7 @@ def _figure(groups: Sequence[Group], panels_of: Sequence[tuple[str, str]]) -> Fi
             panel.set_yscale("log")
         for group, style in zip(groups, group_styles(groups), strict=True):
             _line(panel, group, measure, axis, style, raw=len(groups) <= FEW_LINES)
-        panel.set_xlabel(AXIS_LABELS[axis], fontsize=LABEL_SIZE)
+        panel.set_xlabel(AXES[axis].label, fontsize=LABEL_SIZE)
         if axis in ("iteration", "examples"):
             if measure in STEP_MEASURES or _have_very_different_lengths(groups):
                 panel.set_xscale("symlog", linthresh=1.0, linscale=0.3, subs=range(2, 10))

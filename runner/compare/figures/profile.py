@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runner.compare.curve import measure_label
 from runner.compare.figures.style import (
     LABEL_SIZE,
     empty_panels,
     legend_beside,
     line_styles,
-    measure_label,
     small_print,
 )
 from runner.compare.profile import R_MAX, Profile
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def profile_figure(profiles: Sequence[Profile]) -> Figure:
     """Draw profiles of the same problems: a panel for each unit, a step function a competitor.
 
-    A unit whose ratios are those of an earlier one says nothing new and has no panel: epochs, where
-    all runs of a problem have equal batches.
+    A unit with the ratios of an earlier one has no panel: epochs, where all runs of a problem have
+    equal batches.
 
     Args:
         profiles: the profile in each unit.
@@ -49,7 +49,7 @@ def profile_figure(profiles: Sequence[Profile]) -> Figure:
             panel.step(x, y, where="post", label=_label(name, drawn), **style)
         panel.set_xlim(0.96, R_MAX)
         panel.set_ylim(-0.03, 1.03)
-        panel.set_xlabel(f"{profile.unit} to target, over the best's", fontsize=LABEL_SIZE)
+        panel.set_xlabel(f"{profile.unit} to target, relative to the best", fontsize=LABEL_SIZE)
     panels[0].set_ylabel("part of the problems", fontsize=LABEL_SIZE)
     legend_beside(figure, panels[0], "score")
     small_print(figure, _explanation(drawn[0]))

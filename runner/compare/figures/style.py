@@ -130,11 +130,6 @@ def mean_on_axis(values: Sequence[float], is_log: bool) -> float:
     return float(np.mean(values))
 
 
-def measure_label(measure: str) -> str:
-    """The name of a measure on an axis: `validation error`."""
-    return measure.replace("_", " ")
-
-
 def save(figure: Figure, file: Path) -> None:
     """Write a figure in the format that the ending of the file's name says.
 
@@ -142,3 +137,4 @@ def save(figure: Figure, file: Path) -> None:
         OSError: the file cannot be written.
     """
     figure.savefig(file, dpi=200)
+    figure.set_layout_engine("none")  # it has its layout now; for another file it takes as long
