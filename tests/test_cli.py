@@ -16,7 +16,7 @@ import yaml
 from command_line import CommandLine
 
 from runner import load
-from runner.config.overrides import LAUNCHER_KEYS
+from runner.hydra_app.overrides import LAUNCHER_KEYS
 
 
 def summaries(directory: Path) -> list[dict]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from runner import files
 from runner.compare.tables import FORMATS
 from runner.compare.view import KINDS, View
 from runner.errors import ConfigError, RecordError, exit_code
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="the figure: .png, .svg or .pdf, of paths on a surface also .gif (default: "
-        "comparison.png, .svg in the first folder)",
+        f"{', '.join(files.COMPARISON_FIGURES)} in the first folder)",
     )
     parser.add_argument("--table", choices=FORMATS, help="print only the table, in this form")
     return parser
@@ -134,12 +135,12 @@ def compare(arguments: argparse.Namespace) -> None:
     drawn = view.drawn(groups)
     if len(drawn) < len(groups):
         print(f"Drawn:  the best {len(drawn)} of {len(groups)} groups; --by chooses")
-    default = [arguments.paths[0] / f"comparison.{ending}" for ending in ("png", "svg")]
+    default = [arguments.paths[0] / name for name in files.COMPARISON_FIGURES]
     with waiting("Drawing"):
         _draw(groups, view, [arguments.output] if arguments.output else default)
 
 
-def _draw(groups: Sequence[Group], view: View, files: Sequence[Path]) -> None:
+def _draw(groups: Sequence[Group], view: View, targets: Sequence[Path]) -> None:
     """Write the figure in several formats.
 
     Raises:
@@ -148,7 +149,7 @@ def _draw(groups: Sequence[Group], view: View, files: Sequence[Path]) -> None:
     from runner.compare.figures.style import save
 
     figure = view.draw(groups)
-    for file in files:
+    for file in targets:
         try:
             if file.suffix == ".gif":
                 view.animate(groups, file)

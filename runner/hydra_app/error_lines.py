@@ -10,10 +10,11 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
-from runner.config.overrides import GROUPS
+from runner.config.locations import CONFIG_NAME
 from runner.config.synonyms import NAMES
 from runner.errors import ConfigError, did_you_mean
-from runner.hydra_app.checking import CONFIG_NAME, check, first_line
+from runner.experiment.table import GROUPS
+from runner.hydra_app.checking import check, first_line
 
 
 @contextlib.contextmanager
