@@ -110,10 +110,10 @@ class Runs(Sequence[Run]):
             ConfigError: the measure or a key is not known.
         """
         chosen = _view(measure=measure, target=target, **view)
-        return table(chosen.groups(self._runs), chosen.measured, chosen.target)
+        return table(chosen.groups(self._runs), chosen.chosen_measure, chosen.target)
 
     def verdict(self, measure: str | None = None, **view: Any) -> str:
-        """Say which group is best, and which differences are more than chance.
+        """Say which group is best, and which differences are significant.
 
         With `problem` by mean ranks over problems, else by tests over seeds (see
         `runner.compare.verdict`).
@@ -155,7 +155,7 @@ class Runs(Sequence[Run]):
         """Draw the runs.
 
         Args:
-            measure: the name of the measure; by default that of the kind (see
+            measure: the name of the measure; by default the measure of the kind (see
                 `runner.compare.view.KINDS`).
             **view: all fields of `View`.
 
@@ -179,7 +179,7 @@ def load(*folders: str | Path) -> Runs:
 
 
 def _view(**values: Any) -> View:
-    """A checked view; where it has a list, a single word is a list of one."""
+    """A checked view; a single word for a field that is a list becomes a list of one."""
     lists = {field.name for field in dataclasses.fields(View) if isinstance(field.default, tuple)}
     for name in lists & set(values):
         value = values[name]

@@ -183,7 +183,9 @@ def _tabulated(groups: Sequence[Group], view: View, form: str) -> str:
     if KINDS[view.kind].by_problem:
         lines = profile_cells(view.profile(groups))
     else:
-        lines = group_cells(table(groups, view.measured, view.target), view.measured, view.target)
+        lines = group_cells(
+            table(groups, view.chosen_measure, view.target), view.chosen_measure, view.target
+        )
     text = render(lines, form)
     words = view.verdict(groups) if form in ("text", "markdown") else ""
     if words:

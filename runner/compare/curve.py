@@ -62,8 +62,8 @@ def curve(run: Run, measure: str, axis: str) -> Curve:
 
     Args:
         run: the run.
-        measure: one of `MEASURES`; those of every step are read from the steps, the others from the
-            evaluations. Values that are not finite are left out.
+        measure: one of `MEASURES`, read from the steps if it is measured at every step, otherwise
+            from the evaluations. Values that are not finite are left out.
         axis: one of `AXES`.
     """
     rows = rows_of(run, measure)
@@ -119,8 +119,8 @@ def smoothed(y: npt.NDArray, part: float = 0.02, *, narrow_start: bool = False) 
     Args:
         y: the values [n].
         part: the width of the window, as a part of all points.
-        narrow_start: let the window reach no farther ahead than back, so that a drawn curve begins
-            where the run began. (Not for numbers, which must not depend on a single step.)
+        narrow_start: let the window reach no farther ahead than back, so that a drawn curve starts
+            where the run starts. (Not for numbers, which must not depend on a single step.)
     """
     reach = int(len(y) * part) // 2
     if reach == 0:

@@ -1,7 +1,7 @@
 """Which runs are repetitions of one experiment: those that differ in nothing but their seed.
 
 A key is written as on the command line: `optimizer`, `optimizer.learning_rate`, `batch_size` (64 or
-full). Keys whose values follow from those of others (`optimizer.b1` from `optimizer=adam`) do not
+full). Keys whose values follow from other keys (`optimizer.b1` from `optimizer=adam`) do not
 name a group.
 """
 
@@ -59,8 +59,8 @@ def group_runs(
 
     Args:
         runs: the runs.
-        by: the keys that make a group; empty: all in which the runs differ, but the seed and those
-            that follow from others.
+        by: the keys that make a group; empty: all in which the runs differ, except the seed and
+            keys that follow from others.
         problem: keys that make a problem, each with all keys below it; they come first among the
             settings and are always part of them.
         tune: keys that are part of the settings besides `by`.
@@ -107,7 +107,7 @@ def check_keys(
     names = sorted(known)
     hint = top_level_hint(wrong[0], known.__contains__)
     if not hint and nearest(wrong[0], names) is None:
-        # All keys would be a line of a thousand letters.
+        # All keys would fill a line of a thousand letters.
         names = differing_keys(configs) or [name for name in names if "." not in name]
     raise ConfigError(
         f"{wrong[0]} is not a key of these runs{hint or did_you_mean(wrong[0], names)}"

@@ -11,7 +11,7 @@ over tau from 1 to r_max = 4:
     score(s) = 1 / (r_max - 1) * integral from 1 to r_max of rho(s, tau) dtau.
 
 Dolan & More 2002; Dahl et al. 2023 (AlgoPerf), section 4. Ratios, and so profiles and scores,
-depend on all competitors: with one more, those of the others may change.
+depend on all competitors: adding one may change the profiles of the others.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class Profile(NamedTuple):
     def met_at_start(self) -> list[bool]:
         """For each problem whether a competitor met the target before its first step.
 
-        Such a problem does not measure speed: all who are there at once have the ratio 1, all
-        others an infinite one.
+        Such a problem does not measure speed: competitors that met the target have the ratio 1,
+        all others an infinite one.
         """
         return (np.nanmin(self.times, axis=0) == 0).tolist()
 

@@ -135,7 +135,7 @@ def find(paths: Iterable[Path]) -> Found:
     for directory in places:
         summary = read_summary(directory)
         if not _is_run(summary):
-            left_out.append(f"{directory}: {files.SUMMARY} is not that of a run")
+            left_out.append(f"{directory}: {files.SUMMARY} is not the summary of a run")
             continue
         run = Run(directory, summary)
         original = runs.setdefault(_identity(run), run)

@@ -1,8 +1,8 @@
-"""What can be said of a comparison, in words: who is best, better than whom, and how surely.
+"""The verdict on a comparison: which group is best, and which differences are significant.
 
 Over seeds the best group is tested against each other one; over problems mean ranks are compared
 (Demsar 2006). Where there are too few seeds or problems for any result at 5 %, the verdict says so,
-and how many it takes.
+and how many are needed.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
     figure = view.draw(groups)
     for name in files.SWEEP_FIGURES:
         save(figure, folder / name)
-    if view.moves(groups):
+    if view.can_be_animated(groups):
         view.animate(groups, folder / files.SWEEP_ANIMATION)
     with contextlib.suppress(OSError):  # the files of the figure exist
         show(folder / files.SWEEP_FIGURES[0])

@@ -43,10 +43,10 @@ class Job(Protocol):
     """Where the record goes; it is made when `at_work` is first entered."""
 
     def at_work(self) -> AbstractContextManager[None]:
-        """While it is open, the run's own log and environment are the current ones."""
+        """Make the log and the environment of the run current, while the context is open."""
 
     def end(self, summary: dict[str, Any], error: BaseException | None) -> None:
-        """Take in how the run ended, with an error if it failed."""
+        """Receive how the run ended, with the error if it failed or was interrupted."""
 
 
 class Stopped(Exception):  # noqa: N818 - no error: the user asked for it
@@ -56,7 +56,7 @@ class Stopped(Exception):  # noqa: N818 - no error: the user asked for it
 def train(
     jobs: Sequence[Job], cohorts: Sequence[Cohort], progress: SweepProgress, *, fail_fast: bool
 ) -> None:
-    """Train all jobs; every one of them is told how it went.
+    """Train all jobs; call `end` of each that was started.
 
     Args:
         jobs: the runs.

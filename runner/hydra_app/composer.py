@@ -44,7 +44,7 @@ class Base:
 
     @functools.cached_property
     def hydra_text(self) -> str:
-        """Hydra's own part, as far as all jobs with these options share it, as YAML."""
+        """The part of Hydra's own config that all jobs with these options share, as YAML."""
         return dot_hydra.shared_text(self.config)
 
 
@@ -102,7 +102,7 @@ class Composer:
     """Composes the jobs of one sweep.
 
     Args:
-        context: Hydra's, with its loader.
+        context: Hydra's context, with its loader.
         sweep: the config of the sweep.
     """
 

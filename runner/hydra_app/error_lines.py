@@ -37,7 +37,7 @@ def one_line_errors(loader: ConfigLoader, overrides: Sequence[str]) -> Iterator[
 
 @contextlib.contextmanager
 def run_errors() -> Iterator[None]:
-    """Turn Hydra's exceptions into a `ConfigError`; those of a run pass unchanged.
+    """Turn Hydra's exceptions into a `ConfigError`; the exceptions of a run pass unchanged.
 
     Raises:
         ConfigError: Hydra raised an exception.

@@ -155,7 +155,7 @@ def _make(directory: Path) -> None:
 def _train(
     jobs: Sequence[HydraJob], missing: list[HydraJob], settings: LauncherSettings
 ) -> Computation:
-    """Train what is missing; each job is told how it ended.
+    """Train what is missing, and tell each job how it ended.
 
     Raises:
         KeyboardInterrupt: after what was computed has been recorded.

@@ -94,7 +94,7 @@ class SweepProgress:
         self._show()
 
     def advance(self, title: str, experiment: Experiment, chunk: Chunk) -> None:
-        """Take in what a run did.
+        """Add what a run did.
 
         Args:
             title: what the run is called.

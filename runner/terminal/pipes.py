@@ -1,7 +1,7 @@
 """Output whose reader may go away: `runner --info | head`, a terminal that is closed.
 
 A command goes on without its reader. What it prints from then on is dropped, so a run is recorded
-to its end and nobody sees a traceback about a broken pipe.
+to its end, without a traceback about a broken pipe.
 """
 
 from __future__ import annotations

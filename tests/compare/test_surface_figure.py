@@ -210,12 +210,12 @@ def test_runs_without_a_whole_path_are_left_out(
 
 def test_the_figure_is_chosen_where_it_suits(sweep: Path, tmp_path: Path) -> None:
     groups = group_runs(runs_in(sweep))
-    assert View().moves(groups)
+    assert View().can_be_animated(groups)
     assert len(View().draw(groups).axes) == 2
     other = leave(tmp_path / "digits", "ravine", 0.01, data={"name": "digits"})
     (run,) = runs_in(other)
     assert surface_of(run) is None
-    assert not View().moves(group_runs([run]))
+    assert not View().can_be_animated(group_runs([run]))
     with pytest.raises(ConfigError, match="is on data=digits"):
         View("surface").draw(group_runs([run]))
     assert (
