@@ -208,7 +208,7 @@ COMPARE = "from runner.compare.cli import main; main()"
 
 
 def without_reader(folder: Path, program: str, *arguments: str) -> tuple[int, str]:
-    """Exit code and standard error of a command whose output nobody reads."""
+    """Exit code and standard error of a command whose output has no reader."""
     command = ["-m", "runner"] if program == "runner" else ["-c", COMPARE]
     reader, writer = os.pipe()
     os.close(reader)
@@ -249,7 +249,7 @@ def test_closed_output_is_no_failure(tmp_path: Path) -> None:
 
 
 def test_a_run_is_recorded_to_its_end_without_readers(tmp_path: Path) -> None:
-    """Neither its progress nor its table need somebody who reads them."""
+    """Neither its progress nor its table needs a reader."""
     reader, writer = os.pipe()
     os.close(reader)
     line = [sys.executable, "-m", "runner", "-m", "seed=0,1", "epochs=1"]

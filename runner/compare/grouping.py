@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from runner.compare.runs import Run
 from runner.config.keys import SEED
 from runner.config.synonyms import top_level_hint
+from runner.config.values import shown
 from runner.errors import ConfigError, did_you_mean, nearest
 from runner.status import count_statuses
 
@@ -151,15 +152,13 @@ def is_number(value: Any) -> bool:
 
 
 def format_setting(value: Any) -> str:
-    """A value as it is typed: `true`, `[64,32]`, `0.001`, `null`."""
-    if isinstance(value, bool):
-        return str(value).lower()
+    """A value as it is typed, numbers as short as they can be: `true`, `[64,32]`, `0.001`, `1`."""
     if isinstance(value, list):
         return "[" + ",".join(map(format_setting, value)) + "]"
     if isinstance(value, float):
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
-    return "null" if value is None else str(value)
+    return shown(value)
 
 
 def _order(group: Group) -> tuple:

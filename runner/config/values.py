@@ -49,9 +49,9 @@ def shown(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    return (
-        "[" + ",".join(map(shown, value)) + "]" if isinstance(value, list | tuple) else str(value)
-    )
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(shown, value)) + "]"
+    return str(value)
 
 
 def convert(value: Any, expected: Any, limits: Range | None = None) -> Any:

@@ -115,7 +115,7 @@ def _line(
             cross_at_top(panel, line.diverged, style["color"], size=6)
     mean = band(lines, log=panel.get_yscale() == "log")
     if mean is None:
-        why = "diverged" if any(line.diverged is not None for line in lines) else "no values"
+        why = Status.DIVERGED if any(line.diverged is not None for line in lines) else "no values"
         panel.plot([], [], lw=1.3, label=f"{group.label} ({why})", **style)
         return
     panel.plot(mean.x, mean.mean, lw=1.3, label=group.label, **style)
