@@ -168,7 +168,7 @@ def _single_task(config: DictConfig) -> float:
     from runner.terminal.live import closing_table
 
     summary, directory = _record(config)
-    closing_table(summary, directory, directory)
+    closing_table(summary, directory)
     return minimized(summary)
 
 

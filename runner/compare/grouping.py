@@ -161,6 +161,12 @@ def format_setting(value: Any) -> str:
     return shown(value)
 
 
+def format_range(counts: Collection[int]) -> str:
+    """The least and the largest of some counts: `2 to 4`, or `3` if all are equal."""
+    least, largest = min(counts), max(counts)
+    return f"{least}" if least == largest else f"{least} to {largest}"
+
+
 def _order(group: Group) -> tuple:
     """Numbers by size, then words; the first setting counts most."""
     return tuple(

@@ -14,6 +14,7 @@ import numpy as np
 
 from runner.compare.curve import measure_label
 from runner.compare.curve_summary import Row, table
+from runner.compare.grouping import format_range
 from runner.compare.problems import Problem, competitors
 from runner.statistics.ranks import (
     LEVEL,
@@ -70,7 +71,8 @@ def over_seeds(rows: Sequence[Row], measure: str, tuned: bool = False) -> str:
     text = f"Best median final {measure_label(measure)}: {_name(best)}. "
     text += _pairwise([_name(row) for row in others], holm(values, family))
     corrected = f", Holm's correction for {family} pairs" if family > 1 else ""
-    text += f" ({test}, {_seed_counts(seeds)} each{corrected}.)"
+    counts = format_range([len(own) for own in seeds])
+    text += f" ({test}, {counts} seeds each{corrected}.)"
     if tuned:
         text += (
             " Tuned and tested on the same seeds, which flatters those with more to choose from."
@@ -146,15 +148,9 @@ def _can_differ(compared: int, problems: int) -> bool:
 def _too_few_seeds(counts: Sequence[int], family: int) -> str:
     needed = next(n for n in range(2, 1000) if least_rank_sum(n, n) * family <= LEVEL)
     between = "" if len(counts) == 2 else f" between {len(counts)} groups"
-    few = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    few = format_range(counts)
     seeds = "seed each" if few == "1" else "seeds each"
     return f"{few} {seeds} cannot show a difference{between} at 5 %: use at least {needed}."
-
-
-def _seed_counts(seeds: Sequence[Sequence[int]]) -> str:
-    counts = {len(own) for own in seeds}
-    least, most = min(counts), max(counts)
-    return f"{least} seeds" if least == most else f"{least} to {most} seeds"
 
 
 def _name(row: Row) -> str:

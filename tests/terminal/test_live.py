@@ -88,7 +88,7 @@ def test_the_closing_table_says_where_and_how(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    closing_table(SUMMARY, tmp_path / "outputs" / "a b", tmp_path / "outputs")
+    closing_table(SUMMARY, tmp_path / "outputs" / "a b")
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert max(map(len, out.splitlines())) <= 80
@@ -96,11 +96,11 @@ def test_the_closing_table_says_where_and_how(
     assert rows["train"] == ["0.25", "0.2", "5.00", "%", "4.00", "%"]
     assert rows["test"] == ["-", "-", "-", "-"]
     assert "finished: 12,345 steps, 3.5 epochs in 2.00 s (6,172 steps/s; compiling 0.50 s)" in out
-    assert out.endswith("Curves: 'outputs/a b'\nLook:   tensorboard --logdir outputs\n")
+    assert out.endswith("Curves: 'outputs/a b'\nLook:   tensorboard --logdir 'outputs/a b'\n")
 
 
 def test_a_diverged_run_says_where(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    closing_table({**SUMMARY, "status": "diverged", "diverged_at": 1234}, tmp_path, tmp_path)
+    closing_table({**SUMMARY, "status": "diverged", "diverged_at": 1234}, tmp_path)
     assert "diverged at step 1,234" in capsys.readouterr().out
 
 

@@ -30,7 +30,7 @@ from runner.compare.figures.style import (
     legend_beside,
     small_print,
 )
-from runner.compare.grouping import Group
+from runner.compare.grouping import Group, format_range
 from runner.compare.runs import Run
 from runner.measures import STEP_MEASURES
 from runner.status import Status
@@ -129,8 +129,7 @@ def _explanation(groups: Sequence[Group], measure: str, is_log: bool) -> str:
     counts = sorted({sum(end != Status.DIVERGED for end in own) for own in ends} - {0})
     parts = []
     if counts and counts[-1] > 1:
-        seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
-        parts.append(f"{MEANS[is_log]} of {seeds} seeds")
+        parts.append(f"{MEANS[is_log]} of {format_range(counts)} seeds")
         parts += ["band: 95 % interval of the mean"] if counts[-1] > 2 else []
         parts += ["band of 2 seeds: from one to the other"] if 2 in counts else []
     if max(len(rows_of(run, measure)) for group in groups for run in group.runs) > RAW_POINTS:

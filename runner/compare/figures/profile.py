@@ -15,6 +15,7 @@ from runner.compare.figures.style import (
     line_styles,
     small_print,
 )
+from runner.compare.grouping import format_range
 from runner.compare.profile import R_MAX, Profile
 
 if TYPE_CHECKING:
@@ -63,11 +64,10 @@ def _label(name: str, drawn: Sequence[Profile]) -> str:
 
 def _explanation(profile: Profile) -> str:
     seeds = {len(group.runs) for problem in profile.problems for group in problem.groups.values()}
-    count = f"{min(seeds)} to {max(seeds)}" if len(seeds) > 1 else f"{min(seeds)}"
     parts = [
         f"{len(profile.problems)} problems",
         measure_label(profile.measure),
-        "one run each" if seeds == {1} else f"median of {count} seeds",
+        "one run each" if seeds == {1} else f"median of {format_range(seeds)} seeds",
         f"score: mean height from 1 to {R_MAX:g}",
     ]
     if any(profile.met_at_start):
