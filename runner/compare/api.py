@@ -122,6 +122,9 @@ class Runs(Sequence[Run]):
             measure: the name of the measure; by default the validation error.
             **view: `by`, `tune` and `problem`.
 
+        Returns:
+            Some sentences; none if there is nothing to compare.
+
         Raises:
             ConfigError: the measure or a key is not known.
         """
@@ -144,6 +147,9 @@ class Runs(Sequence[Run]):
             axis: the times are in its unit: `iteration`, `epoch`, `examples` or `seconds`.
             **view: `by`, `tune` and `target`; without a target each problem has its own (see
                 `runner.compare.problems`).
+
+        Returns:
+            The times, ratios and scores of each competitor, as `Profile` documents them.
 
         Raises:
             ConfigError: a name is not known, there is one problem only, or nothing to compare.
@@ -171,6 +177,12 @@ class Runs(Sequence[Run]):
 
 def load(*folders: str | Path) -> Runs:
     """Read the runs in some folders and everywhere below them, in any state.
+
+    Args:
+        *folders: folders of runs and sweeps.
+
+    Returns:
+        The runs, sorted by the names of their folders.
 
     Raises:
         ConfigError: a folder does not exist, or there is no run in any of them.

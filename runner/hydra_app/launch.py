@@ -179,13 +179,13 @@ def _train(
     use_persistent_cache()
     use_all_cores(len(missing))
     experiments = [job.experiment for job in missing]
-    chosen = choose_parallelism(settings.strategy, settings.lanes, settings.devices)
-    cohorts = form_cohorts(experiments, chosen)
+    parallelism = choose_parallelism(settings.strategy, settings.lanes, settings.devices)
+    cohorts = form_cohorts(experiments, parallelism)
     computation = Computation(
         earlier,
         programs=count_programs(experiments),
         compilations=count_compilations(experiments),
-        strategy=chosen.strategy,
+        strategy=parallelism.strategy,
         lanes=max(cohort.lanes for cohort in cohorts),
         devices=max(cohort.devices for cohort in cohorts),
     )

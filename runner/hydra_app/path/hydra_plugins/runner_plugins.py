@@ -95,7 +95,13 @@ class RunnerLauncher(Launcher):
         self.settings = settings
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        """Keep what Hydra passes."""
+        """Keep what Hydra passes.
+
+        Args:
+            hydra_context: Hydra's context, with its loader and callbacks.
+            task_function: what Hydra would run for each job.
+            config: the composed config of the sweep.
+        """
         self.hydra_context = hydra_context
         self.task_function = task_function
         self.config = config
