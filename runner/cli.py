@@ -165,10 +165,10 @@ def _train(application: Application, arguments: Namespace) -> None:
 def _single_task(config: DictConfig) -> float:
     """Train a run that was started alone, and print its table."""
     from runner.record.summary import minimized
-    from runner.terminal.live import closing_table
+    from runner.terminal.live import print_closing_table
 
     summary, directory = _record(config)
-    closing_table(summary, directory)
+    print_closing_table(summary, directory)
     return minimized(summary)
 
 

@@ -49,11 +49,11 @@ def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
     if view.can_be_animated(groups):
         view.animate(groups, folder / files.SWEEP_ANIMATION)
     with contextlib.suppress(OSError):  # the files of the figure exist
-        show(folder / files.SWEEP_FIGURES[0])
+        show_in_tensorboard(folder / files.SWEEP_FIGURES[0])
     return folder / files.SWEEP_FIGURES[0]
 
 
-def show(file: Path) -> None:
+def show_in_tensorboard(file: Path) -> None:
     """Put a picture under TensorBoard's IMAGES, instead of an earlier one of its folder.
 
     Raises:

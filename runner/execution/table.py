@@ -16,7 +16,7 @@ from runner.terminal.live import print_where_to_look
 from runner.terminal.words import format_measure, shell_path
 
 
-def sweep_table(
+def print_sweep_table(
     runs: Sequence[Run],
     logdir: Path,
     computation: Computation,

@@ -23,7 +23,7 @@ from runner.config.values import from_plain
 from runner.errors import ConfigError, RecordError, UserError
 from runner.execution.results import Computation, write_csv, write_summary
 from runner.execution.resume import EarlierRuns
-from runner.execution.table import sweep_table
+from runner.execution.table import print_sweep_table
 from runner.hydra_app.composer import Composer
 from runner.hydra_app.job import HydraJob, OncePerMessage
 from runner.hydra_app.settings import LauncherSettings
@@ -224,7 +224,7 @@ def _summarize(
     recorded = [run.directory for run in runs if run.directory and run.summary]
     if any(run.summary for run in runs):
         figure = _draw(recorded, directory, view)
-        sweep_table(runs, directory, computation, seconds, figure)
+        print_sweep_table(runs, directory, computation, seconds, figure)
     with contextlib.suppress(OSError):
         write_csv(directory / files.SWEEP_TABLE, runs)
         write_summary(directory / files.SWEEP_SUMMARY, runs, computation, seconds)

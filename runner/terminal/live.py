@@ -95,7 +95,7 @@ class Progress:
         self._printed, self._printed_at = self._line, time.monotonic()
 
 
-def closing_table(summary: Mapping[str, Any], directory: Path) -> None:
+def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
     """Print how the run in a directory ended, where its curves are and how to look at them."""
     from rich.console import Console
     from rich.table import Table

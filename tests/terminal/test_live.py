@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT, compose
 
 from runner.engine.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk, make_chunk
-from runner.terminal.live import Progress, closing_table
+from runner.terminal.live import Progress, print_closing_table
 from runner.terminal.live_sweep import SweepProgress, work_of
 from runner.terminal.speed import Speed
 
@@ -88,7 +88,7 @@ def test_the_closing_table_says_where_and_how(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    closing_table(SUMMARY, tmp_path / "outputs" / "a b")
+    print_closing_table(SUMMARY, tmp_path / "outputs" / "a b")
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert max(map(len, out.splitlines())) <= 80
@@ -100,7 +100,7 @@ def test_the_closing_table_says_where_and_how(
 
 
 def test_a_diverged_run_says_where(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    closing_table({**SUMMARY, "status": "diverged", "diverged_at": 1234}, tmp_path)
+    print_closing_table({**SUMMARY, "status": "diverged", "diverged_at": 1234}, tmp_path)
     assert "diverged at step 1,234" in capsys.readouterr().out
 
 
