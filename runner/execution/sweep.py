@@ -75,7 +75,9 @@ def train(
 
         def prepare(cohort: Cohort) -> _PendingCohort:
             lanes = [_Lane(jobs[member], progress) for member in cohort.members]
-            return _PendingCohort(cohort, lanes, background.submit(_prepared, jobs, cohort, load))
+            return _PendingCohort(
+                cohort, lanes, background.submit(_prepare_training, jobs, cohort, load)
+            )
 
         while waiting:
             current = following or prepare(waiting[0])
@@ -100,8 +102,8 @@ def train(
                     raise Stopped from error
             except BaseException as interruption:
                 background.shutdown(wait=False, cancel_futures=True)
-                for cohort_at_hand in filter(None, (current, following)):
-                    cohort_at_hand.fail(interruption)
+                for unfinished in filter(None, (current, following)):
+                    unfinished.fail(interruption)
                 raise
 
 
@@ -126,7 +128,9 @@ class _PendingCohort(NamedTuple):
                 lane.fail(error)
 
 
-def _prepared(jobs: Sequence[Job], cohort: Cohort, load: Callable[[Source], Dataset]) -> Training:
+def _prepare_training(
+    jobs: Sequence[Job], cohort: Cohort, load: Callable[[Source], Dataset]
+) -> Training:
     """Read the data, compile the programs, and compute the initial states."""
     experiments = [jobs[member].experiment for member in cohort.members]
     lanes = Lanes(cohort.lanes, cohort.strategy, jax.local_devices()[: cohort.devices])
