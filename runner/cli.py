@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner.config.help import help_text
+from runner.config.locations import CONFIG_NAME, config_directory
 from runner.errors import ConfigError, exit_code, log_failure
 from runner.terminal.pipes import outlive_readers, output_was_lost
 
@@ -70,8 +71,6 @@ def _dispatch(argv: list[str]) -> None:
 
 def _help(argv: list[str]) -> str:
     """Return the help, with the options of a `--config-dir` on the same command line."""
-    from runner.config.locations import config_directory
-
     directories = [config_directory()]
     for flag, value in zip(argv, [*argv[1:], ""], strict=True):
         if flag in ("--config-dir", "-cd") and value:
@@ -86,7 +85,7 @@ def _with_hydra(argv: list[str]) -> None:
     from hydra._internal.utils import get_args_parser
     from hydra.core.global_hydra import GlobalHydra
 
-    from runner.hydra_app.application import Application, accept
+    from runner.hydra_app.application import Application, prepare_overrides
 
     parser = get_args_parser()
     parser.prog = "runner"
@@ -97,7 +96,7 @@ def _with_hydra(argv: list[str]) -> None:
     if arguments.config_path:
         raise ConfigError("--config-path hides runner's options; --config-dir adds yours")
     if not arguments.shell_completion:
-        arguments.overrides = accept(arguments.overrides)
+        arguments.overrides = prepare_overrides(arguments.overrides)
     application = Application.create(arguments.config_dir)
     try:
         if arguments.hydra_help:
@@ -125,12 +124,12 @@ def _bad_flag(message: str) -> NoReturn:
 
 
 def _config_name(arguments: Namespace) -> str:
-    return arguments.config_name or "config"
+    return arguments.config_name or CONFIG_NAME
 
 
 def _complete(application: Application, arguments: Namespace) -> None:
     """Complete a line of the shell, in which `+group=option` is allowed."""
-    from runner.config.overrides import normalize_completion_line
+    from runner.hydra_app.overrides import normalize_completion_line
 
     if "COMP_LINE" in os.environ:
         os.environ["COMP_LINE"] = normalize_completion_line(os.environ["COMP_LINE"])
@@ -171,15 +170,15 @@ def _train(application: Application, arguments: Namespace) -> None:
 def _single_task(config: DictConfig) -> float:
     """Train a run that was started alone, and print its table."""
     from runner.record.summary import minimized
-    from runner.terminal.live import closing_table
-    from runner.terminal.words import readable
+    from runner.terminal.live import print_closing_table
+    from runner.terminal.words import shell_path
 
     try:
         summary, directory = _record(config)
     except KeyboardInterrupt:
-        print(f"Curves: {readable(_directory())}")
+        print(f"Curves: {shell_path(_directory())}")
         raise
-    closing_table(summary, directory, directory)
+    print_closing_table(summary, directory)
     return minimized(summary)
 
 

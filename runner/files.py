@@ -1,4 +1,4 @@
-"""The names of the files that runs and sweeps write."""
+"""The names of the files that runs, sweeps and comparisons write."""
 
 from __future__ import annotations
 
@@ -26,5 +26,11 @@ SWEEP_TABLE = "sweep.csv"
 SWEEP_SUMMARY = "sweep.json"
 """Of a sweep: how many runs ended in which way, how they were computed, and the best settings."""
 
+SWEEP_CONFIG = "multirun.yaml"
+"""Of a sweep: its config, as other sweepers of Hydra write it."""
+
 SWEEP_FIGURES = ("sweep.png", "sweep.svg")
 SWEEP_ANIMATION = "sweep.gif"
+
+COMPARISON_FIGURES = ("comparison.png", "comparison.svg")
+"""Of `runner-compare`, in the first folder that it is given."""

@@ -16,7 +16,7 @@ import yaml
 from command_line import CommandLine
 
 from runner import load
-from runner.config.overrides import LAUNCHER_KEYS
+from runner.hydra_app.overrides import LAUNCHER_KEYS
 
 
 def summaries(directory: Path) -> list[dict]:
@@ -215,7 +215,7 @@ COMPARE = "from runner.compare.cli import main; main()"
 
 
 def without_reader(folder: Path, program: str, *arguments: str) -> tuple[int, str]:
-    """Exit code and standard error of a command whose output nobody reads."""
+    """Exit code and standard error of a command whose output has no reader."""
     command = ["-m", "runner"] if program == "runner" else ["-c", COMPARE]
     reader, writer = os.pipe()
     os.close(reader)
@@ -277,7 +277,7 @@ def test_output_on_a_full_disk_is_one_line(program: str, tmp_path: Path) -> None
 
 
 def test_a_run_is_recorded_to_its_end_without_readers(tmp_path: Path) -> None:
-    """Neither its progress nor its table need somebody who reads them."""
+    """Neither its progress nor its table needs a reader."""
     reader, writer = os.pipe()
     os.close(reader)
     line = [sys.executable, "-m", "runner", "-m", "seed=0,1", "epochs=1"]

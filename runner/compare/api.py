@@ -110,10 +110,10 @@ class Runs(Sequence[Run]):
             ConfigError: the measure or a key is not known.
         """
         chosen = _view(measure=measure, target=target, **view)
-        return table(chosen.groups(self._runs), chosen.measured, chosen.target)
+        return table(chosen.groups(self._runs), chosen.chosen_measure, chosen.target)
 
     def verdict(self, measure: str | None = None, **view: Any) -> str:
-        """Say which group is best, and which differences are more than chance.
+        """Say which group is best, and which differences are significant.
 
         With `problem` by mean ranks over problems, else by tests over seeds (see
         `runner.compare.verdict`).
@@ -121,6 +121,9 @@ class Runs(Sequence[Run]):
         Args:
             measure: the name of the measure; by default the validation error.
             **view: `by`, `tune` and `problem`.
+
+        Returns:
+            Some sentences; none if there is nothing to compare.
 
         Raises:
             ConfigError: the measure or a key is not known.
@@ -145,6 +148,9 @@ class Runs(Sequence[Run]):
             **view: `by`, `tune` and `target`; without a target each problem has its own (see
                 `runner.compare.problems`).
 
+        Returns:
+            The times, ratios and scores of each competitor, as `Profile` documents them.
+
         Raises:
             ConfigError: a name is not known, there is one problem only, or nothing to compare.
         """
@@ -155,7 +161,7 @@ class Runs(Sequence[Run]):
         """Draw the runs.
 
         Args:
-            measure: the name of the measure; by default that of the kind (see
+            measure: the name of the measure; by default the measure of the kind (see
                 `runner.compare.view.KINDS`).
             **view: all fields of `View`.
 
@@ -172,6 +178,12 @@ class Runs(Sequence[Run]):
 def load(*folders: str | Path) -> Runs:
     """Read the runs in some folders and everywhere below them, in any state.
 
+    Args:
+        *folders: folders of runs and sweeps.
+
+    Returns:
+        The runs, sorted by the names of their folders.
+
     Raises:
         ConfigError: a folder does not exist, or there is no run in any of them.
     """
@@ -179,7 +191,7 @@ def load(*folders: str | Path) -> Runs:
 
 
 def _view(**values: Any) -> View:
-    """A checked view; where it has a list, a single word is a list of one."""
+    """A checked view; a single word for a field that is a list becomes a list of one."""
     lists = {field.name for field in dataclasses.fields(View) if isinstance(field.default, tuple)}
     for name in lists & set(values):
         value = values[name]

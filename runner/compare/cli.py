@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="the figure: .png, .svg or .pdf, of paths on a surface also .gif (default: "
-        "comparison.png, .svg in the first folder)",
+        f"{', '.join(files.COMPARISON_FIGURES)} in the first folder)",
     )
     parser.add_argument("--table", choices=FORMATS, help="print only the table, in this form")
     return parser
@@ -133,7 +133,7 @@ def compare(arguments: argparse.Namespace) -> None:
     with waiting(f"Reading {len(found.runs)} runs"):
         groups = view.groups(found.runs)
         text = _tabulated(groups, view, arguments.table or "text")
-    missing = _without_curve(found.runs, view.measured)
+    missing = _without_curve(found.runs, view.chosen_measure)
     if missing:
         print(missing, file=sys.stderr)
     print(text, end="")
@@ -142,7 +142,7 @@ def compare(arguments: argparse.Namespace) -> None:
     drawn = view.drawn(groups)
     if len(drawn) < len(groups):
         print(f"Drawn:  the best {len(drawn)} of {len(groups)} groups; --by chooses")
-    default = [arguments.paths[0] / f"comparison.{ending}" for ending in ("png", "svg")]
+    default = [arguments.paths[0] / name for name in files.COMPARISON_FIGURES]
     with waiting("Drawing"):
         _draw(groups, view, [arguments.output] if arguments.output else default)
 
@@ -166,7 +166,7 @@ def _without_curve(runs: Sequence[Run], measure: str) -> str:
     return f"no {measure} of {which}: {file} is missing or damaged"
 
 
-def _draw(groups: Sequence[Group], view: View, files: Sequence[Path]) -> None:
+def _draw(groups: Sequence[Group], view: View, targets: Sequence[Path]) -> None:
     """Write the figure in several formats.
 
     Raises:
@@ -175,7 +175,7 @@ def _draw(groups: Sequence[Group], view: View, files: Sequence[Path]) -> None:
     from runner.compare.figures.style import save
 
     figure = view.draw(groups)
-    for file in files:
+    for file in targets:
         try:
             if file.suffix == ".gif":
                 view.animate(groups, file)
@@ -183,7 +183,6 @@ def _draw(groups: Sequence[Group], view: View, files: Sequence[Path]) -> None:
                 save(figure, file)
         except (OSError, ValueError) as error:
             raise RecordError(f"{file}: cannot be written: {error}") from error
-        figure.set_layout_engine("none")  # the layout of the first file; another takes as long
         print(f"Figure: {file}")
 
 
@@ -210,7 +209,9 @@ def _tabulated(groups: Sequence[Group], view: View, form: str) -> str:
     if KINDS[view.kind].by_problem:
         lines = profile_cells(view.profile(groups))
     else:
-        lines = group_cells(table(groups, view.measured, view.target), view.measured, view.target)
+        lines = group_cells(
+            table(groups, view.chosen_measure, view.target), view.chosen_measure, view.target
+        )
     text = render(lines, form)
     words = view.verdict(groups) if form in ("text", "markdown") else ""
     if words:

@@ -1,4 +1,4 @@
-"""Curves: against one of four axes, smoothed, and over seeds a mean with a confidence band."""
+"""Curves: a measure against one of four axes, smoothed, with a confidence band over seeds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,20 @@ from runner.measures import EPOCH_MEASURES, STEP_MEASURES
 from runner.statistics.intervals import interval_factor
 from runner.status import Status
 
-AXES = ("iteration", "epoch", "examples", "seconds")
+
+class Axis(NamedTuple):
+    """What a curve is drawn against."""
+
+    label: str  # in figures
+    unit: str  # of the time to a target; for one problem examples are proportional to epochs
+
+
+AXES = {
+    "iteration": Axis("iterations", "steps"),
+    "epoch": Axis("epochs", "epochs"),
+    "examples": Axis("examples seen", "epochs"),
+    "seconds": Axis("seconds", "seconds"),
+}
 MEASURES = tuple(dict.fromkeys((*STEP_MEASURES, *EPOCH_MEASURES)))
 POINTS = 2000
 """A drawn curve has at most this many points."""
@@ -23,7 +36,7 @@ POINTS = 2000
 class Curve(NamedTuple):
     """A measure of one run against an axis.
 
-    `x` and `y` are arrays [n]; `diverged` is the place on the axis where the run diverged, if so.
+    `x` and `y` are arrays [n]; `diverged` is the place on the axis where the run diverged, or None.
     """
 
     x: npt.NDArray
@@ -49,8 +62,8 @@ def curve(run: Run, measure: str, axis: str) -> Curve:
 
     Args:
         run: the run.
-        measure: one of `MEASURES`; those of every step are read from the steps, the others from the
-            evaluations. Values that are not finite are left out.
+        measure: one of `MEASURES`, read from the steps if it is measured at every step, otherwise
+            from the evaluations. Values that are not finite are left out.
         axis: one of `AXES`.
     """
     rows = rows_of(run, measure)
@@ -59,6 +72,11 @@ def curve(run: Run, measure: str, axis: str) -> Curve:
     known = np.isfinite(y)
     end = float(x[-1]) if run.status == Status.DIVERGED and len(x) else None
     return Curve(x[known], y[known], end)
+
+
+def measure_label(measure: str) -> str:
+    """The name of a measure as people read it: `validation error`."""
+    return measure.replace("_", " ")
 
 
 def rows_of(run: Run, measure: str) -> npt.NDArray:
@@ -101,8 +119,8 @@ def smoothed(y: npt.NDArray, part: float = 0.02, *, narrow_start: bool = False) 
     Args:
         y: the values [n].
         part: the width of the window, as a part of all points.
-        narrow_start: let the window reach no farther ahead than back, so that a drawn curve begins
-            where the run began. (Not for numbers, which must not depend on a single step.)
+        narrow_start: let the window reach no farther ahead than back, so that a drawn curve starts
+            where the run starts. (Not for numbers, which must not depend on a single step.)
     """
     reach = int(len(y) * part) // 2
     if reach == 0:

@@ -21,6 +21,9 @@ from runner.measures import STEP_MEASURES
 from runner.statistics.intervals import half_width
 from runner.status import Status
 
+TIMES = {"steps": "iteration", "epochs": "epoch", "seconds": "seconds"}
+"""The fields of `CurveSummary` that are times to a target, and the axis of each."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -116,11 +119,10 @@ def _times_to(target: float, run: Run, measure: str, y: np.ndarray) -> dict[str,
     """When a measure, with the smoothed values `y`, first was at most `target`."""
     hit = np.flatnonzero(y <= target)
     if not len(hit):
-        return {"steps": math.inf, "epochs": math.inf, "seconds": math.inf}
+        return dict.fromkeys(TIMES, math.inf)
     rows = rows_of(run, measure)
     rows = rows[np.isfinite(rows[measure])][hit[:1]]
-    axes = {"steps": "iteration", "epochs": "epoch", "seconds": "seconds"}
-    return {name: float(position(run, rows, axis)[0]) for name, axis in axes.items()}
+    return {unit: float(position(run, rows, axis)[0]) for unit, axis in TIMES.items()}
 
 
 def table(groups: Sequence[Group], measure: str, target: float | None = None) -> list[Row]:

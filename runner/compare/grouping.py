@@ -1,7 +1,7 @@
 """Which runs are repetitions of one experiment: those that differ in nothing but their seed.
 
 A key is written as on the command line: `optimizer`, `optimizer.learning_rate`, `batch_size` (64 or
-full). Keys whose values follow from those of others (`optimizer.b1` from `optimizer=adam`) do not
+full). Keys whose values follow from other keys (`optimizer.b1` from `optimizer=adam`) do not
 name a group.
 """
 
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from runner.compare.runs import Run
 from runner.config.keys import SEED
 from runner.config.synonyms import top_level_hint
+from runner.config.values import shown
 from runner.errors import ConfigError, did_you_mean, nearest
 from runner.status import count_statuses
 
@@ -59,8 +60,8 @@ def group_runs(
 
     Args:
         runs: the runs.
-        by: the keys that make a group; empty: all in which the runs differ, but the seed and those
-            that follow from others.
+        by: the keys that make a group; empty: all in which the runs differ, except the seed and
+            keys that follow from others.
         problem: keys that make a problem, each with all keys below it; they come first among the
             settings and are always part of them.
         tune: keys that are part of the settings besides `by`.
@@ -107,7 +108,7 @@ def check_keys(
     names = sorted(known)
     hint = top_level_hint(wrong[0], known.__contains__)
     if not hint and nearest(wrong[0], names) is None:
-        # All keys would be a line of a thousand letters.
+        # All keys would fill a line of a thousand letters.
         names = differing_keys(configs) or [name for name in names if "." not in name]
     raise ConfigError(
         f"{wrong[0]} is not a key of these runs{hint or did_you_mean(wrong[0], names)}"
@@ -151,15 +152,19 @@ def is_number(value: Any) -> bool:
 
 
 def format_setting(value: Any) -> str:
-    """A value as it is typed: `true`, `[64,32]`, `0.001`, `null`."""
-    if isinstance(value, bool):
-        return str(value).lower()
+    """A value as it is typed, numbers as short as they can be: `true`, `[64,32]`, `0.001`, `1`."""
     if isinstance(value, list):
         return "[" + ",".join(map(format_setting, value)) + "]"
     if isinstance(value, float):
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
-    return "null" if value is None else str(value)
+    return shown(value)
+
+
+def format_range(counts: Collection[int]) -> str:
+    """The least and the largest of some counts: `2 to 4`, or `3` if all are equal."""
+    least, largest = min(counts), max(counts)
+    return f"{least}" if least == largest else f"{least} to {largest}"
 
 
 def _order(group: Group) -> tuple:

@@ -21,10 +21,10 @@ PROBLEM = ("data", "model")
 """The keys that make a problem where none are named."""
 
 EARLY = 0.75
-"""The best value that sets a target is that of the first 75 % of the epochs."""
+"""The part of the epochs, from the start, whose best value sets the target."""
 
 SHORT = 0.01
-"""The target stops short of the best value by this part of the way from the start to it."""
+"""How far the target is from the best value, as a part of the way from there to the start."""
 
 
 class Problem(NamedTuple):
@@ -44,14 +44,14 @@ def problems(
 ) -> list[Problem]:
     """Divide groups into problems.
 
-    Without a `target` that of a problem is
+    Without `target`, the target of a problem is
 
         best + 0.01 (start - best),
 
     with `start` the median over all runs of the first value, and `best` the least over all groups,
     tuned or not, of the median over seeds of the least value within the first 75 % of the epochs
     (with an even number of seeds the larger of the two middle values, so that more than half
-    reached it). The share of the epochs is that of AlgoPerf's targets (Dahl et al. 2023, section
+    reached it). The targets of AlgoPerf use the same share of the epochs (Dahl et al. 2023, section
     4); the hundredth of the way is the convergence test of More & Wild 2009, without which nothing
     would be close enough to a minimum of 0.
 
@@ -68,24 +68,26 @@ def problems(
             in a key of `tune`.
     """
     wanted = tuple(keys) or PROBLEM
-    own = [key for key in groups[0].settings if is_below(key, wanted)]
-    if not own:
+    problem_keys = [key for key in groups[0].settings if is_below(key, wanted)]
+    if not problem_keys:
         words = ",".join(wanted)
         raise ConfigError(
             f"there is one problem only: nothing of {words} differs between the runs; name what "
             "makes a problem, as in --problem data,batch_size or figure.problem=[data,batch_size]"
         )
-    rest = [key for key in groups[0].settings if key not in own and key not in tune]
-    if not rest:
-        raise ConfigError(f"nothing is compared: only {', '.join([*own, *tune])} differ")
+    compared_keys = [
+        key for key in groups[0].settings if key not in problem_keys and key not in tune
+    ]
+    if not compared_keys:
+        raise ConfigError(f"nothing is compared: only {', '.join([*problem_keys, *tune])} differ")
     members: dict[str, list[Group]] = {}
     for group in groups:
-        members.setdefault(group.label_of(own), []).append(group)
+        members.setdefault(group.label_of(problem_keys), []).append(group)
     found = []
-    for name, those in members.items():
-        goal = _target(those, measure) if target is None else target
-        kept = tuned(those, tune, measure, goal) if tune else those
-        found.append(Problem(name, goal, {group.label_of(rest): group for group in kept}))
+    for name, same_problem in members.items():
+        goal = _target(same_problem, measure) if target is None else target
+        kept = tuned(same_problem, tune, measure, goal) if tune else same_problem
+        found.append(Problem(name, goal, {group.label_of(compared_keys): group for group in kept}))
     if len(competitors(found)) < 2:
         raise ConfigError("nothing is compared: there is only one of what would be compared")
     return found

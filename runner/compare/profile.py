@@ -11,7 +11,7 @@ over tau from 1 to r_max = 4:
     score(s) = 1 / (r_max - 1) * integral from 1 to r_max of rho(s, tau) dtau.
 
 Dolan & More 2002; Dahl et al. 2023 (AlgoPerf), section 4. Ratios, and so profiles and scores,
-depend on all competitors: with one more, those of the others may change.
+depend on all competitors: adding one may change the profiles of the others.
 """
 
 from __future__ import annotations
@@ -23,13 +23,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from runner.compare.curve import AXES
 from runner.compare.curve_summary import Row, table
 from runner.compare.problems import Problem, competitors
 
 R_MAX = 4.0
-
-UNITS = {"iteration": "steps", "epoch": "epochs", "examples": "epochs", "seconds": "seconds"}
-"""The unit of time that belongs to an axis; on one problem examples are proportional to epochs."""
 
 
 class Profile(NamedTuple):
@@ -69,8 +67,8 @@ class Profile(NamedTuple):
     def met_at_start(self) -> list[bool]:
         """For each problem whether a competitor met the target before its first step.
 
-        Such a problem does not measure speed: all who are there at once have the ratio 1, all
-        others an infinite one.
+        Such a problem does not measure speed: competitors that met the target have the ratio 1,
+        all others an infinite one.
         """
         return (np.nanmin(self.times, axis=0) == 0).tolist()
 
@@ -85,9 +83,9 @@ def profile(found: Sequence[Problem], measure: str, axis: str = "iteration") -> 
     Args:
         found: the problems.
         measure: the name of the measure.
-        axis: the times are in its unit (see `UNITS`).
+        axis: the times are in its unit (see `runner.compare.curve.AXES`).
     """
-    names, unit = competitors(found), UNITS[axis]
+    names, unit = competitors(found), AXES[axis].unit
     times = np.full((len(names), len(found)), math.nan)
     for column, problem in enumerate(found):
         for label, group in problem.groups.items():

@@ -135,7 +135,7 @@ def find(paths: Iterable[Path]) -> Found:
     for directory in places:
         summary = read_summary(directory)
         if not _is_run(summary):
-            left_out.append(f"{directory}: {files.SUMMARY} is not that of a run")
+            left_out.append(f"{directory}: {files.SUMMARY} is not the summary of a run")
             continue
         run = Run(directory, summary)
         original = runs.setdefault(_identity(run), run)
@@ -160,7 +160,7 @@ def _is_run(summary: Mapping[str, Any]) -> bool:
     return (
         isinstance(summary.get("config"), dict)
         and isinstance(summary.get("status"), str)
-        and isinstance(summary.get("seed"), int)
+        and isinstance(summary.get(SEED), int)
         and all(isinstance(summary.get(key, 0), int | float | None) for key in _NUMBERS)
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.compare.runs import Run
-from runner.config.values import settings
+from runner.config.values import from_plain
 from runner.data.surface import Surface
 from runner.errors import ConfigError
 from runner.experiment.table import OPTIONS
@@ -61,7 +61,7 @@ def surface_of(run: Run) -> Surface | None:
     if kind is None or not issubclass(kind, Surface):
         return None
     try:
-        return settings(kind, data)
+        return from_plain(kind, data)
     except ConfigError:
         return None
 

@@ -7,7 +7,8 @@ import io
 import math
 from collections.abc import Sequence
 
-from runner.compare.curve_summary import Row
+from runner.compare.curve import measure_label
+from runner.compare.curve_summary import TIMES, Row
 from runner.compare.grouping import format_setting
 from runner.compare.profile import Profile
 
@@ -24,10 +25,15 @@ def group_cells(rows: Sequence[Row], measure: str, target: float | None) -> list
     """
     keys = list(rows[0].group.settings) if rows else []
     several = any(len(row.group.runs) > 1 for row in rows)
-    name = measure.replace("_", " ")
-    header = [*keys, f"final {name}", *(["95 %"] if several else []), "best", "mean over epochs"]
+    header = [
+        *keys,
+        f"final {measure_label(measure)}",
+        *(["95 %"] if several else []),
+        "best",
+        "mean over epochs",
+    ]
     if target is not None:
-        header += [f"{unit} to {target:g}" for unit in ("steps", "epochs", "seconds")]
+        header += [f"{unit} to {target:g}" for unit in TIMES]
         header += ["reached"] if several else []
     lines = [[*header, "runs"]]
     for row in rows:
@@ -38,8 +44,7 @@ def group_cells(rows: Sequence[Row], measure: str, target: float | None) -> list
             line.append("" if row.half_width is None else f"+- {row.half_width:.2g}")
         line += [format_number(median.best), format_number(median.area)]
         if target is not None:
-            times = (median.steps, median.epochs, median.seconds)
-            line += [format_number(value) for value in times]
+            line += [format_number(getattr(median, unit)) for unit in TIMES]
             line += [f"{row.reached}/{len(row.group.runs)}"] if several else []
         lines.append([*line, row.group.outcome])
     return lines
@@ -62,7 +67,7 @@ def profile_cells(profile: Profile) -> list[list[str]]:
         f"<= {format_number(problem.target)}" + " (met at step 0)" * at_start
         for problem, at_start in zip(profile.problems, profile.met_at_start, strict=True)
     ]
-    return [*lines, [f"target ({profile.measure.replace('_', ' ')})", "", "", *targets]]
+    return [*lines, [f"target ({measure_label(profile.measure)})", "", "", *targets]]
 
 
 def _time_and_ratio(time: float, ratio: float) -> str:

@@ -1,8 +1,8 @@
-"""What can be said of a comparison, in words: who is best, better than whom, and how surely.
+"""The verdict on a comparison: which group is best, and which differences are significant.
 
 Over seeds the best group is tested against each other one; over problems mean ranks are compared
 (Demsar 2006). Where there are too few seeds or problems for any result at 5 %, the verdict says so,
-and how many it takes.
+and how many are needed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from runner.compare.curve import measure_label
 from runner.compare.curve_summary import Row, table
+from runner.compare.grouping import format_range
 from runner.compare.problems import Problem, competitors
 from runner.statistics.ranks import (
     LEVEL,
@@ -66,11 +68,11 @@ def over_seeds(rows: Sequence[Row], measure: str, tuned: bool = False) -> str:
         test = "Mann-Whitney test"
     else:
         return _too_few_seeds([len(own) for own in seeds], family)
-    name = measure.replace("_", " ")
-    text = f"Best median final {name}: {_name(best)}. "
+    text = f"Best median final {measure_label(measure)}: {_name(best)}. "
     text += _pairwise([_name(row) for row in others], holm(values, family))
     corrected = f", Holm's correction for {family} pairs" if family > 1 else ""
-    text += f" ({test}, {_seed_counts(seeds)} each{corrected}.)"
+    counts = format_range([len(own) for own in seeds])
+    text += f" ({test}, {counts} seeds each{corrected}.)"
     if tuned:
         text += (
             " Tuned and tested on the same seeds, which flatters those with more to choose from."
@@ -94,7 +96,7 @@ def final_over_problems(problems: Sequence[Problem], measure: str) -> str:
         ]
         for name in competitors(problems)
     }
-    return over_problems(finals, f"the median final {measure.replace('_', ' ')}")
+    return over_problems(finals, f"the median final {measure_label(measure)}")
 
 
 def over_problems(values: Mapping[str, Sequence[float]], what: str) -> str:
@@ -146,15 +148,9 @@ def _can_differ(compared: int, problems: int) -> bool:
 def _too_few_seeds(counts: Sequence[int], family: int) -> str:
     needed = next(n for n in range(2, 1000) if least_rank_sum(n, n) * family <= LEVEL)
     between = "" if len(counts) == 2 else f" between {len(counts)} groups"
-    few = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    few = format_range(counts)
     seeds = "seed each" if few == "1" else "seeds each"
     return f"{few} {seeds} cannot show a difference{between} at 5 %: use at least {needed}."
-
-
-def _seed_counts(seeds: Sequence[Sequence[int]]) -> str:
-    counts = {len(own) for own in seeds}
-    least, most = min(counts), max(counts)
-    return f"{least} seeds" if least == most else f"{least} to {most} seeds"
 
 
 def _name(row: Row) -> str:

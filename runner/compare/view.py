@@ -42,8 +42,8 @@ def _field(default: Any, words: str, *, flag: str = "", metavar: str = "") -> An
     Args:
         default: its default, the same everywhere.
         words: its meaning, for `runner-compare --help`.
-        flag: the name of the flag, if it is not that of the field.
-        metavar: what stands for a value in the help.
+        flag: the name of the flag, if it differs from the name of the field.
+        metavar: the placeholder for a value in the help.
     """
     metadata = {"help": words, "flag": flag, "metavar": metavar}
     return dataclasses.field(default=default, metadata=metadata)
@@ -75,7 +75,7 @@ class View:
     )
     target: float | None = _field(
         None,
-        "tell how long the measure took to get there (default in a profile: for each problem "
+        "show how long the measure takes to reach this (default in a profile: for each problem "
         "nearly the best that is reached within 75 % of the epochs)",
         metavar="NUMBER",
     )
@@ -87,7 +87,7 @@ class View:
     )
 
     @property
-    def measured(self) -> str:
+    def chosen_measure(self) -> str:
         """The measure, or the default of the kind."""
         return self.measure or KINDS[self.kind].measure
 
@@ -127,7 +127,7 @@ class View:
         usual = [key for key in PROBLEM if any(key in run.config for run in runs)]
         found = group_runs(runs, self.by, self.problem or (usual if by_problem else ()), self.tune)
         if self.tune and not by_problem:
-            found = tuned(found, self.tune, self.measured, self.target)
+            found = tuned(found, self.tune, self.chosen_measure, self.target)
         return found
 
     def profile(self, groups: Sequence[Group], axis: str | None = None) -> Profile:
@@ -140,11 +140,11 @@ class View:
         Raises:
             ConfigError: the groups are of one problem only, or there is nothing to compare.
         """
-        found = problems(groups, self.measured, self.problem, self.tune, self.target)
-        return profile(found, self.measured, axis or self.axes[0])
+        found = problems(groups, self.chosen_measure, self.problem, self.tune, self.target)
+        return profile(found, self.chosen_measure, axis or self.axes[0])
 
     def verdict(self, groups: Sequence[Group]) -> str:
-        """Say which group is best, and how surely: over problems if there are any, else over seeds.
+        """Say which group is best, and which differences are significant, over problems or seeds.
 
         Raises:
             ConfigError: see `profile`.
@@ -153,11 +153,11 @@ class View:
             found = self.profile(groups)
             return over_problems(found.ranked, f"the {found.unit} to the target")
         if self.problem:
-            divided = problems(groups, self.measured, self.problem, self.tune, self.target)
-            return final_over_problems(divided, self.measured)
+            divided = problems(groups, self.chosen_measure, self.problem, self.tune, self.target)
+            return final_over_problems(divided, self.chosen_measure)
         if "data" in groups[0].settings:
             return "Values on different data do not compare; --problem data ranks over them."
-        return over_seeds(table(groups, self.measured), self.measured, bool(self.tune))
+        return over_seeds(table(groups, self.chosen_measure), self.chosen_measure, bool(self.tune))
 
     def suited(self, groups: Sequence[Group]) -> View:
         """The same view with the kind that suits the groups, if its own is `auto`."""
@@ -170,7 +170,7 @@ class View:
         view = self.suited(groups)
         if view.kind != "curves" or len(groups) <= MOST_LINES:
             return list(groups)
-        best = {id(row.group) for row in table(groups, view.measured)[:MOST_LINES]}
+        best = {id(row.group) for row in table(groups, view.chosen_measure)[:MOST_LINES]}
         return [group for group in groups if id(group) in best]
 
     def draw(self, groups: Sequence[Group]) -> Figure:
@@ -181,20 +181,22 @@ class View:
         """
         return KINDS[self.kind].draw(groups, self)
 
-    def moves(self, groups: Sequence[Group]) -> bool:
+    def can_be_animated(self, groups: Sequence[Group]) -> bool:
         """Whether the figure of some groups can also be an animation."""
-        return KINDS[self.suited(groups).kind].moves
+        return KINDS[self.suited(groups).kind].can_be_animated
 
     def animate(self, groups: Sequence[Group], file: Path) -> None:
         """Write the figure of some groups as an animation, a GIF.
 
         Raises:
-            ConfigError: this kind of figure does not move, or cannot be drawn of them.
+            ConfigError: this kind of figure cannot be animated, or cannot be drawn of them.
             OSError: the file cannot be written.
         """
-        if not self.moves(groups):
-            moving = " or ".join(name for name, kind in KINDS.items() if kind.moves)
-            raise ConfigError(f"{file}: only the figure {moving} can be animated, not {self.kind}")
+        if not self.can_be_animated(groups):
+            animated = " or ".join(name for name, kind in KINDS.items() if kind.can_be_animated)
+            raise ConfigError(
+                f"{file}: only the figure {animated} can be animated, not {self.kind}"
+            )
         save_animation(groups, self.tune, file)
 
 
@@ -224,21 +226,21 @@ def _auto(groups: Sequence[Group], view: View) -> Figure:
 
 
 def _curves(groups: Sequence[Group], view: View) -> Figure:
-    return curves_figure(view.drawn(groups), view.measured, view.axes)
+    return curves_figure(view.drawn(groups), view.chosen_measure, view.axes)
 
 
 def _generalization(groups: Sequence[Group], view: View) -> Figure:
-    return generalization_figure(groups, view.measured)
+    return generalization_figure(groups, view.chosen_measure)
 
 
 def _final(groups: Sequence[Group], view: View) -> Figure:
     (key,) = _axes_of_numbers(groups, view, 1)
-    return final_figure(groups, view.measured, key, view.tune)
+    return final_figure(groups, view.chosen_measure, key, view.tune)
 
 
 def _heat_map(groups: Sequence[Group], view: View) -> Figure:
     across, up = _axes_of_numbers(groups, view, 2)
-    return heat_map(groups, view.measured, across, up)
+    return heat_map(groups, view.chosen_measure, across, up)
 
 
 def _surface(groups: Sequence[Group], view: View) -> Figure:
@@ -251,7 +253,7 @@ def _profile(groups: Sequence[Group], view: View) -> Figure:
 
 def _critical_batch_size(groups: Sequence[Group], view: View) -> Figure:
     assert view.target is not None  # see `check`
-    return critical_batch_size_figure(groups, view.measured, view.target, view.tune)
+    return critical_batch_size_figure(groups, view.chosen_measure, view.target, view.tune)
 
 
 class Kind(NamedTuple):
@@ -262,7 +264,7 @@ class Kind(NamedTuple):
         draw: draws it.
         measure: what it shows where no measure is chosen.
         needs_target: whether it shows how long it takes to reach a target.
-        moves: whether it can also be an animation.
+        can_be_animated: whether it can also be an animation.
         by_problem: whether it compares on several problems, and tunes for each separately.
     """
 
@@ -270,7 +272,7 @@ class Kind(NamedTuple):
     draw: Callable[[Sequence[Group], View], Figure]
     measure: str = METRIC
     needs_target: bool = False
-    moves: bool = False
+    can_be_animated: bool = False
     by_problem: bool = False
 
 
@@ -280,7 +282,7 @@ KINDS: Mapping[str, Kind] = {
     "generalization": Kind("training beside validation", _generalization, "validation_loss"),
     "final": Kind("final values against a number", _final),
     "heat_map": Kind("final values for two numbers", _heat_map),
-    "surface": Kind("paths over the contours of a surface", _surface, moves=True),
+    "surface": Kind("paths over the contours of a surface", _surface, can_be_animated=True),
     "profile": Kind("times to a target over problems", _profile, by_problem=True),
     "critical_batch_size": Kind(
         "steps to a target against the batch size", _critical_batch_size, needs_target=True

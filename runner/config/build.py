@@ -18,10 +18,10 @@ from typing import Any, get_type_hints
 from runner.config.synonyms import (
     NAMES,
     WORDS,
+    a_few,
     key_meant,
     option_keys,
     owners,
-    some,
     top_level_hint,
 )
 from runner.config.values import convert, shown
@@ -216,7 +216,7 @@ class _Checker:
         said = "" if meant == key else f"is not a known key; {place}.{meant} "
         if "base" in names:
             return f"{said}belongs to the base of {chosen}: {place}.base.{meant}"
-        found = f"{said}belongs to {place}={some(owners(group, meant))}, not to {chosen}"
+        found = f"{said}belongs to {place}={a_few(owners(group, meant))}, not to {chosen}"
         elsewhere = [word for word in elsewhere if not word.startswith(f"{place}=")]
         return found + "".join(f"; {word} works with every {group}" for word in elsewhere)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner.config.overrides import GROUPS
+from runner.config.locations import CONFIG_NAME
+from runner.experiment.table import GROUPS
 
 HEAD = """\
 runner: train neural networks and see what each choice does to optimization.
@@ -51,7 +52,7 @@ def help_text(config_directories: list[Path]) -> str:
         width = max(map(len, meanings), default=0)
         lines = [f"  {name:<{width}}  {meaning}" for name, meaning in meanings.items()]
         parts.append("\n".join([f"{group}={_default(config_directories, group)}", *lines]) + "\n")
-    parts.append(_explained("Settings", config_directories[0] / "config.yaml"))
+    parts.append(_explained("Settings", config_directories[0] / f"{CONFIG_NAME}.yaml"))
     launcher = config_directories[0] / "hydra" / "launcher" / "runner.yaml"
     sweeper = config_directories[0] / "hydra" / "sweeper" / "runner.yaml"
     parts.append(_explained("Settings of a sweep (-m)", launcher))
@@ -72,7 +73,7 @@ def _options(directories: list[Path], group: str) -> Iterator[tuple[str, str]]:
 
 def _default(directories: list[Path], group: str) -> str:
     """Return the entry of a group in the defaults list."""
-    for line in (directories[0] / "config.yaml").read_text(encoding="utf-8").splitlines():
+    for line in (directories[0] / f"{CONFIG_NAME}.yaml").read_text(encoding="utf-8").splitlines():
         key, _, value = line.strip().removeprefix("- ").partition(":")
         if key == group:
             value = value.partition("#")[0].strip()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+CONFIG_NAME = "config"
+"""The name of the primary config: `conf/config.yaml`."""
+
 
 def config_directory() -> Path:
     """Return the folder `conf`: beside the package in a checkout, inside it in a wheel."""

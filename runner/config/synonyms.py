@@ -19,7 +19,7 @@ _Meaning = TypeVar("_Meaning")
 
 
 def _by_word(table: Mapping[_Meaning, str]) -> dict[str, tuple[_Meaning, ...]]:
-    """A table of `meaning: words`, turned around."""
+    """A table of `meaning: words`, inverted."""
     meanings: dict[str, tuple[_Meaning, ...]] = {}
     for meaning, words in table.items():
         for word in map(folded, words.split()):
@@ -241,7 +241,7 @@ def top_level_hint(word: str, accepted: Callable[[str], bool]) -> str:
     if accepted(best):
         return f"; did you mean {best}?"
     group, key = full[best], best.rpartition(".")[2]
-    return f"; did you mean {best}, a key of {group}={some(owners(group, key))}?"
+    return f"; did you mean {best}, a key of {group}={a_few(owners(group, key))}?"
 
 
 def _keys_called(word: str) -> Iterator[tuple[str, str, str]]:
@@ -264,7 +264,7 @@ def owners(group: str, key: str) -> list[str]:
     return [name for name, cls in OPTIONS.get(group, {}).items() if key in option_keys(cls)]
 
 
-def some(names: list[str]) -> str:
+def a_few(names: list[str]) -> str:
     """A few of the names, the shortest first: those are the plainest options."""
     if len(names) <= 3:
         return " or ".join(names)

@@ -16,11 +16,11 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from runner.errors import ConfigError
 from runner.options.option import Range
 
-_Settings = TypeVar("_Settings")
+_Kind = TypeVar("_Kind")
 
 
-def settings(kind: type[_Settings], values: Mapping[str, Any], prefix: str = "") -> _Settings:
-    """Make a dataclass of settings from plain values.
+def from_plain(kind: type[_Kind], values: Mapping[str, Any], prefix: str = "") -> _Kind:
+    """Make a dataclass from plain values.
 
     Args:
         kind: the dataclass; a field declared with `number(...)` has a range.
@@ -49,9 +49,9 @@ def shown(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    return (
-        "[" + ",".join(map(shown, value)) + "]" if isinstance(value, list | tuple) else str(value)
-    )
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(shown, value)) + "]"
+    return str(value)
 
 
 def convert(value: Any, expected: Any, limits: Range | None = None) -> Any:

@@ -9,12 +9,14 @@ Memory is allocated for the data that a file contains, never for what its header
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import math
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from runner.errors import DataError
 from runner.lazy import np
@@ -27,21 +29,14 @@ _LARGEST = 1 << 32
 """No valid file holds more bytes; a longer one (a gzip bomb) is not read to its end."""
 
 
-class Header(NamedTuple):
-    """The header of a file."""
-
-    shape: tuple[int, ...]
-    length: int  # of the header itself, in bytes
-
-
-def read_header(path: Path, dimensions: int) -> Header:
-    """Return the header of a file of unsigned bytes with this number of dimensions.
+def read_shape(path: Path, dimensions: int) -> tuple[int, ...]:
+    """Return the shape in the header of a file of unsigned bytes with this number of dimensions.
 
     Raises:
         DataError: the file cannot be read or does not have this format.
     """
-    with _Opened(path) as stream:
-        return _header(path, stream.read(4 + 4 * dimensions), dimensions)
+    with _opened(path) as stream:
+        return _shape(path, stream, dimensions)
 
 
 def read(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
@@ -51,23 +46,25 @@ def read(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
         DataError: the file cannot be read, does not have this format, or is longer or shorter than
             its header says.
     """
-    with _Opened(path) as stream:
-        header = _header(path, stream.read(4 + 4 * dimensions), dimensions)
-        expected = math.prod(header.shape)
+    with _opened(path) as stream:
+        shape = _shape(path, stream, dimensions)
+        expected = math.prod(shape)
         # A dimension of 0 must not hide two others that no array can have.
-        if math.prod(max(1, size) for size in header.shape) > _LARGEST:
-            shape = " x ".join(map(str, header.shape))
-            raise DataError(f"{path}: its header says {shape} bytes, more than any IDX file holds")
+        if math.prod(max(1, size) for size in shape) > _LARGEST:
+            sizes = " x ".join(map(str, shape))
+            raise DataError(f"{path}: its header says {sizes} bytes, more than any IDX file holds")
         payload = _read_at_most(stream, expected + 1)
     if len(payload) != expected:
         held = "more" if len(payload) > expected else f"only {len(payload):,}"
         raise DataError(f"{path}: its header says {expected:,} bytes of data, but there are {held}")
-    return np.frombuffer(payload, np.uint8).reshape(header.shape)
+    return np.frombuffer(payload, np.uint8).reshape(shape)
 
 
-def _header(path: Path, start: bytes, dimensions: int) -> Header:
-    if len(start) < 4 + 4 * dimensions:
-        whole = 4 + 4 * dimensions
+def _shape(path: Path, stream: IO[bytes], dimensions: int) -> tuple[int, ...]:
+    """Read the header."""
+    whole = 4 + 4 * dimensions
+    start = stream.read(whole)
+    if len(start) < whole:
         raise DataError(f"{path}: the file ends within its header ({len(start)} of {whole} bytes)")
     magic = 256 * _UNSIGNED_BYTE + dimensions
     found, *shape = struct.unpack(f">{1 + dimensions}I", start)
@@ -76,7 +73,7 @@ def _header(path: Path, start: bytes, dimensions: int) -> Header:
             f"{path}: not an IDX file of unsigned bytes in {dimensions} dimensions: "
             f"magic number {found}, expected {magic}"
         )
-    return Header(tuple(shape), len(start))
+    return tuple(shape)
 
 
 def _read_at_most(stream: IO[bytes], limit: int) -> bytearray:
@@ -90,27 +87,17 @@ def _read_at_most(stream: IO[bytes], limit: int) -> bytearray:
     return payload
 
 
-class _Opened:
-    """A file opened for reading, decompressed if compressed; failures raise `DataError`."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> IO[bytes]:
-        try:
-            stream = self._path.open("rb")
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading, decompressed if compressed; failures raise `DataError`."""
+    try:
+        with path.open("rb") as stream:
             compressed = stream.read(2) == b"\x1f\x8b"
             stream.seek(0)
-        except OSError as error:
-            raise DataError(f"{self._path}: cannot be read: {error.strerror}") from error
-        self._stream = stream
-        return cast(IO[bytes], gzip.GzipFile(fileobj=stream)) if compressed else stream
-
-    def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
-        self._stream.close()
-        if isinstance(error, EOFError):
-            raise DataError(f"{self._path}: the compressed file is cut off") from error
-        if isinstance(error, gzip.BadGzipFile | zlib.error):
-            raise DataError(f"{self._path}: the compressed file is damaged: {error}") from error
-        if isinstance(error, OSError):
-            raise DataError(f"{self._path}: cannot be read: {error.strerror}") from error
+            yield cast(IO[bytes], gzip.GzipFile(fileobj=stream)) if compressed else stream
+    except EOFError as error:
+        raise DataError(f"{path}: the compressed file is cut off") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: the compressed file is damaged: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error

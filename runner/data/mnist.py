@@ -109,7 +109,7 @@ class _IdxImages(Source):
 
     def _count(self, name: str, published: int) -> int:
         path = self._find(name)
-        return published if path is None else idx.read_header(path, 3).shape[0]
+        return published if path is None else idx.read_shape(path, 3)[0]
 
     def _read(self, images: str, labels: str) -> tuple[npt.NDArray, npt.NDArray]:
         """Matching images `[examples, 28, 28, 1]` and labels `[examples]`."""

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from runner import files
 from runner.config.locations import config_directory
 
 
@@ -28,8 +29,10 @@ class Study(NamedTuple):
 
 def studies() -> list[Study]:
     """Return the prepared studies that are sweeps, and so leave a figure."""
-    files = sorted((config_directory() / "experiment").glob("*.yaml"))
-    return [_study(file) for file in files if "MULTIRUN" in file.read_text(encoding="utf-8")]
+    studies_found = sorted((config_directory() / "experiment").glob("*.yaml"))
+    return [
+        _study(file) for file in studies_found if "MULTIRUN" in file.read_text(encoding="utf-8")
+    ]
 
 
 def _study(file: Path) -> Study:
@@ -70,9 +73,9 @@ def run(study: Study, picture: Path, overrides: Sequence[str] = ()) -> None:
         sweep = Path(directory) / "sweep"
         line = [f"+experiment={study.name}", f"hydra.sweep.dir={sweep}", *overrides]
         subprocess.run([sys.executable, "-m", "runner", *line], check=True, stdout=sys.stderr)
-        shutil.copy(sweep / "sweep.png", picture)
+        shutil.copy(sweep / files.SWEEP_FIGURES[0], picture)
         if study.is_animated:
-            shutil.copy(sweep / "sweep.gif", picture.with_suffix(".gif"))
+            shutil.copy(sweep / files.SWEEP_ANIMATION, picture.with_suffix(".gif"))
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """Chunks: the rows of some consecutive steps, as training hands them over to be recorded.
 
-This is also where it is decided how a run ends: a run has diverged at the first step whose training
-loss is infinite or not a number, and it has finished after its last planned step.
+How a run ends is decided here, too: it diverges at the first step whose training loss is infinite
+or not a number, and it finishes after its last planned step.
 """
 
 from __future__ import annotations
@@ -73,11 +73,8 @@ class Chunk(NamedTuple):
         Args:
             steps_taken: shape `(n,)`.
         """
-        return self.started + (self.stopped - self.started) * self._fraction(steps_taken)
-
-    def _fraction(self, steps_taken: npt.NDArray) -> npt.NDArray:
-        """The fraction of the chunk that was done when the run had taken a number of steps."""
-        return (steps_taken - self.steps["step"][0]) / len(self.steps)
+        fraction = _fraction_done(self.steps, steps_taken)
+        return self.started + (self.stopped - self.started) * fraction
 
 
 def make_chunk(
@@ -92,7 +89,7 @@ def make_chunk(
     share: float = 1.0,
     path: npt.NDArray | None = None,
 ) -> Chunk:
-    """A chunk of what was measured, cut off where the run diverges.
+    """Make a chunk of what was measured, cut off where the run diverges.
 
     Args:
         steps: a row a step (`STEP_DTYPE`); the column `seconds` is filled in.
@@ -117,7 +114,9 @@ def make_chunk(
     if path is not None:
         path = path[: len(steps) + (taken == total_steps)]
     own_seconds = share * (stopped - started)
-    chunk = Chunk(
+    steps["seconds"] = seconds_before + own_seconds * _fraction_done(steps, steps["step"] + 1)
+    epochs["seconds"] = seconds_before + own_seconds * _fraction_done(steps, epochs["step"])
+    return Chunk(
         steps=steps,
         epochs=epochs,
         started=started,
@@ -127,6 +126,8 @@ def make_chunk(
         status=status,
         path=path,
     )
-    steps["seconds"] = seconds_before + own_seconds * chunk._fraction(steps["step"] + 1)
-    epochs["seconds"] = seconds_before + own_seconds * chunk._fraction(epochs["step"])
-    return chunk
+
+
+def _fraction_done(steps: npt.NDArray, steps_taken: npt.NDArray) -> npt.NDArray:
+    """The fraction of a chunk's steps that was done when the run had taken a number of steps."""
+    return (steps_taken - steps["step"][0]) / len(steps)

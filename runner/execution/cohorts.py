@@ -23,8 +23,8 @@ from runner.options.option import register_pytrees
 register_pytrees()
 
 LANES_PER_DEVICE: dict[Strategy, int] = {"sequential": 1, "map": 16, "vmap": 256}
-"""How many runs train side by side at most. With `map` more gain nothing: 16 are enough to make the
-calls of the host rare, and few enough that the first results come early."""
+"""How many runs train side by side on a device at most. With `map` 16 are enough to make the calls
+of the host rare, and few enough that the first results come early."""
 
 
 class Parallelism(NamedTuple):
@@ -50,7 +50,7 @@ class Cohort:
         structure: of their experiments. Cohorts of equal structure share what is compiled, and
             therefore have the same number of lanes.
         strategy: how they are computed.
-        lanes: room for how many runs there is.
+        lanes: how many runs there is room for.
         devices: on how many devices.
     """
 
@@ -61,18 +61,18 @@ class Cohort:
     devices: int
 
 
-def programs(experiments: Sequence[Experiment]) -> int:
-    """How many programs training all of them takes."""
+def count_programs(experiments: Sequence[Experiment]) -> int:
+    """Count the programs that training all of them takes."""
     return len({structure for each in experiments for structure in _structures(each)})
 
 
-def compilations(experiments: Sequence[Experiment]) -> int:
-    """How many compilations that takes: one a program, and one for every initial state."""
+def count_compilations(experiments: Sequence[Experiment]) -> int:
+    """Count the compilations: one for each program, and one for each initial state."""
     first = {
         jax.tree.structure(dataclasses.replace(each, batch_size=each.phases()[0].batch_size))
         for each in experiments
     }
-    return programs(experiments) + len(first)
+    return count_programs(experiments) + len(first)
 
 
 def _structures(experiment: Experiment) -> set[jax.tree_util.PyTreeDef]:
@@ -97,8 +97,8 @@ def use_all_cores(runs: int) -> None:
         return
 
 
-def choose(strategy: Strategy, lanes: int | None, devices: int | None) -> Parallelism:
-    """How to compute a sweep: as asked, and what is fastest on this machine where nothing is asked.
+def choose_parallelism(strategy: Strategy, lanes: int | None, devices: int | None) -> Parallelism:
+    """Choose how a sweep is computed: as asked, otherwise as is fastest on this machine.
 
     Measured by `make bench-sweep`: on a CPU one device a core with the lanes of each in turn; on an
     accelerator all lanes at once.
@@ -117,12 +117,12 @@ def choose(strategy: Strategy, lanes: int | None, devices: int | None) -> Parall
     return Parallelism(strategy, lanes or LANES_PER_DEVICE[strategy] * used, used)
 
 
-def cohorts(experiments: Sequence[Experiment], parallelism: Parallelism) -> list[Cohort]:
-    """Which of the experiments train side by side, in the order in which they come first."""
+def form_cohorts(experiments: Sequence[Experiment], parallelism: Parallelism) -> list[Cohort]:
+    """Divide experiments into cohorts, in the order of their first members."""
     by_structure: dict[Hashable, dict[Hashable, list[int]]] = {}
     for place, experiment in enumerate(experiments):
-        by_schedule = by_structure.setdefault(jax.tree.structure(experiment), {})
-        by_schedule.setdefault(_data_and_length(experiment), []).append(place)
+        by_length = by_structure.setdefault(jax.tree.structure(experiment), {})
+        by_length.setdefault(_data_and_length(experiment), []).append(place)
     found = [
         cohort
         for structure, groups in by_structure.items()

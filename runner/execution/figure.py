@@ -39,22 +39,21 @@ def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
     except ConfigError:
         return None
     for name in (*files.SWEEP_FIGURES, files.SWEEP_ANIMATION):
-        (folder / name).unlink(missing_ok=True)  # an earlier one is not of these runs
+        (folder / name).unlink(missing_ok=True)  # an earlier figure shows other runs
     if len(runs) < 2:
         return None
     groups = view.groups(runs)
     figure = view.draw(groups)
     for name in files.SWEEP_FIGURES:
         save(figure, folder / name)
-        figure.set_layout_engine("none")  # the layout of the first file; another takes as long
-    if view.moves(groups):
+    if view.can_be_animated(groups):
         view.animate(groups, folder / files.SWEEP_ANIMATION)
     with contextlib.suppress(OSError):  # the files of the figure exist
-        show(folder / files.SWEEP_FIGURES[0])
+        show_in_tensorboard(folder / files.SWEEP_FIGURES[0])
     return folder / files.SWEEP_FIGURES[0]
 
 
-def show(file: Path) -> None:
+def show_in_tensorboard(file: Path) -> None:
     """Put a picture under TensorBoard's IMAGES, instead of an earlier one of its folder.
 
     Raises:

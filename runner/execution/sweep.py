@@ -43,10 +43,10 @@ class Job(Protocol):
     """Where the record goes; it is made when `at_work` is first entered."""
 
     def at_work(self) -> AbstractContextManager[None]:
-        """While it is open, the run's own log and environment are the current ones."""
+        """Make the log and the environment of the run current, while the context is open."""
 
     def end(self, summary: dict[str, Any], error: BaseException | None) -> None:
-        """Take in how the run ended, with an error if it failed."""
+        """Receive how the run ended, with the error if it failed or was interrupted."""
 
 
 class Stopped(Exception):  # noqa: N818 - no error: the user asked for it
@@ -56,7 +56,7 @@ class Stopped(Exception):  # noqa: N818 - no error: the user asked for it
 def train(
     jobs: Sequence[Job], cohorts: Sequence[Cohort], progress: SweepProgress, *, fail_fast: bool
 ) -> None:
-    """Train all jobs; every one of them is told how it went.
+    """Train all jobs; call `end` of each that was started.
 
     Args:
         jobs: the runs.
@@ -75,7 +75,9 @@ def train(
 
         def prepare(cohort: Cohort) -> _PendingCohort:
             lanes = [_Lane(jobs[member], progress) for member in cohort.members]
-            return _PendingCohort(cohort, lanes, background.submit(_prepared, jobs, cohort, load))
+            return _PendingCohort(
+                cohort, lanes, background.submit(_prepare_training, jobs, cohort, load)
+            )
 
         while waiting:
             current = following or prepare(waiting[0])
@@ -100,8 +102,8 @@ def train(
                     raise Stopped from error
             except BaseException as interruption:
                 background.shutdown(wait=False, cancel_futures=True)
-                for cohort_at_hand in filter(None, (current, following)):
-                    cohort_at_hand.fail(interruption)
+                for unfinished in filter(None, (current, following)):
+                    unfinished.fail(interruption)
                 raise
 
 
@@ -126,7 +128,9 @@ class _PendingCohort(NamedTuple):
                 lane.fail(error)
 
 
-def _prepared(jobs: Sequence[Job], cohort: Cohort, load: Callable[[Source], Dataset]) -> Training:
+def _prepare_training(
+    jobs: Sequence[Job], cohort: Cohort, load: Callable[[Source], Dataset]
+) -> Training:
     """Read the data, compile the programs, and compute the initial states."""
     experiments = [jobs[member].experiment for member in cohort.members]
     lanes = Lanes(cohort.lanes, cohort.strategy, jax.local_devices()[: cohort.devices])

@@ -12,10 +12,11 @@ from runner.compare.runs import Run
 from runner.execution.results import Computation, SweepRow, edges, rank
 from runner.measures import ErrorKind
 from runner.status import Status, count_statuses
-from runner.terminal.words import number, readable, several
+from runner.terminal.live import print_where_to_look
+from runner.terminal.words import format_measure, several, shell_path
 
 
-def sweep_table(
+def print_sweep_table(
     runs: Sequence[Run],
     logdir: Path,
     computation: Computation,
@@ -44,9 +45,8 @@ def sweep_table(
             words.append(several(facts[f"{noun}s"], noun))
     print(f"Runs:   {', '.join(words)}, {seconds:.1f} s")
     if figure is not None:
-        print(f"Figure: {readable(figure)}")
-    print(f"Curves: {readable(logdir)}")
-    print(f"Look:   tensorboard --logdir {readable(logdir)}")
+        print(f"Figure: {shell_path(figure)}")
+    print_where_to_look(logdir)
 
 
 def _print_rows(rows: Sequence[SweepRow], kind: ErrorKind) -> None:
@@ -65,10 +65,10 @@ def _print_rows(rows: Sequence[SweepRow], kind: ErrorKind) -> None:
     for row in rows:
         mean = row.mean if math.isfinite(row.mean) else None
         settings = map(format_setting, row.group.settings.values())
-        cells = [*settings, number(mean, kind)]
+        cells = [*settings, format_measure(mean, kind)]
         if several:
             half = row.half_width
-            cells.append("" if half is None else f"+- {number(half, kind)}")
+            cells.append("" if half is None else f"+- {format_measure(half, kind)}")
             cells.append(str(len(row.group.runs)))
         table.add_row(*cells, _outcome(row.group))
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)

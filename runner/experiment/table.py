@@ -183,6 +183,9 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
     },
 }
 
+GROUPS = (*OPTIONS, "experiment")
+"""The groups of the defaults list in `conf/config.yaml`, in its order."""
+
 
 def base_of(group: str) -> type[Option]:
     """Return the class that every option of a group derives from."""

@@ -1,1 +1,1 @@
-"""Hydra's multirun as a population: composed at once, checked, trained side by side."""
+"""Everything that knows Hydra: the driver, the checks of a config, and the launcher of sweeps."""

@@ -28,16 +28,21 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, read_write
 
 from runner.config.locations import config_directory
-from runner.config.overrides import NUMBERED_GROUP, normalize, numbered_options, readable_name
 from runner.errors import ConfigError, RecordError
 from runner.hydra_app.checking import check
 from runner.hydra_app.error_lines import one_line_errors
+from runner.hydra_app.overrides import (
+    NUMBERED_GROUP,
+    normalize,
+    numbered_options,
+    readable_name,
+)
 from runner.options.batch_size import Mini
 
 _PLUGIN_PATH = str(Path(__file__).parent / "path")
 
 
-def accept(overrides: Sequence[str]) -> list[str]:
+def prepare_overrides(overrides: Sequence[str]) -> list[str]:
     """Normalize overrides, and define an option for each number that is chosen as a batch size."""
     normal = normalize(overrides)
     for number in numbered_options(normal):

@@ -11,12 +11,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from runner.config.build import build
+from runner.config.locations import CONFIG_NAME
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
 from runner.experiment.table import STACKED
-
-CONFIG_NAME = "config"
-"""The name of the primary config: `conf/config.yaml`."""
+from runner.hydra_app.overrides import key_of
 
 
 def check(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str]) -> Experiment:
@@ -51,13 +50,11 @@ def refuse_ignored(experiment: Experiment, plain: dict[str, Any], overrides: Seq
         ConfigError: one line about the first such override.
     """
     for override in overrides:
-        group = override.lstrip("+~").partition("=")[0].partition(".")[0]
+        group = key_of(override).partition(".")[0]
         if group in experiment.data.ignores:
-            raise ConfigError(
-                f"{override.lstrip('+').replace(chr(39), '')} has no part in "
-                f"data={plain['data']['name']}, which "
-                + ("brings its own parameters" if group != "batch_size" else "has no examples")
-            )
+            typed = override.lstrip("+").replace("'", "")
+            why = "has no examples" if group == "batch_size" else "brings its own parameters"
+            raise ConfigError(f"{typed} has no part in data={plain['data']['name']}, which {why}")
 
 
 def as_plain(config: DictConfig) -> dict[str, Any]:
@@ -78,8 +75,7 @@ def as_plain(config: DictConfig) -> dict[str, Any]:
 def _place(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str], key: str) -> str:
     """The YAML file that a key got its value from; empty if it was typed, or is not known."""
     key = key.partition("=")[0]
-    typed = {override.lstrip("+~").partition("=")[0] for override in overrides}
-    if any(f"{word}.".startswith(f"{key}.") for word in typed):
+    if any(f"{key_of(override)}.".startswith(f"{key}.") for override in overrides):
         return ""  # the user sees what was typed
     choices = OmegaConf.select(config, "hydra.runtime.choices") or {}
     file = _file_of(key, choices)

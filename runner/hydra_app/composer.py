@@ -21,13 +21,13 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from runner.config.build import build
-from runner.config.overrides import typed_words
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
 from runner.hydra_app import dot_hydra
-from runner.hydra_app.application import accept
+from runner.hydra_app.application import prepare_overrides
 from runner.hydra_app.checking import as_plain, check, refuse_ignored
 from runner.hydra_app.error_lines import one_line_errors
+from runner.hydra_app.overrides import key_of, typed_words
 
 
 @dataclasses.dataclass
@@ -44,7 +44,7 @@ class Base:
 
     @functools.cached_property
     def hydra_text(self) -> str:
-        """Hydra's own part, as far as all jobs with these options share it, as YAML."""
+        """The part of Hydra's own config that all jobs with these options share, as YAML."""
         return dot_hydra.shared_text(self.config)
 
 
@@ -102,7 +102,7 @@ class Composer:
     """Composes the jobs of one sweep.
 
     Args:
-        context: Hydra's, with its loader.
+        context: Hydra's context, with its loader.
         sweep: the config of the sweep.
     """
 
@@ -124,8 +124,8 @@ class Composer:
         Raises:
             ConfigError: something is wrong with it.
         """
-        accepted = accept(overrides)
-        return self._from_base(accepted, number) or self._by_hydra(accepted, number)
+        prepared = prepare_overrides(overrides)
+        return self._from_base(prepared, number) or self._by_hydra(prepared, number)
 
     def _from_base(self, overrides: list[str], number: int) -> Composed | None:
         """The job as new values in a config with the same options; None if it is more than that."""
@@ -147,8 +147,7 @@ class Composer:
 
     def _chooses(self, word: str) -> bool:
         """Whether an override chooses an option, rather than setting a value."""
-        key = word.lstrip("+~").partition("=")[0].partition("@")[0]
-        return bool(self._options(key))
+        return bool(self._options(key_of(word).partition("@")[0]))
 
     def _compose_base(self, choices: tuple[str, ...], keys: tuple[str, ...]) -> Base | None:
         """Compose a config with some choices; None if its values depend on each other.

@@ -10,11 +10,12 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
-from runner.config.overrides import GROUPS, NUMBERED_GROUP
+from runner.config.locations import CONFIG_NAME
 from runner.config.synonyms import NAMES
 from runner.errors import ConfigError, did_you_mean
-from runner.experiment.table import OPTIONS
-from runner.hydra_app.checking import CONFIG_NAME, check, first_line
+from runner.experiment.table import GROUPS, OPTIONS
+from runner.hydra_app.checking import check, first_line
+from runner.hydra_app.overrides import NUMBERED_GROUP
 
 
 @contextlib.contextmanager
@@ -37,7 +38,7 @@ def one_line_errors(loader: ConfigLoader, overrides: Sequence[str]) -> Iterator[
 
 @contextlib.contextmanager
 def run_errors() -> Iterator[None]:
-    """Turn Hydra's exceptions into a `ConfigError`; those of a run pass unchanged.
+    """Turn Hydra's exceptions into a `ConfigError`; the exceptions of a run pass unchanged.
 
     Raises:
         ConfigError: Hydra raised an exception.

@@ -21,11 +21,11 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from runner.compare.runs import Run
-from runner.config.overrides import filled_up, typed_words
 from runner.errors import RecordError
 from runner.execution.resume import EarlierRuns
 from runner.hydra_app import dot_hydra
 from runner.hydra_app.composer import Composed
+from runner.hydra_app.overrides import typed_words, zero_padded
 from runner.record.summary import minimized
 
 
@@ -35,10 +35,10 @@ class HydraJob:
     Args:
         composed: its config.
         context: Hydra's context, with the callbacks.
-        task: what Hydra's callbacks are told is run.
+        task: the task function, for Hydra's callbacks.
         sweep: the config of the sweep.
         earlier: what the directory of the sweep held before.
-        once: keeps the terminal from repeating a message for many jobs.
+        once: lets the terminal show a message of many jobs only once.
 
     Attributes:
         overrides: its overrides by key, as typed.
@@ -127,7 +127,7 @@ class HydraJob:
             with open_dict(config):
                 config.hydra.job.override_dirname = ",".join(map("=".join, self._swept.items()))
         with _hydra_config(config):
-            name = filled_up(str(config.hydra.sweep.subdir), self._composed.number, self._digits)
+            name = zero_padded(str(config.hydra.sweep.subdir), self._composed.number, self._digits)
             wanted = Path(str(config.hydra.sweep.dir)) / name
             directory = self.directory = self._earlier.take_place(wanted, self.config)
             with open_dict(config.hydra.runtime):

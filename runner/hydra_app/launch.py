@@ -20,14 +20,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner import files
 from runner.compare.view import View
-from runner.config.values import settings as checked
+from runner.config.values import from_plain
 from runner.errors import ConfigError, RecordError, UserError
 from runner.execution.results import Computation, write_csv, write_summary
 from runner.execution.resume import EarlierRuns
-from runner.execution.table import sweep_table
+from runner.execution.table import print_sweep_table
 from runner.hydra_app.composer import Composer
 from runner.hydra_app.job import HydraJob, OncePerMessage
-from runner.hydra_app.settings import Settings
+from runner.hydra_app.settings import LauncherSettings
 from runner.status import Status
 from runner.terminal.words import several
 
@@ -50,7 +50,7 @@ def launch(
 
     Args:
         context: Hydra's context, with its loader and callbacks.
-        task: what Hydra's callbacks are told is run.
+        task: the task function, for Hydra's callbacks.
         sweep: the composed config of the sweep.
         job_overrides: the overrides of each job.
         first_number: the number of the first job.
@@ -68,7 +68,7 @@ def launch(
     setup_globals()
     directory = Path(str(sweep.hydra.sweep.dir))
     try:
-        chosen = checked(Settings, settings)
+        chosen = from_plain(LauncherSettings, settings)
         view = _view(sweep)
         jobs = _compose(context, task, sweep, job_overrides, first_number)
         view.check_keys(job.config for job in jobs)
@@ -100,7 +100,7 @@ def check_settings(config: DictConfig) -> None:
         ConfigError: a key of the launcher or of `figure` is wrong.
     """
     launcher = OmegaConf.to_container(config.hydra.launcher)
-    checked(Settings, cast("dict[str, Any]", launcher))
+    from_plain(LauncherSettings, cast("dict[str, Any]", launcher))
     _view(config)
 
 
@@ -123,7 +123,7 @@ def _view(sweep: DictConfig) -> View:
         ConfigError: one is wrong.
     """
     wanted = OmegaConf.to_container(sweep.hydra.sweeper.get("figure") or OmegaConf.create())
-    view = checked(View, cast("dict[str, Any]", wanted), "figure.")
+    view = from_plain(View, cast("dict[str, Any]", wanted), "figure.")
     view.check()
     return view
 
@@ -171,8 +171,10 @@ def _make(directory: Path) -> None:
         raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
 
 
-def _train(jobs: Sequence[HydraJob], missing: list[HydraJob], settings: Settings) -> Computation:
-    """Train what is missing; each job is told how it ended.
+def _train(
+    jobs: Sequence[HydraJob], missing: list[HydraJob], settings: LauncherSettings
+) -> Computation:
+    """Train what is missing, and tell each job how it ended.
 
     Raises:
         KeyboardInterrupt: after what was computed has been recorded.
@@ -183,20 +185,26 @@ def _train(jobs: Sequence[HydraJob], missing: list[HydraJob], settings: Settings
         return Computation(earlier, programs=0, compilations=0)
     # JAX is imported here, so that a sweep with nothing to train does not wait for it.
     from runner.engine.compilation import CompilationCounter, use_persistent_cache
-    from runner.execution import cohorts as population
+    from runner.execution.cohorts import (
+        choose_parallelism,
+        count_compilations,
+        count_programs,
+        form_cohorts,
+        use_all_cores,
+    )
     from runner.execution.sweep import Stopped, train
     from runner.terminal.live_sweep import SweepProgress, work_of
 
     use_persistent_cache()
-    population.use_all_cores(len(missing))
+    use_all_cores(len(missing))
     experiments = [job.experiment for job in missing]
-    chosen = population.choose(settings.strategy, settings.lanes, settings.devices)
-    cohorts = population.cohorts(experiments, chosen)
+    parallelism = choose_parallelism(settings.strategy, settings.lanes, settings.devices)
+    cohorts = form_cohorts(experiments, parallelism)
     computation = Computation(
         earlier,
-        programs=population.programs(experiments),
-        compilations=population.compilations(experiments),
-        strategy=chosen.strategy,
+        programs=count_programs(experiments),
+        compilations=count_compilations(experiments),
+        strategy=parallelism.strategy,
         lanes=max(cohort.lanes for cohort in cohorts),
         devices=max(cohort.devices for cohort in cohorts),
     )
@@ -226,12 +234,12 @@ def _announce(runs: int, computation: Computation) -> None:
 def _summarize(
     jobs: Sequence[HydraJob], computation: Computation, seconds: float, directory: Path, view: View
 ) -> None:
-    """Print the table of the sweep, draw its figure, and write both and its files."""
+    """Draw the figure of the sweep, print its table, and write its files."""
     runs = [job.run for job in jobs]
     recorded = [run.directory for run in runs if run.directory and run.summary]
     if any(run.summary for run in runs):
         figure = _draw(recorded, directory, view)
-        sweep_table(runs, directory, computation, seconds, figure)
+        print_sweep_table(runs, directory, computation, seconds, figure)
     with contextlib.suppress(OSError):
         write_csv(directory / files.SWEEP_TABLE, runs)
         write_summary(directory / files.SWEEP_SUMMARY, runs, computation, seconds)
@@ -259,8 +267,8 @@ def _print_plan(jobs: Sequence[HydraJob], missing: Sequence[HydraJob]) -> None:
 
 def _remove_if_unused(directory: Path) -> None:
     """Remove the directory of a sweep of which nothing has run."""
-    if directory.is_dir() and [file.name for file in directory.iterdir()] == ["multirun.yaml"]:
-        (directory / "multirun.yaml").unlink()
+    if directory.is_dir() and [file.name for file in directory.iterdir()] == [files.SWEEP_CONFIG]:
+        (directory / files.SWEEP_CONFIG).unlink()
         directory.rmdir()
 
 

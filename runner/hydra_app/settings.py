@@ -9,8 +9,8 @@ from runner.options.option import number
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """See `conf/hydra/launcher/runner.yaml`."""
+class LauncherSettings:
+    """The keys; `conf/hydra/launcher/runner.yaml` says what they mean."""
 
     strategy: Strategy = "auto"
     lanes: int | None = number(None, minimum=1)

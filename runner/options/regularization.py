@@ -95,13 +95,7 @@ class L2(Regularization):
     def term(
         self, params: Params, outputs: Float[Array, "batch classes"], losses: Float[Array, " batch"]
     ) -> Float[Array, ""] | float:
-        """Return strength / 2 * ||W||^2.
-
-        Args:
-            params: the parameters of the network.
-            outputs: the logits of the network, in training.
-            losses: the loss of each example.
-        """
+        """Return strength / 2 * ||W||^2."""
         return self.strength / 2 * sum(jnp.sum(jnp.square(W)) for W in kernels(params))
 
 
@@ -119,13 +113,7 @@ class L1(Regularization):
     def term(
         self, params: Params, outputs: Float[Array, "batch classes"], losses: Float[Array, " batch"]
     ) -> Float[Array, ""] | float:
-        """Return strength * ||W||_1.
-
-        Args:
-            params: the parameters of the network.
-            outputs: the logits of the network, in training.
-            losses: the loss of each example.
-        """
+        """Return strength * ||W||_1."""
         return self.strength * sum(jnp.sum(jnp.abs(W)) for W in kernels(params))
 
 
@@ -142,12 +130,6 @@ class LabelSmoothing(Regularization):
     def term(
         self, params: Params, outputs: Float[Array, "batch classes"], losses: Float[Array, " batch"]
     ) -> Float[Array, ""]:
-        """Return amount * (cross-entropy with uniform targets - cross-entropy), averaged.
-
-        Args:
-            params: the parameters of the network.
-            outputs: the logits of the network, in training.
-            losses: the loss of each example.
-        """
+        """Return amount * (cross-entropy with uniform targets - cross-entropy), averaged."""
         uniform = -jax.nn.log_softmax(outputs).mean(axis=-1)
         return self.amount * jnp.mean(uniform - losses)

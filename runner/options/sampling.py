@@ -45,13 +45,7 @@ class Permutation(Sampling):
     def order(
         self, key: PRNGKeyArray, epoch: Int[Array, ""], examples: int
     ) -> Int[Array, " examples"]:
-        """Return a permutation drawn for this epoch.
-
-        Args:
-            key: random numbers of the run's order, the same in every epoch.
-            epoch: the number of the epoch, from 0.
-            examples: the number of training examples.
-        """
+        """Return a permutation drawn for this epoch."""
         return jax.random.permutation(jax.random.fold_in(key, epoch), examples)
 
 
@@ -67,13 +61,7 @@ class Fixed(Sampling):
     def order(
         self, key: PRNGKeyArray, epoch: Int[Array, ""], examples: int
     ) -> Int[Array, " examples"]:
-        """Return the same order for every epoch.
-
-        Args:
-            key: random numbers of the run's order, the same in every epoch.
-            epoch: the number of the epoch, from 0.
-            examples: the number of training examples.
-        """
+        """Return the same order for every epoch."""
         return jax.random.permutation(key, examples) if self.shuffled else jnp.arange(examples)
 
 
@@ -90,13 +78,7 @@ class Replacement(Sampling):
     def order(
         self, key: PRNGKeyArray, epoch: Int[Array, ""], examples: int
     ) -> Int[Array, " examples"]:
-        """Return independent uniform draws.
-
-        Args:
-            key: random numbers of the run's order, the same in every epoch.
-            epoch: the number of the epoch, from 0.
-            examples: the number of training examples.
-        """
+        """Return independent uniform draws."""
         return jax.random.randint(jax.random.fold_in(key, epoch), (examples,), 0, examples)
 
 
@@ -114,13 +96,7 @@ class Stream(Sampling):
     def order(
         self, key: PRNGKeyArray, epoch: Int[Array, ""], examples: int
     ) -> Int[Array, " examples"]:
-        """Return the stored order, which is not used.
-
-        Args:
-            key: random numbers of the run's order, the same in every epoch.
-            epoch: the number of the epoch, from 0.
-            examples: the number of training examples.
-        """
+        """Return the stored order, which is not used."""
         return jnp.arange(examples)
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:

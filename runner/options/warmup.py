@@ -43,13 +43,7 @@ class NoWarmup(Warmup):
     """The schedule from the first step."""
 
     def multiplier(self, schedule: Schedule, clock: Clock, state: Any) -> Float[Array, ""]:
-        """Return the multiplier of the schedule.
-
-        Args:
-            schedule: the schedule of the learning rate.
-            clock: the time of the step, from the start of the run.
-            state: the state of the schedule.
-        """
+        """Return the multiplier of the schedule."""
         return schedule(clock, state)
 
 
@@ -65,13 +59,7 @@ class LinearWarmup(Warmup):
     unit: Unit = "epoch"
 
     def multiplier(self, schedule: Schedule, clock: Clock, state: Any) -> Float[Array, ""]:
-        """Return a straight line up to 1, then the multiplier of the schedule.
-
-        Args:
-            schedule: the schedule of the learning rate.
-            clock: the time of the step, from the start of the run.
-            state: the state of the schedule.
-        """
+        """Return a straight line up to 1, then the multiplier of the schedule."""
         progress = clock.progress(self.length, self.unit)
         scheduled = schedule(clock.since(self.length, self.unit), state)
         return jnp.where(progress < 1, self.initial + (1 - self.initial) * progress, scheduled)

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 from runner.engine.chunk import Chunk
 from runner.measures import METRIC, ErrorKind
 from runner.terminal.speed import Speed
-from runner.terminal.words import duration, epochs, number, readable, speed
+from runner.terminal.words import (
+    format_duration,
+    format_epochs,
+    format_measure,
+    format_speed,
+    shell_path,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -69,12 +75,13 @@ class Progress:
         if chunk.steps["step"][0] > 0:  # the first chunk is short, and evaluates the start
             self._speed.add(len(chunk.steps), chunk.stopped - chunk.started)
         step = chunk.steps_taken
-        done = f"epoch {epochs(chunk.epochs_taken)}/{epochs(self._total_epochs)}, step {step:,}"
+        epochs = (chunk.epochs_taken, self._total_epochs)
+        done = f"epoch {'/'.join(map(format_epochs, epochs))}, step {step:,}"
         words = [f"{name} {value:.4g}" for name, value in self._metrics.items()]
-        per_second = self._speed.per_second()
-        if per_second is not None:
-            left = (self._total_steps - step) / per_second
-            words += [speed(per_second), f"{duration(left)} left"]
+        speed = self._speed.per_second()
+        if speed is not None:
+            left = (self._total_steps - step) / speed
+            words += [format_speed(speed), f"{format_duration(left)} left"]
         numbers = ", ".join(words)
         if self._live is not None:
             self._live.update(self._task, completed=step, description=done, numbers=numbers)
@@ -95,14 +102,8 @@ class Progress:
         self._printed, self._printed_at = self._line, time.monotonic()
 
 
-def closing_table(summary: Mapping[str, Any], directory: Path, logdir: Path) -> None:
-    """Print how a run ended, where its curves are and how to look at them.
-
-    Args:
-        summary: the summary of the run.
-        directory: the directory of the run.
-        logdir: the directory to show in TensorBoard.
-    """
+def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
+    """Print how the run in a directory ended, where its curves are and how to look at them."""
     from rich.console import Console
     from rich.table import Table
 
@@ -113,24 +114,29 @@ def closing_table(summary: Mapping[str, Any], directory: Path, logdir: Path) -> 
     for column in table.columns[1:]:
         column.justify = "right"
     for split in ("train", "validation", "test"):
-        losses = [number(numbers.get(f"{split}_loss")) for numbers in (final, best)]
-        errors = [number(numbers.get(f"{split}_error"), kind) for numbers in (final, best)]
+        losses = [format_measure(numbers.get(f"{split}_loss")) for numbers in (final, best)]
+        errors = [format_measure(numbers.get(f"{split}_error"), kind) for numbers in (final, best)]
         table.add_row(split, *losses, *errors)
     console = Console(highlight=False)
     console.print(table)
     print(_outcome(summary))
-    print(f"Curves: {readable(directory)}")
-    print(f"Look:   tensorboard --logdir {readable(logdir)}")
+    print_where_to_look(directory)
+
+
+def print_where_to_look(directory: Path) -> None:
+    """Print where curves are, and the command that shows them."""
+    print(f"Curves: {shell_path(directory)}")
+    print(f"Look:   tensorboard --logdir {shell_path(directory)}")
 
 
 def _outcome(summary: Mapping[str, Any]) -> str:
-    """One line on how it went."""
+    """One line on how the run ended and how fast it was."""
     status = summary["status"]
     if summary["diverged_at"] is not None:
         status += f" at step {summary['diverged_at']:,}"
-    passed = epochs(summary["epochs"])
+    passed = format_epochs(summary["epochs"])
     return (
         f"{status}: {summary['steps']:,} steps, {passed} epoch{'s' * (passed != '1')} in "
-        f"{summary['seconds']:.2f} s ({speed(summary['steps_per_second'] or 0)}; "
+        f"{summary['seconds']:.2f} s ({format_speed(summary['steps_per_second'] or 0)}; "
         f"compiling {summary['compile_seconds']:.2f} s)"
     )

@@ -17,7 +17,7 @@ from runner.experiment.experiment import Experiment
 from runner.measures import METRIC, ErrorKind
 from runner.status import Status
 from runner.terminal.live import REFRESHES_PER_SECOND, SECONDS_BETWEEN_LINES
-from runner.terminal.words import duration, number
+from runner.terminal.words import format_duration, format_measure
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -94,7 +94,7 @@ class SweepProgress:
         self._show()
 
     def advance(self, title: str, experiment: Experiment, chunk: Chunk) -> None:
-        """Take in what a run did.
+        """Add what a run did.
 
         Args:
             title: what the run is called.
@@ -150,11 +150,13 @@ class SweepProgress:
             if elapsed < LEAST_SECONDS or done <= 0:
                 return ""
             left *= elapsed / done
-        return f"{duration(max(left, 0.0))} left"
+        return f"{format_duration(max(left, 0.0))} left"
 
     def _best_so_far(self) -> str:
         value, title, kind = self._best
-        return f"best validation {kind.noun} {number(value, kind)} ({title})" if title else ""
+        return (
+            f"best validation {kind.noun} {format_measure(value, kind)} ({title})" if title else ""
+        )
 
 
 def work_of(experiment: Experiment) -> float:

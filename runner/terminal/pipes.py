@@ -1,7 +1,7 @@
 """Output that can no longer be written: `runner --info | head`, a closed terminal, a full disk.
 
-A command goes on without it. What it prints from then on is dropped, so a run is recorded to its
-end and nobody sees a traceback. A reader that went away wants no more; any other reason is said
+A command goes on without its reader. What it prints from then on is dropped, so a run is recorded
+to its end, without a traceback. A reader that went away wants no more; any other reason is said
 once on standard error, and the exit code is 1.
 """
 

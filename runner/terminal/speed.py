@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 LEAST_SECONDS = 0.25
-"""The shortest time to judge the speed by: a single short chunk may be mostly overhead."""
+"""The shortest time from which the speed is estimated: a short chunk may be mostly overhead."""
 
 WINDOW_SECONDS = 2.0
 """Older measurements are dropped as soon as the newer ones cover this."""

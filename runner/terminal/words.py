@@ -9,7 +9,7 @@ from pathlib import Path
 from runner.measures import ErrorKind
 
 
-def number(value: float | None, kind: ErrorKind | None = None) -> str:
+def format_measure(value: float | None, kind: ErrorKind | None = None) -> str:
     """A measure as text, `-` where there is none.
 
     Args:
@@ -26,25 +26,25 @@ def several(count: int, noun: str) -> str:
     return f"{count} {noun}" + "s" * (count != 1)
 
 
-def speed(steps_per_second: float) -> str:
+def format_speed(steps_per_second: float) -> str:
     """A speed as text, `1,204 steps/s`; slow ones with two digits, `0.42 steps/s`."""
     slow = 0 < steps_per_second < 10
     return (f"{steps_per_second:.2g}" if slow else f"{steps_per_second:,.0f}") + " steps/s"
 
 
-def epochs(count: float) -> str:
+def format_epochs(count: float) -> str:
     """A number of epochs as text: `0.1778`, `3.5`, `100,000`."""
     return f"{count:.4g}" if count < 10_000 else f"{count:,.0f}"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds as `1:02:03`, or `2:03` below an hour."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def readable(path: Path) -> str:
+def shell_path(path: Path) -> str:
     """A path, relative to the current directory if it lies below, ready to paste into a shell."""
     path = path.absolute()
     below = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

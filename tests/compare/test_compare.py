@@ -61,9 +61,9 @@ def leave(
     epochs["step"], epochs["epoch"] = marks, marks // PER_EPOCH
     epochs["validation_error"] = np.append(losses, losses[-1])[marks] / 10
     epochs["train_loss"][0] = np.nan
-    begun = 1_700_000_000.0
-    ended = begun + len(losses)
-    recorder.write(make_chunk(steps, epochs, begun, ended, total, lambda step: step / PER_EPOCH))
+    started = 1_700_000_000.0
+    ended = started + len(losses)
+    recorder.write(make_chunk(steps, epochs, started, ended, total, lambda step: step / PER_EPOCH))
     if status is not None:
         recorder.close(status)
     return directory

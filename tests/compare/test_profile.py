@@ -51,7 +51,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_ratios_and_scores(study: Path) -> None:
-    """Tuned problem by problem: with the worse rate the hopeless ones get there at 55."""
+    """Each problem is tuned separately: at the worse rate the target is reached late, if at all."""
     found = runner.load(study).profile(["data"], "train_loss", tune=[RATE])
     assert [problem.name for problem in found.problems] == sorted(TIMES)
     assert [problem.target for problem in found.problems] == pytest.approx([0.01] * 4)
@@ -108,7 +108,7 @@ def test_the_target_is_what_was_reached_early(tmp_path: Path) -> None:
     assert (chosen.times[0].tolist(), chosen.unit) == ([5.0, 5.0], "epochs")
 
 
-def test_what_nobody_reaches_and_what_was_not_run(tmp_path: Path) -> None:
+def test_targets_that_are_not_reached_and_runs_that_are_missing(tmp_path: Path) -> None:
     leave(tmp_path / "a", fall(10), **optimizer("adam", 1), **data("digits"))
     leave(tmp_path / "s", fall(0), **optimizer("sgd", 1), **data("digits"))
     leave(tmp_path / "m", fall(None), **optimizer("sgd", 1), **data("mnist"))
@@ -122,7 +122,7 @@ def test_what_nobody_reaches_and_what_was_not_run(tmp_path: Path) -> None:
 
 
 def test_a_target_that_is_met_before_training_is_pointed_out(tmp_path: Path) -> None:
-    """All who are there at once have the best ratio, so that the problem measures no speed."""
+    """All competitors that meet it have the best ratio, so the problem measures no speed."""
     for problem, at in (("digits", 0), ("mnist", 10)):
         for name in ("adam", "sgd"):
             leave(tmp_path / f"{problem}{name}", fall(at), **optimizer(name, 1), **data(problem))

@@ -149,8 +149,8 @@ def test_contours_lie_in_equal_ratios_above_the_minimum() -> None:
     np.testing.assert_allclose(
         np.diff(np.log(lines - 3.0)), np.log((lines[1] - 3) / (lines[0] - 3))
     )
-    around = contour_levels(np.linspace(-4.0, 4.0, 101), None)
-    np.testing.assert_allclose(np.diff(np.sign(around) * np.sqrt(np.abs(around))), 4 / 14)
+    levels = contour_levels(np.linspace(-4.0, 4.0, 101), None)
+    np.testing.assert_allclose(np.diff(np.sign(levels) * np.sqrt(np.abs(levels))), 4 / 14)
 
 
 def test_the_animation_shows_one_step_after_the_other(
@@ -176,8 +176,8 @@ def test_a_group_of_runs_on_several_surfaces_is_drawn_on_each(sweep: Path) -> No
         assert panel.get_legend_handles_labels()[1] == ["momentum", "sgd"]
         start = STARTS[panel.get_title()]
         lines = [line for line in panel.get_lines() if line.get_linestyle() != "None"]
-        begun = [np.stack(line.get_data(), 1)[0] for line in lines]
-        np.testing.assert_allclose(begun, [start] * len(lines), rtol=1e-6)
+        first_points = [np.stack(line.get_data(), 1)[0] for line in lines]
+        np.testing.assert_allclose(first_points, [start] * len(lines), rtol=1e-6)
         assert len(lines) == 6
 
 
@@ -210,12 +210,12 @@ def test_runs_without_a_whole_path_are_left_out(
 
 def test_the_figure_is_chosen_where_it_suits(sweep: Path, tmp_path: Path) -> None:
     groups = group_runs(runs_in(sweep))
-    assert View().moves(groups)
+    assert View().can_be_animated(groups)
     assert len(View().draw(groups).axes) == 2
     other = leave(tmp_path / "digits", "ravine", 0.01, data={"name": "digits"})
     (run,) = runs_in(other)
     assert surface_of(run) is None
-    assert not View().moves(group_runs([run]))
+    assert not View().can_be_animated(group_runs([run]))
     with pytest.raises(ConfigError, match="is on data=digits"):
         View("surface").draw(group_runs([run]))
     assert (

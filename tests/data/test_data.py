@@ -259,7 +259,7 @@ def test_nothing_is_allocated_on_the_word_of_a_header(tmp_path: Path) -> None:
 def test_a_header_is_read_without_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "images"
     path.write_bytes(struct.pack(">4I", 0x803, 7, 28, 28))
-    assert idx.read_header(path, 3).shape == (7, 28, 28)
+    assert idx.read_shape(path, 3) == (7, 28, 28)
 
 
 # --- the real files ---------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 
 
 def test_the_distribution_has_a_name_of_its_own() -> None:
-    """`runner` is somebody else's package on the public index."""
+    """`runner` is a different package on the public index."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["name"] == DISTRIBUTION != "runner"
     assert own_version() == project["version"]

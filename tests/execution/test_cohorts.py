@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from conftest import compose
 
-from runner.execution.cohorts import Cohort, Parallelism, choose, cohorts, halved, programs
+from runner.execution.cohorts import (
+    Cohort,
+    Parallelism,
+    choose_parallelism,
+    count_programs,
+    form_cohorts,
+    halved,
+)
 from runner.experiment.experiment import Experiment
 
 GROWING = {"name": "growing", "size": 400, "every": 1, "limit": 800}
@@ -33,7 +40,7 @@ def test_runs_that_differ_only_in_numbers_share_a_program(choices: list, expecte
     for choice in choices:
         others: dict[str, Any] = dict(choice)
         experiments.append(compose(others.pop("settings", None), **others))
-    assert programs(experiments) == expected
+    assert count_programs(experiments) == expected
 
 
 def grid(rates: int, seeds: int = 1, **choices: Any) -> list[Experiment]:
@@ -65,7 +72,7 @@ def shape(found: list[Cohort]) -> list[tuple[int, str, int, int]]:
 def test_cohorts_are_equal_and_fill_the_devices(
     runs: int, parallelism: Parallelism, expected: list
 ) -> None:
-    found = cohorts(grid(runs), parallelism)
+    found = form_cohorts(grid(runs), parallelism)
     assert shape(found) == expected
     assert sorted(place for one in found for place in one.members) == list(range(runs))
 
@@ -85,14 +92,14 @@ def test_only_runs_in_lockstep_train_side_by_side() -> None:
             for seed in range(2)
         ],
     ]
-    found = cohorts(experiments, Parallelism("map", 32, 2))
+    found = form_cohorts(experiments, Parallelism("map", 32, 2))
     assert [one.members for one in found] == [(0, 1, 2, 3), (4, 5), (6, 7), (8, 9), (10, 11)]
     assert [one.lanes for one in found] == [4, 4, 4, 2, 2]
 
 
 def test_out_of_memory_halves_the_lanes_of_that_structure() -> None:
     others = [compose({"seed": seed}, optimizer="adam") for seed in range(8)]
-    found = cohorts([*grid(8), *others], Parallelism("map", 8, 2))
+    found = form_cohorts([*grid(8), *others], Parallelism("map", 8, 2))
     found = halved(found, found[0].structure)
     assert shape(found) == [(4, "map", 4, 2), (4, "map", 4, 2), (8, "map", 8, 2)]
     found = halved(halved(found, found[0].structure), found[0].structure)
@@ -100,7 +107,9 @@ def test_out_of_memory_halves_the_lanes_of_that_structure() -> None:
 
 
 def test_the_strategy_asked_for_is_used() -> None:
-    assert choose("auto", None, None) == Parallelism("map", 32, 2), "two devices on this CPU"
-    assert choose("auto", None, 1) == Parallelism("map", 16, 1)
-    assert choose("vmap", 5, 64) == Parallelism("vmap", 5, 2)
-    assert choose("sequential", 9, 9) == Parallelism("sequential", 1, 1)
+    assert choose_parallelism("auto", None, None) == Parallelism("map", 32, 2), (
+        "two devices on this CPU"
+    )
+    assert choose_parallelism("auto", None, 1) == Parallelism("map", 16, 1)
+    assert choose_parallelism("vmap", 5, 64) == Parallelism("vmap", 5, 2)
+    assert choose_parallelism("sequential", 9, 9) == Parallelism("sequential", 1, 1)

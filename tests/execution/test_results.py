@@ -13,7 +13,7 @@ import scipy.stats
 
 from runner.compare.runs import Run
 from runner.execution.results import Computation, edges, rank, write_csv, write_summary
-from runner.execution.table import sweep_table
+from runner.execution.table import print_sweep_table
 
 
 def run(error: float | None, status: str = "finished", **settings: Any) -> Run:
@@ -81,7 +81,7 @@ def test_what_has_no_number_comes_last_and_says_why(
     rows = rank(runs)
     assert [row.group.settings["optimizer"] for row in rows] == ["c", "b", "a", "d"]
     assert rows[0].half_width is None
-    sweep_table(runs, tmp_path, Computation(), 1.0)
+    print_sweep_table(runs, tmp_path, Computation(), 1.0)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:5]]
     assert [line[0] for line in lines] == ["c", "b", "a", "d"]
     assert lines[0][-1] == "1"
@@ -141,7 +141,7 @@ def test_the_table_on_the_terminal(capsys: pytest.CaptureFixture[str], tmp_path:
         for name, errors in {"sgd": [0.3, 0.4], "adam": [0.1, 0.2]}.items()
         for seed, error in enumerate(errors)
     ]
-    sweep_table(runs, tmp_path, Computation(programs=2, compilations=4), 1.25)
+    print_sweep_table(runs, tmp_path, Computation(programs=2, compilations=4), 1.25)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["optimizer", "best", "validation"]
     assert lines[1].split()[:3] == ["adam", "15.00", "%"]

@@ -20,7 +20,7 @@ from runner.engine.chunk import Chunk
 from runner.engine.lanes import Lanes
 from runner.errors import RecordError
 from runner.execution import sweep as sweep_module
-from runner.execution.cohorts import Parallelism, cohorts
+from runner.execution.cohorts import Parallelism, form_cohorts
 from runner.execution.run import run
 from runner.execution.sweep import Stopped, train
 from runner.experiment.experiment import Experiment
@@ -86,7 +86,7 @@ def do(
     experiments = [job.experiment for job in jobs]
     progress = SweepProgress(len(jobs), 0, sum(map(work_of, experiments)))
     with progress:
-        train(jobs, cohorts(experiments, parallelism), progress, fail_fast=fail_fast)
+        train(jobs, form_cohorts(experiments, parallelism), progress, fail_fast=fail_fast)
     return progress
 
 

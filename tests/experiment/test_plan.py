@@ -17,7 +17,7 @@ from runner.engine.compilation import CompilationCounter
 from runner.engine.lanes import Lanes
 from runner.engine.loop import Training
 from runner.errors import ConfigError
-from runner.execution.cohorts import Parallelism, cohorts, programs
+from runner.execution.cohorts import Parallelism, count_programs, form_cohorts
 from runner.execution.run import run
 from runner.experiment.plan import plan
 
@@ -264,8 +264,8 @@ def test_scaled_rates_in_a_population_of_growing_batches() -> None:
         )
         for power, reference in numbers
     ]
-    assert len(cohorts(experiments, Parallelism("map", 4, 1))) == 1
-    assert programs(experiments) == 2
+    assert len(form_cohorts(experiments, Parallelism("map", 4, 1))) == 1
+    assert count_programs(experiments) == 2
     lanes = Lanes(3, "map", jax.devices()[:1])
     training = Training(experiments, experiments[0].data.load(), lanes)
     rates: list[list[float]] = [[], [], []]

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner.errors import ConfigError
 from runner.hydra_app import dot_hydra
-from runner.hydra_app.application import Application, accept
+from runner.hydra_app.application import Application, prepare_overrides
 from runner.hydra_app.checking import as_plain
 from runner.hydra_app.composer import Composer
 
@@ -38,7 +38,7 @@ def composer(application: Application, sweep: DictConfig) -> Composer:
 
 
 def by_hydra(loader: ConfigLoader, sweep: DictConfig, words: list[str]) -> DictConfig:
-    config = loader.load_sweep_config(sweep, accept(words))
+    config = loader.load_sweep_config(sweep, prepare_overrides(words))
     OmegaConf.update(config, "hydra.job.id", "3", force_add=True)
     OmegaConf.update(config, "hydra.job.num", 3, force_add=True)
     return config

@@ -1,16 +1,26 @@
-"""What a sweep leaves behind when it is interrupted: its table and its files, in any case."""
+"""The settings of a sweep, and what it leaves when it is interrupted: its table and its files."""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import logging
 from pathlib import Path
 
 import pytest
+import yaml
+from conftest import CONF
 
 from runner.cli import run_command_line
 from runner.hydra_app.job import JobEnvironment, OncePerMessage
+from runner.hydra_app.settings import LauncherSettings
+
+
+def test_the_keys_of_the_launcher_are_the_fields_of_its_settings() -> None:
+    config = yaml.safe_load((CONF / "hydra" / "launcher" / "runner.yaml").read_text())
+    del config["_target_"]
+    assert config == dataclasses.asdict(LauncherSettings())
 
 
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (RuntimeError("x"), None)])

@@ -17,7 +17,6 @@ from engine_alone import leaves_as_arrays
 from PIL import Image
 
 from runner.config.help import help_text
-from runner.config.overrides import GROUPS
 from runner.data import Dataset
 from runner.documentation.options_page import page
 from runner.documentation.schedules_picture import curves, fingerprint
@@ -26,7 +25,7 @@ from runner.engine.placement import place
 from runner.engine.state import Arrays, Measured, Timeline
 from runner.engine.train import initial_state, take_steps
 from runner.experiment.experiment import Experiment
-from runner.experiment.table import OPTIONS, STACKED, base_of
+from runner.experiment.table import GROUPS, OPTIONS, STACKED, base_of
 from runner.options.option import Option, is_option, option
 
 # Their steps amplify rounding: an orthogonalized, a searched or a sign step is no smooth function.

@@ -154,7 +154,7 @@ def test_plateau_is_the_published_loop() -> None:
 def test_a_warmup_precedes_and_the_schedule_starts_after_it(
     choice: dict, expected: np.ndarray
 ) -> None:
-    """For steps after the warm-up: the schedule alone, in a run that is so much shorter."""
+    """For steps after the warm-up: the schedule alone, in a run shorter by the warm-up."""
     warm = 2
     got = multipliers(choice, {"name": "linear", "length": warm, "initial": 0.25})
     during = warm > EPOCHS

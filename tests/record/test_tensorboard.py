@@ -19,7 +19,7 @@ import pytest
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 from test_record import chunk, recorder
 
-from runner.execution.figure import show
+from runner.execution.figure import show_in_tensorboard
 from runner.record.dashboards import picture, session_start
 
 pytestmark = pytest.mark.slow
@@ -41,8 +41,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     wild.write(chunk(0, 5, {0: 0}, train_loss=np.inf))
     wild.finish(compile_seconds=0.0)
     (logdir / "sweep.png").write_bytes(PNG)
-    show(logdir / "sweep.png")
-    show(logdir / "sweep.png")
+    show_in_tensorboard(logdir / "sweep.png")
+    show_in_tensorboard(logdir / "sweep.png")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -31,7 +31,7 @@ def test_known_constants_are_found() -> None:
     assert found is not None
     assert found.is_conclusive
     assert (found.least_steps, found.critical) == pytest.approx((40, 56), rel=1e-3)
-    # The trade of steps and examples that the law stands for.
+    # The trade of steps and examples that the law expresses.
     steps, examples = law(SIZES, 40, 56), SIZES * law(SIZES, 40, 56)
     np.testing.assert_allclose((steps / 40 - 1) * (examples / (40 * 56) - 1), 1)
 
@@ -87,7 +87,7 @@ def falls(at: int, length: int = 40) -> np.ndarray:
 
 
 def leave_sizes(folder: Path, times: dict[int | str, int]) -> None:
-    """Runs of sizes that reach the loss 1 after so many steps, at a better and a worse rate."""
+    """Runs that reach the loss 1 after a number of steps, `times` by size; also at a worse rate."""
     for size, at in times.items():
         name = {"name": size} if isinstance(size, str) else {"name": "mini", "size": size}
         for rate, later in ((0.1, 0), (0.01, 3)):
@@ -103,7 +103,7 @@ VIEW = View("critical_batch_size", "train_loss", tune=("optimizer.learning_rate"
 
 
 def test_the_figure_shows_each_size_at_its_best_rate(tmp_path: Path) -> None:
-    """Full batches have the 80 examples of the runs; one size never gets there."""
+    """Full batches have the 80 examples of the runs; one size never reaches the target."""
     leave_sizes(tmp_path, {"stochastic": 30, 2: 17, 8: 7, 20: 100, "full": 4})
     figure = VIEW.draw(VIEW.groups(find([tmp_path]).runs))
     (panel,) = figure.axes

@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT, compose
 
 from runner.engine.chunk import EPOCH_DTYPE, STEP_DTYPE, Chunk, make_chunk
-from runner.terminal.live import Progress, closing_table
+from runner.terminal.live import Progress, print_closing_table
 from runner.terminal.live_sweep import SweepProgress, work_of
 from runner.terminal.speed import Speed
 
@@ -88,7 +88,7 @@ def test_the_closing_table_says_where_and_how(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    closing_table(SUMMARY, tmp_path / "outputs" / "a b", tmp_path / "outputs")
+    print_closing_table(SUMMARY, tmp_path / "outputs" / "a b")
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert max(map(len, out.splitlines())) <= 80
@@ -96,21 +96,21 @@ def test_the_closing_table_says_where_and_how(
     assert rows["train"] == ["0.25", "0.2", "5.00", "%", "4.00", "%"]
     assert rows["test"] == ["-", "-", "-", "-"]
     assert "finished: 12,345 steps, 3.5 epochs in 2.00 s (6,172 steps/s; compiling 0.50 s)" in out
-    assert out.endswith("Curves: 'outputs/a b'\nLook:   tensorboard --logdir outputs\n")
+    assert out.endswith("Curves: 'outputs/a b'\nLook:   tensorboard --logdir 'outputs/a b'\n")
 
 
 def test_many_epochs_are_written_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    closing_table({**SUMMARY, "epochs": 123456.7}, tmp_path, tmp_path)
+    print_closing_table({**SUMMARY, "epochs": 123456.7}, tmp_path)
     assert "123,457 epochs in" in capsys.readouterr().out
 
 
 def test_one_epoch_at_a_slow_speed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    closing_table({**SUMMARY, "epochs": 1.0, "steps_per_second": 0.418}, tmp_path, tmp_path)
+    print_closing_table({**SUMMARY, "epochs": 1.0, "steps_per_second": 0.418}, tmp_path)
     assert "1 epoch in 2.00 s (0.42 steps/s; compiling" in capsys.readouterr().out
 
 
 def test_a_diverged_run_says_where(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    closing_table({**SUMMARY, "status": "diverged", "diverged_at": 1234}, tmp_path, tmp_path)
+    print_closing_table({**SUMMARY, "status": "diverged", "diverged_at": 1234}, tmp_path)
     assert "diverged at step 1,234" in capsys.readouterr().out
 
 

@@ -17,7 +17,7 @@ from runner.compare.grouping import Group
 FRAMES = 100
 SECONDS = 5.0
 HOLD = 2.0
-"""How many seconds the last frame stays before the animation repeats."""
+"""How many seconds the last frame is shown before the animation repeats."""
 
 TIME_POWER = 1.5
 """The step shown at the fraction u of the time is u^TIME_POWER of all: slow at the beginning, where

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from runner.compare.curve import measure_label
 from runner.compare.curve_summary import summarize
 from runner.compare.figures.style import (
     CROSS_HEIGHT,
@@ -22,7 +23,6 @@ from runner.compare.figures.style import (
     NOTE_SIZE,
     empty_panels,
     line_styles,
-    measure_label,
 )
 from runner.compare.grouping import Group, is_number
 from runner.errors import ConfigError
@@ -69,7 +69,7 @@ def critical_batch_size_figure(
         label = group.label_without((KEY, *tune))
         lines.setdefault(label, []).append(_point(group, measure, target))
     if all(math.isinf(point.median) for points in lines.values() for point in points):
-        raise ConfigError(f"no run got to the target {target:g} of {measure}; choose more")
+        raise ConfigError(f"no run reached the target {target:g} of {measure}; choose more")
     for (label, points), style in zip(lines.items(), line_styles(len(lines)), strict=True):
         _line(panel, label, sorted(points), style["color"])
     sizes = sorted({point.size for points in lines.values() for point in points})

@@ -1,7 +1,7 @@
 """Figures of curves: one measure against several axes, or training beside validation.
 
-Behind each smoothed line the raw values of one run are faint; what diverged is marked where it
-ended.
+The raw values of one run are drawn faintly behind each smoothed line; a run that diverged has a
+cross where it ended.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runner.compare.curve import band, curve, rows_of, smoothed, thinned
+from runner.compare.curve import (
+    AXES,
+    band,
+    curve,
+    measure_label,
+    rows_of,
+    smoothed,
+    thinned,
+)
 from runner.compare.figures.style import (
     LABEL_SIZE,
     MEANS,
@@ -20,10 +28,9 @@ from runner.compare.figures.style import (
     group_styles,
     is_log_measure,
     legend_beside,
-    measure_label,
     small_print,
 )
-from runner.compare.grouping import Group
+from runner.compare.grouping import Group, format_range
 from runner.compare.runs import Run
 from runner.measures import STEP_MEASURES
 from runner.status import Status
@@ -41,13 +48,6 @@ MOST_LINES = 12
 RAW_POINTS = 100
 """Curves of more points are smoothed, with raw values behind them."""
 
-AXIS_LABELS = {
-    "iteration": "iterations",
-    "epoch": "epochs",
-    "examples": "examples seen",
-    "seconds": "seconds",
-}
-
 
 def curves_figure(groups: Sequence[Group], measure: str, axes: Sequence[str]) -> Figure:
     """Draw a measure: a panel for each axis, a line for each group.
@@ -55,7 +55,7 @@ def curves_figure(groups: Sequence[Group], measure: str, axes: Sequence[str]) ->
     Args:
         groups: the groups.
         measure: the name of the measure.
-        axes: of `AXIS_LABELS`.
+        axes: some of `AXES`.
     """
     return _figure(groups, [(measure, axis) for axis in axes])
 
@@ -82,7 +82,7 @@ def _figure(groups: Sequence[Group], panels_of: Sequence[tuple[str, str]]) -> Fi
             panel.set_yscale("log")
         for group, style in zip(groups, group_styles(groups), strict=True):
             _line(panel, group, measure, axis, style, raw=len(groups) <= FEW_LINES)
-        panel.set_xlabel(AXIS_LABELS[axis], fontsize=LABEL_SIZE)
+        panel.set_xlabel(AXES[axis].label, fontsize=LABEL_SIZE)
         if axis in ("iteration", "examples"):
             if measure in STEP_MEASURES or _have_very_different_lengths(groups):
                 panel.set_xscale("symlog", linthresh=1.0, linscale=0.3, subs=range(2, 10))
@@ -115,7 +115,7 @@ def _line(
             cross_at_top(panel, line.diverged, style["color"], size=6)
     mean = band(lines, log=panel.get_yscale() == "log")
     if mean is None:
-        why = "diverged" if any(line.diverged is not None for line in lines) else "no values"
+        why = Status.DIVERGED if any(line.diverged is not None for line in lines) else "no values"
         panel.plot([], [], lw=1.3, label=f"{group.label} ({why})", **style)
         return
     panel.plot(mean.x, mean.mean, lw=1.3, label=group.label, **style)
@@ -129,8 +129,7 @@ def _explanation(groups: Sequence[Group], measure: str, is_log: bool) -> str:
     counts = sorted({sum(end != Status.DIVERGED for end in own) for own in ends} - {0})
     parts = []
     if counts and counts[-1] > 1:
-        seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
-        parts.append(f"{MEANS[is_log]} of {seeds} seeds")
+        parts.append(f"{MEANS[is_log]} of {format_range(counts)} seeds")
         parts += ["band: 95 % interval of the mean"] if counts[-1] > 2 else []
         parts += ["band of 2 seeds: from one to the other"] if 2 in counts else []
     if max(len(rows_of(run, measure)) for group in groups for run in group.runs) > RAW_POINTS:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from runner.compare.curve import measure_label
 from runner.compare.curve_summary import summarize
 from runner.compare.figures.style import (
     LABEL_SIZE,
@@ -16,7 +17,6 @@ from runner.compare.figures.style import (
     legend_beside,
     line_styles,
     mean_on_axis,
-    measure_label,
     small_print,
 )
 from runner.compare.grouping import Group

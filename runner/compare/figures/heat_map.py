@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from runner.compare.curve import measure_label
 from runner.compare.curve_summary import summarize
-from runner.compare.figures.style import LABEL_SIZE, TICK_SIZE, empty_panels, measure_label
+from runner.compare.figures.style import LABEL_SIZE, TICK_SIZE, empty_panels
 from runner.compare.grouping import Group
 
 if TYPE_CHECKING:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runner.compare.curve import measure_label
 from runner.compare.figures.style import (
     LABEL_SIZE,
     empty_panels,
     legend_beside,
     line_styles,
-    measure_label,
     small_print,
 )
+from runner.compare.grouping import format_range
 from runner.compare.profile import R_MAX, Profile
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 def profile_figure(profiles: Sequence[Profile]) -> Figure:
     """Draw profiles of the same problems: a panel for each unit, a step function a competitor.
 
-    A unit whose ratios are those of an earlier one says nothing new and has no panel: epochs, where
-    all runs of a problem have equal batches.
+    A unit with the ratios of an earlier one has no panel: epochs, where all runs of a problem have
+    equal batches.
 
     Args:
         profiles: the profile in each unit.
@@ -49,7 +50,7 @@ def profile_figure(profiles: Sequence[Profile]) -> Figure:
             panel.step(x, y, where="post", label=_label(name, drawn), **style)
         panel.set_xlim(0.96, R_MAX)
         panel.set_ylim(-0.03, 1.03)
-        panel.set_xlabel(f"{profile.unit} to target, over the best's", fontsize=LABEL_SIZE)
+        panel.set_xlabel(f"{profile.unit} to target, relative to the best", fontsize=LABEL_SIZE)
     panels[0].set_ylabel("part of the problems", fontsize=LABEL_SIZE)
     legend_beside(figure, panels[0], "score")
     small_print(figure, _explanation(drawn[0]))
@@ -63,11 +64,10 @@ def _label(name: str, drawn: Sequence[Profile]) -> str:
 
 def _explanation(profile: Profile) -> str:
     seeds = {len(group.runs) for problem in profile.problems for group in problem.groups.values()}
-    count = f"{min(seeds)} to {max(seeds)}" if len(seeds) > 1 else f"{min(seeds)}"
     parts = [
         f"{len(profile.problems)} problems",
         measure_label(profile.measure),
-        "one run each" if seeds == {1} else f"median of {count} seeds",
+        "one run each" if seeds == {1} else f"median of {format_range(seeds)} seeds",
         f"score: mean height from 1 to {R_MAX:g}",
     ]
     if any(profile.met_at_start):

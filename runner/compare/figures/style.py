@@ -90,7 +90,7 @@ def legend_beside(figure: Figure, panel: Axes, title: str) -> None:
 
 
 def small_print(figure: Figure, text: str) -> None:
-    """Say below the panels what is drawn, so that nobody has to guess what a band is."""
+    """Write a note below the panels that says what is drawn, such as what a band is."""
     figure.supxlabel(text, x=0.01, ha="left", fontsize=NOTE_SIZE, color="0.35")
 
 
@@ -108,9 +108,9 @@ def cross_at_top(panel: Axes, x: float, color: Any, size: float = 5) -> None:
 
 
 def is_log_measure(groups: Sequence[Group], measure: str) -> bool:
-    """Whether a measure belongs on a logarithmic axis: a loss or a norm that is not negative.
+    """Whether a measure belongs on a logarithmic axis: a loss or a norm that is never negative.
 
-    The losses of some functions are.
+    The losses of some functions are negative.
 
     Args:
         groups: the groups that are drawn.
@@ -130,11 +130,6 @@ def mean_on_axis(values: Sequence[float], is_log: bool) -> float:
     return float(np.mean(values))
 
 
-def measure_label(measure: str) -> str:
-    """The name of a measure on an axis: `validation error`."""
-    return measure.replace("_", " ")
-
-
 def save(figure: Figure, file: Path) -> None:
     """Write a figure in the format that the ending of the file's name says.
 
@@ -142,3 +137,4 @@ def save(figure: Figure, file: Path) -> None:
         OSError: the file cannot be written.
     """
     figure.savefig(file, dpi=200)
+    figure.set_layout_engine("none")  # it has its layout now; for another file it takes as long

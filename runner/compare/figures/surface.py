@@ -1,7 +1,7 @@
-"""The figure of paths: the way of each optimizer over the contours of a surface.
+"""The figure of paths: the path of each optimizer over the contours of a surface.
 
 A panel for each surface, a line for each optimizer, in one color in all panels. Dots at equal
-distances in time show the speed: where they lie close the optimizer crawls. Contours are spaced in
+distances in time show the speed: where they are close the optimizer is slow. Contours are spaced in
 equal ratios above the minimum; the darker, the lower.
 """
 
@@ -228,7 +228,7 @@ def _contours(panel: Axes, surface: Surface, window: Window) -> None:
 
 
 def _panels(groups: Sequence[Group]) -> tuple[dict[str, list[Group]], int]:
-    """The groups by their surface, with the runs that left a path; and how many left none.
+    """Group by surface the runs that left a path, and count those that left none.
 
     Raises:
         ConfigError: a run was on no surface, or none left a path.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from runner.lazy import jnp
 from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
 from runner.options.model.base import LayerOptions, Model, dense, flatten, hidden_dense, regularized
-from runner.options.model.convolution import convolve, max_pool
+from runner.options.model.convolution import Padding, convolve, max_pool
 from runner.options.option import Facts, number, option
 from runner.options.parameters import BIAS, KERNEL, LOGITS
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
 
     from runner.options.initializer import Initializer
-
-Padding = Literal["valid", "same"]
 
 
 @option

@@ -14,6 +14,7 @@ from runner.lazy import jax, jnp
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
+Padding = Literal["valid", "same"]
 Method = Literal["auto", "native", "patches"]
 
 
@@ -21,7 +22,7 @@ def convolve(
     inputs: Float[Array, "batch height width in"],
     kernel: Float[Array, "rows columns in out"],
     *,
-    padding: Literal["valid", "same"],
+    padding: Padding,
     method: Method = "auto",
 ) -> Float[Array, "batch new_height new_width out"]:
     """Correlate images with a kernel, stride 1 (what neural networks call a convolution).
@@ -50,7 +51,7 @@ def convolve(
 def _by_patches(
     inputs: Float[Array, "batch height width in"],
     kernel: Float[Array, "rows columns in out"],
-    padding: Literal["valid", "same"],
+    padding: Padding,
 ) -> Float[Array, "batch new_height new_width out"]:
     """Gather every patch into a row, then multiply by the kernel as a matrix."""
     rows, columns, _, out = kernel.shape

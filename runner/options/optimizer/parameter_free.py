@@ -33,9 +33,6 @@ class PolyakSGD(Optimizer):
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
         """Return the stochastic Polyak step size."""
 
-        def init(params: Params) -> optax.EmptyState:
-            return optax.EmptyState()
-
         def update(
             gradient: Params,
             state: optax.EmptyState,
@@ -49,7 +46,7 @@ class PolyakSGD(Optimizer):
             size = gap / (self.c * jnp.where(squared_norm > 0, squared_norm, 1.0))
             return scale(-jnp.minimum(size, learning_rate), gradient), state
 
-        return optax.GradientTransformationExtraArgs(init, update)
+        return optax.GradientTransformationExtraArgs(optax.init_empty_state, update)
 
 
 @option

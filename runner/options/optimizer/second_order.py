@@ -59,7 +59,7 @@ class Newton(CurvatureRule):
             damped = hessian + self.damping * jnp.eye(len(flat_params), dtype=flat_params.dtype)
             return unflatten(-learning_rate * jnp.linalg.solve(damped, flat_gradient)), state
 
-        return optax.GradientTransformationExtraArgs(_stateless, update)
+        return optax.GradientTransformationExtraArgs(optax.init_empty_state, update)
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse models whose Hessian is too large."""
@@ -100,7 +100,7 @@ class NewtonCG(CurvatureRule):
             solution = conjugate_gradients(damped_product, gradient, self.iterations)
             return scale(-learning_rate, solution), state
 
-        return optax.GradientTransformationExtraArgs(_stateless, update)
+        return optax.GradientTransformationExtraArgs(optax.init_empty_state, update)
 
 
 class ConjugateGradientState(NamedTuple):
@@ -278,10 +278,6 @@ def hessian_product(loss: Loss, params: Params, vector: Params) -> Params:
         vector: v, in the structure of the parameters.
     """
     return jax.jvp(jax.grad(loss), (params,), (vector,))[1]
-
-
-def _stateless(params: Params) -> optax.EmptyState:
-    return optax.EmptyState()
 
 
 def _flatten(

@@ -39,8 +39,9 @@ class RunnerSweeper(BasicSweeper):
             ConfigError: `cases` is not a list of lists, or an override cannot be parsed.
             RecordError: the directory of the sweep cannot be created.
         """
+        from runner import files
         from runner.errors import ConfigError, RecordError
-        from runner.hydra_app.application import accept
+        from runner.hydra_app.application import prepare_overrides
 
         assert self.hydra_context
         assert self.config
@@ -54,7 +55,7 @@ class RunnerSweeper(BasicSweeper):
             )
         jobs: list[list[str]] = []
         for case in cases:
-            words = accept([*case, *self._parse_config(), *arguments])
+            words = prepare_overrides([*case, *self._parse_config(), *arguments])
             (product,) = self.split_arguments(parser.parse_overrides(words), None)
             jobs += product
         size = self.max_batch_size or len(jobs)
@@ -63,7 +64,7 @@ class RunnerSweeper(BasicSweeper):
             directory = Path(str(self.config.hydra.sweep.dir))
             try:
                 directory.mkdir(parents=True, exist_ok=True)
-                OmegaConf.save(self.config, directory / "multirun.yaml")
+                OmegaConf.save(self.config, directory / files.SWEEP_CONFIG)
             except OSError as error:
                 raise RecordError(f"{directory}: cannot be made: {error.strerror}") from error
         results: list[Any] = []
@@ -94,7 +95,13 @@ class RunnerLauncher(Launcher):
         self.settings = settings
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        """Keep what Hydra passes."""
+        """Keep what Hydra passes.
+
+        Args:
+            hydra_context: Hydra's context, with its loader and callbacks.
+            task_function: what Hydra would run for each job.
+            config: the composed config of the sweep.
+        """
         self.hydra_context = hydra_context
         self.task_function = task_function
         self.config = config

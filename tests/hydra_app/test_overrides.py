@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from runner.config.overrides import (
+from runner.hydra_app.overrides import (
     as_typed,
-    filled_up,
     normalize,
     normalize_completion_line,
     numbered_options,
     readable_name,
+    zero_padded,
 )
 
 
@@ -85,6 +85,6 @@ def test_names_of_runs_are_safe_and_short() -> None:
 
 
 def test_names_of_runs_sort_as_their_numbers() -> None:
-    names = [filled_up(f"{number}_seed={number}", number, 3) for number in range(200)]
+    names = [zero_padded(f"{number}_seed={number}", number, 3) for number in range(200)]
     assert names == sorted(names)
-    assert filled_up("run7", 7, 3) == "run7", "the user's own name"
+    assert zero_padded("run7", 7, 3) == "run7", "the user's own name"

@@ -11,24 +11,23 @@ Five short forms that plain Hydra does not have:
 - `fail_fast=true` and the other settings of how a sweep is run are `hydra.launcher.fail_fast=true`;
   `figure.measure=test_error` is `hydra.sweeper.figure.measure=test_error`.
 
-Pure functions of strings; this module does not know Hydra.
+Pure functions of strings.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable
 
-from runner.experiment.table import OPTIONS
-
-GROUPS = (*OPTIONS, "experiment")
-"""The groups of the defaults list, in its order."""
+from runner.experiment.table import GROUPS
+from runner.hydra_app.settings import LauncherSettings
 
 NUMBERED_GROUP = "batch_size"
 """The group whose options may be given as a number."""
 
-LAUNCHER_KEYS = ("strategy", "lanes", "devices", "fail_fast", "dry_run")
-"""How a sweep is run; see `conf/hydra/launcher/runner.yaml`."""
+LAUNCHER_KEYS = tuple(field.name for field in dataclasses.fields(LauncherSettings))
+"""How a sweep is run."""
 
 FIGURE_KEYS = "figure."
 """How the figure of a sweep is drawn; see `conf/hydra/sweeper/runner.yaml`."""
@@ -61,6 +60,11 @@ def _normalize_one(override: str) -> str:
     if group == NUMBERED_GROUP and "range(" not in value:
         value = _BARE_INTEGER.sub(lambda number: f"'{number[0]}'", value)
     return f"{group}={value}"
+
+
+def key_of(override: str) -> str:
+    """Return the key or the group that an override sets or deletes."""
+    return override.lstrip("+~").partition("=")[0]
 
 
 def as_typed(words: str) -> str:
@@ -108,8 +112,8 @@ def readable_name(start: int | str, override_dirname: str) -> str:
     return f"{start}_{plain}"[:120].rstrip("_,")
 
 
-def filled_up(name: str, number: int, digits: int) -> str:
-    """Put zeros before the number that a name starts with, so that names sort as numbers do.
+def zero_padded(name: str, number: int, digits: int) -> str:
+    """Pad the number that a name starts with by zeros, so that names sort as numbers do.
 
     Args:
         name: the name of the directory of a run.
