@@ -1,8 +1,8 @@
 """The floor: one hand-written `lax.scan` in JAX, with nothing around it.
 
 Its Adam is the runner's, which takes less time than optax's. It returns the loss and the error of
-every step; `bare_loss_only.py` returns the loss alone and `bare_norms.py` both norms as well, to show
-what these measures cost.
+every step; `bare_loss_only.py` returns the loss alone and `bare_norms.py` both norms as well, to
+show what these measures cost.
 """
 
 from __future__ import annotations
