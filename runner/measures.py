@@ -12,10 +12,22 @@ STEP_MEASURES = (
     "update_norm",
     "clipped",
 )
-"""Measured in every step, on the step's own batch, before the parameters are updated.
+"""Measured on a step's own batch, before the parameters are updated.
 
 `gradient_norm` is the norm before any clipping or noise; `clipped` is 1 where clipping changed the
 gradient and 0 elsewhere.
+"""
+
+NORMS = ("gradient_norm", "update_norm")
+"""The step measures that take a pass over the parameters.
+
+They are measured in steps whose number is a multiple of `measure_every`; in others they are NaN.
+"""
+
+POINTS_PER_CURVE = 2000
+"""How many points of a curve an event file holds; by default norms are measured at as many steps.
+
+TensorBoard shows a thousand points of a curve, and needs seconds to load a million.
 """
 
 EPOCH_MEASURES = (

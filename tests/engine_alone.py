@@ -29,13 +29,13 @@ class Engine:
     def __init__(self, experiment: Experiment, data: Dataset) -> None:
         self.arrays: Arrays = place(experiment, data)
         self.leaves = leaves_as_arrays(experiment)
-        self.evaluate_every = experiment.evaluate_every
+        self.every = experiment.evaluate_every, experiment.measure_every or 1
         self.state: State = initialize(self.leaves, self.arrays)
         self.setup = Setup(self.leaves, self.arrays, Timeline(0, 0, 0, 0.0))
 
     def advance(self, start: int, until: int, total: int) -> Measured:
         epochs = total / self.setup.batches.per_epoch
-        timeline = Timeline(0, 0, total, epochs, self.evaluate_every)
+        timeline = Timeline(0, 0, total, epochs, *self.every)
         self.state, measured = advance(self.leaves, self.arrays, self.state, start, until, timeline)
         return jax.device_get(measured)
 

@@ -6,8 +6,7 @@ size, with no padding and no weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +19,20 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Int, Num
 
 _Carry = TypeVar("_Carry")
+
+
+class StepBody(Protocol[_Carry]):
+    """Takes one step of a loop."""
+
+    def __call__(
+        self,
+        step: Int[Array, ""],
+        rows: Int[Array, " batch"],
+        carry: _Carry,
+        *,
+        measure_norms: Bool[Array, ""] | bool,
+    ) -> _Carry:
+        """Return the carry after the step on the examples `rows`."""
 
 
 def epoch_order(setup: Setup, epoch: Int[Array, ""]) -> Int[Array, " train"]:
@@ -52,10 +65,13 @@ def for_each_batch(
     start: Int[Array, ""],
     until: Int[Array, ""],
     first: Int[Array, ""],
-    body: Callable[[Int[Array, ""], Int[Array, " batch"], _Carry], _Carry],
+    body: StepBody[_Carry],
     carry: _Carry,
 ) -> _Carry:
-    """Apply `carry = body(step, rows, carry)` to the steps `start`, ..., `until - 1` of an epoch.
+    """Apply `body` to the steps `start`, ..., `until - 1` of an epoch.
+
+    A stretch of steps without norms is a loop of its own, and so is the step with norms after it: a
+    conditional inside one loop would have XLA copy the parameters in every step.
 
     Args:
         setup: the options and the data.
@@ -63,21 +79,38 @@ def for_each_batch(
         start: the first step to take.
         until: the step to stop before, at most the first one of the next epoch.
         first: the first step of the epoch.
-        body: the function; `rows` are the examples of the step's batch.
+        body: takes one step.
         carry: what the first call gets.
     """
-    batches = setup.batches
+    batches, every = setup.batches, setup.timeline.measure_every
     whole_end = jnp.minimum(until, first + batches.whole)
 
-    def whole_batch(step: Int[Array, ""], carry: _Carry) -> _Carry:
-        rows = lax.dynamic_slice(order, [(step - first) * batches.size], [batches.size])
-        return body(step, rows, carry)
+    def whole_batches(
+        begin: Int[Array, ""], end: Int[Array, ""], carry: _Carry, *, measure_norms: bool
+    ) -> _Carry:
+        def whole_batch(step: Int[Array, ""], carry: _Carry) -> _Carry:
+            rows = lax.dynamic_slice(order, [(step - first) * batches.size], [batches.size])
+            return body(step, rows, carry, measure_norms=measure_norms)
 
-    carry = lax.fori_loop(start, whole_end, whole_batch, carry)
+        return lax.fori_loop(begin, end, whole_batch, carry)
+
+    def stretch(at: tuple[Int[Array, ""], _Carry]) -> tuple[Int[Array, ""], _Carry]:
+        begin, carry = at
+        measured = jnp.minimum(-(-begin // every) * every, whole_end)
+        end = jnp.minimum(jnp.where(every == 1, whole_end, measured + 1), whole_end)
+        carry = whole_batches(begin, measured, carry, measure_norms=False)
+        return end, whole_batches(measured, end, carry, measure_norms=True)
+
+    _, carry = lax.while_loop(lambda at: at[0] < whole_end, stretch, (start, carry))
     if batches.remainder:
         short = order[batches.examples - batches.remainder :]
         last = jnp.maximum(start, whole_end)
-        carry = lax.cond(last < until, lambda c: body(last, short, c), lambda c: c, carry)
+        carry = lax.cond(
+            last < until,
+            lambda c: body(last, short, c, measure_norms=last % every == 0),
+            lambda c: c,
+            carry,
+        )
     return carry
 
 

@@ -72,7 +72,7 @@ class Training:
         self._seconds = [0.0] * len(experiments)
         self._background = ThreadPoolExecutor(1)
         self._compiled: dict[Phase, Future[None]] = {}
-        self._evaluate_every = first.evaluate_every
+        self._every = first.evaluate_every, first.measure_every or 1
         self._experiments = {
             phases[0]: self.lanes.stack(
                 [
@@ -160,7 +160,7 @@ class Training:
             phase.first_epoch,
             self.total_steps,
             self.total_epochs,
-            self._evaluate_every,
+            *self._every,
         )
 
     def _dispatch(self, phase: Phase, start: int, until: int) -> _Dispatched:

@@ -70,6 +70,7 @@ class Timeline(NamedTuple):
     total_steps: Int[Array, ""] | int
     total_epochs: Float[Array, ""] | float
     evaluate_every: Int[Array, ""] | int = 1
+    measure_every: Int[Array, ""] | int = 1
 
 
 class Measured(NamedTuple):

@@ -13,7 +13,7 @@ from runner.engine.objective import Objective
 from runner.engine.setup import Setup
 from runner.engine.state import EPOCH_SUMS, State
 from runner.experiment.experiment import Experiment
-from runner.measures import STEP_MEASURES
+from runner.measures import NORMS, STEP_MEASURES
 from runner.options.clock import Clock
 from runner.options.layer import LayerState, Params
 from runner.options.optimizer.base import Optimizer
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 
 def update(
-    setup: Setup, state: State, step: Int[Array, ""], rows: Int[Array, " batch"]
+    setup: Setup,
+    state: State,
+    step: Int[Array, ""],
+    rows: Int[Array, " batch"],
+    *,
+    measure_norms: Bool[Array, ""] | bool,
 ) -> tuple[State, Columns]:
     """Take one step.
 
@@ -32,6 +37,7 @@ def update(
         state: the state after `step` steps.
         step: the number of the step, from 0.
         rows: the training examples of the batch.
+        measure_norms: whether to measure `NORMS`; with False the program does not compute them.
 
     Returns:
         The state after the step, and a row of `STEP_MEASURES`.
@@ -63,7 +69,7 @@ def update(
         gradient_at=treated_gradient,
         key=jax.random.fold_in(setup.key("optimizer"), step),
     )
-    measurements |= norms(batch.gradient, updates)
+    measurements |= norms(measure_norms, batch.gradient, updates)
     row = Columns.row(STEP_MEASURES, measurements)
     state = state._replace(
         params=optax.apply_updates(state.params, updates),
@@ -75,9 +81,20 @@ def update(
     return state, row
 
 
-def norms(gradient: Params, updates: Params) -> dict[str, Float[Array, ""]]:
-    """The norms of a step: of the gradient before any treatment, and of what is added."""
-    return {"gradient_norm": global_norm(gradient), "update_norm": global_norm(updates)}
+def norms(
+    measure: Bool[Array, ""] | bool, gradient: Params, updates: Params
+) -> dict[str, Float[Array, ""]]:
+    """The norms of a step (`NORMS`); NaN if they are not measured.
+
+    Args:
+        measure: whether they are; with False they are not computed.
+        gradient: of the batch, before any treatment.
+        updates: what is added to the parameters.
+    """
+    if measure is False:
+        return dict.fromkeys(NORMS, jnp.array(jnp.nan))
+    measured = {"gradient_norm": global_norm(gradient), "update_norm": global_norm(updates)}
+    return {name: jnp.where(measure, norm, jnp.nan) for name, norm in measured.items()}
 
 
 def global_norm(tree: Any) -> Float[Array, ""]:

@@ -142,8 +142,14 @@ def _with_epoch_finished(setup: Setup, carry: _Carry, until: Int[Array, ""]) -> 
     starts = (before == 0) & (carry.step < end)
     state = start_epoch(setup, carry.state, epoch, starts)
 
-    def take_step(step: Int[Array, ""], rows: Int[Array, " batch"], carry: _Carry) -> _Carry:
-        state, row = update(setup, carry.state, step, rows)
+    def take_step(
+        step: Int[Array, ""],
+        rows: Int[Array, " batch"],
+        carry: _Carry,
+        *,
+        measure_norms: Bool[Array, ""] | bool,
+    ) -> _Carry:
+        state, row = update(setup, carry.state, step, rows, measure_norms=measure_norms)
         carry = carry._replace(step=step)
         measured = _at_position(setup, carry).with_step(step - carry.start, row)
         return carry._replace(state=state, step=step + 1, measured=measured)

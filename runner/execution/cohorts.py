@@ -146,7 +146,8 @@ def halved(waiting: Sequence[Cohort], structure: Hashable) -> list[Cohort]:
 def _data_and_length(experiment: Experiment) -> Hashable:
     """What runs must have in common to advance in lockstep."""
     data = (experiment.data, experiment.preprocessing)
-    return (*data, experiment.phases(), experiment.evaluate_every)
+    intervals = (experiment.evaluate_every, experiment.measure_every)
+    return (*data, experiment.phases(), *intervals)
 
 
 def _divided(

@@ -7,10 +7,12 @@ experiments with equal `jax.tree.structure` share one compiled program.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from runner.data import Source
 from runner.experiment.plan import Phase, plan
+from runner.measures import POINTS_PER_CURVE
 from runner.options.activation import Activation
 from runner.options.batch_size import BatchSize, Stochastic
 from runner.options.gradient import GradientTreatment
@@ -60,17 +62,21 @@ class Experiment(Option):
     epochs: int = leaf(10, minimum=1)
     steps: int | None = leaf(None, minimum=1)
     evaluate_every: int = leaf(1, minimum=1)
+    measure_every: int | None = leaf(None, minimum=1)
 
     def effective(self) -> Experiment:
         """Return the experiment with neutral options for the groups that the data ignore.
 
         A problem brings its own parameters, and a surface its own batches. Experiments that differ
-        only in what is ignored are then equal, and share one program.
+        only in what is ignored are then equal, and share one program. So do those that say how
+        often norms are measured and those that leave it to the length of the run.
         """
         ignored: dict[str, Any] = {
             group: _NEUTRAL[group] for group in self.data.ignores if group in _NEUTRAL
         }
-        return dataclasses.replace(self, **ignored)
+        effective = dataclasses.replace(self, **ignored)
+        every = self.measure_every or math.ceil(effective.total_steps / POINTS_PER_CURVE)
+        return dataclasses.replace(effective, measure_every=every)
 
     def network(self) -> Layer:
         """Build the network of the chosen options, or the parameters of the problem."""
@@ -83,6 +89,11 @@ class Experiment(Option):
         """Return the phases of the run, one for each size of batch; needs plain numbers."""
         examples = self.data.sizes().train
         return plan(self.batch_size, examples, self.epochs, self.steps)
+
+    @property
+    def total_steps(self) -> int:
+        """The planned number of steps; needs plain numbers."""
+        return self.phases()[-1].end_step
 
     def facts(self) -> Facts:
         """Return the sizes that follow from the choices; needs plain numbers, reads no data."""
@@ -108,8 +119,6 @@ class Experiment(Option):
 
     def _parameters(self) -> int:
         """Count the trained parameters, from their shapes alone."""
-        import math
-
         import jax
 
         key = jax.eval_shape(lambda: jax.random.key(0))

@@ -1,8 +1,8 @@
 """The writer of a run's event file: what TensorBoard shows of it.
 
-The event file holds at most `POINTS_PER_TAG` points of a curve, evenly spaced and as they were
-measured (the noise of small batches is worth seeing, so nothing is averaged): TensorBoard shows a
-thousand points of a curve however many it is given, and needs seconds to load a million.
+The event file holds at most `POINTS_PER_CURVE` points of a curve, evenly spaced and as they were
+measured (the noise of small batches is worth seeing, so nothing is averaged). What was not measured
+in a step has no point.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ import numpy.typing as npt
 
 from runner.config.keys import hyperparameters
 from runner.engine.chunk import Chunk
-from runner.measures import EPOCH_MEASURES, METRIC, STEP_MEASURES
+from runner.measures import EPOCH_MEASURES, METRIC, NORMS, POINTS_PER_CURVE, STEP_MEASURES
 from runner.record.dashboards import layout, session_end, session_start
 from runner.record.events import EventFile
 from runner.record.facts import RunFacts
 from runner.status import Status
-
-POINTS_PER_TAG = 2000
 
 BEST_MEASURES = (METRIC, "validation_loss")
 """Their least values so far are curves too, for HPARAMS: it knows the last value of a curve only,
@@ -43,6 +41,7 @@ class EventWriter:
 
     def __init__(self, directory: Path, facts: RunFacts) -> None:
         self._total_steps, self._total_epochs = facts.total_steps, facts.total_epochs
+        self._measure_every = facts.measure_every
         self._step_measures = [name for name in STEP_MEASURES if facts.clips or name != "clipped"]
         self._best = dict.fromkeys(BEST_MEASURES, math.inf)
         self._events = EventFile(directory)
@@ -61,31 +60,30 @@ class EventWriter:
 
     def _write_steps(self, chunk: Chunk) -> None:
         steps = chunk.steps["step"]
-        kept = steps % math.ceil(self._total_steps / POINTS_PER_TAG) == 0
-        kept[-1] |= chunk.status is not None
-        times = chunk.wall_times(steps[kept] + 1)
-        columns = {name: chunk.steps[name][kept] for name in self._step_measures}
-        self._write_columns("iteration", columns, steps[kept], times)
+        kept = {
+            name: self._is_kept(steps, self._measure_every if name in NORMS else 1)
+            for name in self._step_measures
+        }
+        if chunk.status is not None:
+            for name in kept.keys() - NORMS:
+                kept[name][-1] = True
+        columns = {name: chunk.steps[name] for name in kept}
+        self._write_columns("iteration", columns, kept, steps, chunk.wall_times(steps + 1))
+
+    def _is_kept(self, steps: npt.NDArray, every: int) -> npt.NDArray:
+        """Which steps have a point of a measure that is measured every so often."""
+        return steps % (every * math.ceil(self._total_steps / every / POINTS_PER_CURVE)) == 0
 
     def _write_epochs(self, chunk: Chunk) -> None:
         best = self._best_so_far(chunk.epochs)
-        stride = math.ceil(self._total_epochs / POINTS_PER_TAG)
+        stride = math.ceil(self._total_epochs / POINTS_PER_CURVE)
         last = chunk.epochs["step"] == self._total_steps
         kept = (chunk.epochs["epoch"] % stride == 0) | last
-        epochs = chunk.epochs[kept]
-        columns = {name: epochs[name] for name in EPOCH_MEASURES}
-        columns |= {f"best_{name}": values[kept] for name, values in best.items()}
-        times = chunk.wall_times(epochs["step"])
-        # Rows that have the same tags are written together.
-        known = np.stack([self._is_known(name, columns, epochs) for name in columns], axis=1)
-        for pattern in np.unique(known, axis=0):
-            rows = (known == pattern).all(axis=1)
-            shown = {
-                name: values[rows]
-                for (name, values), is_known in zip(columns.items(), pattern, strict=True)
-                if is_known
-            }
-            self._write_columns("epoch", shown, epochs["epoch"][rows], times[rows])
+        columns = {name: chunk.epochs[name] for name in EPOCH_MEASURES}
+        columns |= {f"best_{name}": values for name, values in best.items()}
+        known = {name: kept & self._is_known(name, columns, chunk.epochs) for name in columns}
+        times = chunk.wall_times(chunk.epochs["step"])
+        self._write_columns("epoch", columns, known, chunk.epochs["epoch"], times)
 
     @staticmethod
     def _is_known(name: str, columns: _Columns, epochs: npt.NDArray) -> npt.NDArray:
@@ -101,12 +99,32 @@ class EventWriter:
         return np.ones(len(epochs), bool)
 
     def _write_columns(
-        self, axis: str, columns: _Columns, positions: npt.NDArray, times: npt.NDArray
+        self,
+        axis: str,
+        columns: _Columns,
+        kept: _Columns,
+        positions: npt.NDArray,
+        times: npt.NDArray,
     ) -> None:
-        """Write an event a row; `positions` are what TensorBoard calls steps."""
-        tags = [f"{axis}/{name}" for name in columns]
-        values = np.stack(list(columns.values()), axis=1)
-        self._events.scalars(tags, positions, times, values)
+        """Write the columns; those that keep the same rows share an event for each row.
+
+        The points of a column stay in order, on which TensorBoard relies.
+
+        Args:
+            axis: the first part of the tags.
+            columns: the values by name, each of shape `(rows,)`.
+            kept: for each column which rows have a point.
+            positions: what TensorBoard calls the steps of the rows.
+            times: the wall times of the rows.
+        """
+        together: dict[bytes, list[str]] = {}
+        for name in columns:
+            together.setdefault(kept[name].tobytes(), []).append(name)
+        for names in together.values():
+            rows = kept[names[0]]
+            values = np.stack([columns[name][rows] for name in names], axis=1)
+            tags = [f"{axis}/{name}" for name in names]
+            self._events.scalars(tags, positions[rows], times[rows], values)
 
     def _best_so_far(self, epochs: npt.NDArray) -> dict[str, npt.NDArray]:
         """The least value of each measure up to each row; infinite where there is none."""

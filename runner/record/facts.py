@@ -20,6 +20,7 @@ class RunFacts:
         total_steps: the planned number of steps.
         total_epochs: the planned number of epochs.
         device: what the run is computed on, in words.
+        measure_every: the steps from one measurement of the norms to the next.
         lanes: how many runs are computed side by side.
         batch_size: how many examples the first step takes; None: as the config says.
         clips: whether gradients may be clipped, so that it is of interest how often that happened.
@@ -32,6 +33,7 @@ class RunFacts:
     total_steps: int
     total_epochs: float
     device: str
+    measure_every: int = 1
     lanes: int = 1
     batch_size: int | None = None
     clips: bool = False

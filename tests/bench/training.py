@@ -24,8 +24,10 @@ from tests.bench.workloads import SMALL_WORKLOADS, WORKLOADS, Workload
 
 CONTENDERS = {
     "runner_itself": "jax",
+    "runner_default": "jax",
     "bare_scan": "jax",
     "bare_loss_only": "jax",
+    "bare_norms": "jax",
     "pytorch": "torch",
     "pytorch_fused": "torch",
     "lightning_loop": "lightning",

@@ -31,7 +31,13 @@ def follow(hinted: str) -> None:
         return
     group, *rest = key.split(".")
     if not rest:
-        assert group in config() or group in ("seed", "epochs", "steps", "evaluate_every"), hinted
+        assert group in config() or group in (
+            "seed",
+            "epochs",
+            "steps",
+            "evaluate_every",
+            "measure_every",
+        ), hinted
     elif group != "hydra":
         owner = {name: read_option(group, rest[0]) for name in rest[:1]} if len(rest) > 1 else None
         node = owner[rest[0]] if owner else config()[group]

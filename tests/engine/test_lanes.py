@@ -88,7 +88,7 @@ def assert_close(one: npt.NDArray, other: npt.NDArray, tolerance: float) -> None
         pytest.param("map", 2, 0.0, EVERYTHING, marks=pytest.mark.optimized(only=True)),
         # Batched sums are added up in another order. In the 360 steps of these runs the last bit of
         # a float (6e-8) does not grow beyond this; in a run that is chaotic it would go on growing.
-        ("vmap", 1, 1e-4, EVERYTHING),
+        ("vmap", 1, 2e-4, EVERYTHING),
         ("vmap", 2, 1e-4, TYPICAL),
     ],
 )

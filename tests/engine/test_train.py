@@ -14,6 +14,7 @@ from engine_alone import Engine
 from runner.data import Dataset, Digits
 from runner.engine.placement import place
 from runner.experiment.experiment import Experiment
+from runner.measures import NORMS, STEP_MEASURES
 
 SIZE, EXAMPLES = 8, 36
 PER_EPOCH = 5  # four whole batches and one of four examples
@@ -129,14 +130,16 @@ def test_an_epoch_is_a_fresh_permutation_without_replacement(tiny: Dataset) -> N
         {"batch_size": "stochastic"},
         {"batch_size": "full"},
         {"batch_size": {"size": 8, "drop_remainder": True}},
+        {"settings": {"measure_every": 3}},
     ],
 )
 def test_chunks_do_not_change_the_results(choices: dict, tiny: Dataset) -> None:
     """To the bit: every way to cut a run gives the same curves and the same parameters."""
-    whole = Engine(small(**choices), tiny)
+    experiment = small(**{"settings": {"measure_every": 1}, **choices})
+    whole = Engine(experiment, tiny)
     total = 40
     expected = whole.advance(0, total, total)
-    cut = Engine(small(**choices), tiny)
+    cut = Engine(experiment, tiny)
     steps, epochs, evaluated = [], [], []
     marks = [0, 1, 4, 5, 6, 17, 36, 40]
     for start, until in itertools.pairwise(marks):
@@ -150,6 +153,31 @@ def test_chunks_do_not_change_the_results(choices: dict, tiny: Dataset) -> None:
         np.concatenate(epochs), expected.epochs.values[: expected.evaluations]
     )
     jax.tree.map(np.testing.assert_array_equal, cut.state.params, whole.state.params)
+
+
+@pytest.mark.optimized
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_how_often_norms_are_measured_changes_nothing_else(optimizer: str, tiny: Dataset) -> None:
+    """To the bit; short last batches and the last step are measured by the same rule."""
+    total, measured = 17, {}
+    for every in (1, 4, 100):
+        experiment = small({"measure_every": every}, optimizer=optimizer)
+        measured[every] = Engine(experiment, tiny).advance(0, total, total)
+    for every in (4, 100):
+        for name in STEP_MEASURES:
+            expected = np.array(measured[1].steps[name][:total])
+            if name in NORMS:
+                expected[np.arange(total) % every != 0] = np.nan
+            np.testing.assert_array_equal(measured[every].steps[name][:total], expected)
+        jax.tree.map(np.testing.assert_array_equal, measured[every].epochs, measured[1].epochs)
+
+
+def test_norms_are_measured_at_2000_steps_by_default() -> None:
+    """And saying so is the same program, of which the run that measures all is another lane."""
+    experiments = [small({"steps": steps}) for steps in (1, 2000, 2001, 10_000)]
+    assert [one.measure_every for one in experiments] == [1, 1, 2, 5]
+    said = small({"steps": 2000, "measure_every": 7})
+    assert jax.tree.structure(said) == jax.tree.structure(experiments[0])
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(tiny: Dataset) -> None:

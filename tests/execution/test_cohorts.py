@@ -78,11 +78,12 @@ def test_cohorts_are_equal_and_fill_the_devices(
 
 
 def test_only_runs_in_lockstep_train_side_by_side() -> None:
-    """Other data, another length and other evaluations are cohorts of their own, equally wide."""
+    """Other data, another length and other intervals are cohorts of their own, equally wide."""
     experiments = [
         *grid(4),
         *[compose({"epochs": 7, "seed": seed}) for seed in range(2)],
         *[compose({"evaluate_every": 2, "seed": seed}) for seed in range(2)],
+        *[compose({"measure_every": 9, "seed": seed}) for seed in range(2)],
         *[
             compose({"seed": seed}, data={"name": "teacher", "teacher_seed": 1})
             for seed in range(2)
@@ -93,8 +94,11 @@ def test_only_runs_in_lockstep_train_side_by_side() -> None:
         ],
     ]
     found = form_cohorts(experiments, Parallelism("map", 32, 2))
-    assert [one.members for one in found] == [(0, 1, 2, 3), (4, 5), (6, 7), (8, 9), (10, 11)]
-    assert [one.lanes for one in found] == [4, 4, 4, 2, 2]
+    assert [one.members for one in found] == [
+        (0, 1, 2, 3),
+        *[(n, n + 1) for n in range(4, 14, 2)],
+    ]
+    assert [one.lanes for one in found] == [4, 4, 4, 4, 2, 2]
 
 
 def test_out_of_memory_halves_the_lanes_of_that_structure() -> None:

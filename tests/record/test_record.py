@@ -20,9 +20,9 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_
 from runner.config.keys import flat
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk, make_chunk
 from runner.errors import RecordError
-from runner.measures import EPOCH_MEASURES, STEP_MEASURES
+from runner.measures import EPOCH_MEASURES, NORMS, POINTS_PER_CURVE, STEP_MEASURES
 from runner.record.curves import CurveFile, read_curve
-from runner.record.event_writer import BEST_MEASURES, POINTS_PER_TAG
+from runner.record.event_writer import BEST_MEASURES
 from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
 from runner.record.scalars import scalar_records
@@ -74,7 +74,11 @@ def chunk(
 
 
 def recorder(
-    directory: Path, total: int = 30, per_epoch: int = 10, batch_size: int = 16
+    directory: Path,
+    total: int = 30,
+    per_epoch: int = 10,
+    batch_size: int = 16,
+    measure_every: int = 1,
 ) -> Recorder:
     facts = RunFacts(
         config=CONFIG,
@@ -84,6 +88,7 @@ def recorder(
         total_epochs=total / per_epoch,
         device="cpu: test",
         batch_size=batch_size,
+        measure_every=measure_every,
     )
     return Recorder(directory, facts)
 
@@ -173,7 +178,7 @@ def test_a_file_that_is_cut_off_is_read_up_to_there(finished: Path) -> None:
     assert 10 < len(scalars(finished)["iteration/train_loss"]) < 30
 
 
-@pytest.mark.parametrize("total", [POINTS_PER_TAG - 1, 3 * POINTS_PER_TAG + 17])
+@pytest.mark.parametrize("total", [POINTS_PER_CURVE - 1, 3 * POINTS_PER_CURVE + 17])
 def test_event_files_are_thinned_and_curves_are_not(total: int, tmp_path: Path) -> None:
     run = recorder(tmp_path, total=total, per_epoch=total)
     for first in range(0, total, 1000):
@@ -181,15 +186,37 @@ def test_event_files_are_thinned_and_curves_are_not(total: int, tmp_path: Path) 
     run.finish(compile_seconds=0.0)
     events = scalars(tmp_path)["iteration/train_loss"]
     steps = np.array([event.step for event in events])
-    assert len(steps) <= POINTS_PER_TAG + 1
-    assert len(steps) > POINTS_PER_TAG * 0.7
+    assert len(steps) <= POINTS_PER_CURVE + 1
+    assert len(steps) > POINTS_PER_CURVE * 0.7
     assert (steps[0], steps[-1]) == (0, total - 1)
     assert len(set(np.diff(steps)[:-1])) == 1, "evenly spaced"
     assert [event.value for event in events] == steps.tolist(), "as measured, not averaged"
     assert np.load(tmp_path / "steps.npy")["step"].tolist() == list(range(total))
 
 
-@pytest.mark.parametrize("total", [30, 3 * POINTS_PER_TAG])
+@pytest.mark.parametrize(
+    ("total", "measure_every", "stride"),
+    [(30, 1, 1), (30, 7, 7), (3 * POINTS_PER_CURVE, 3, 3), (3 * POINTS_PER_CURVE, 2, 4)],
+)
+def test_norms_have_points_where_they_were_measured(
+    total: int, measure_every: int, stride: int, tmp_path: Path
+) -> None:
+    """At most as many as other measures, and none where the file of steps has NaN."""
+    run = recorder(tmp_path, total=total, per_epoch=total, measure_every=measure_every)
+    for first in range(0, total, 10):
+        part = chunk(first, 10, total=total)
+        for name in NORMS:
+            part.steps[name][part.steps["step"] % measure_every != 0] = np.nan
+        run.write(part)
+    run.finish(compile_seconds=0.0)
+    read = scalars(tmp_path)
+    for name in NORMS:
+        assert [e.step for e in read[f"iteration/{name}"]] == list(range(0, total, stride))
+        assert np.isfinite([e.value for e in read[f"iteration/{name}"]]).all()
+    assert read["iteration/train_loss"][-1].step == total - 1
+
+
+@pytest.mark.parametrize("total", [30, 3 * POINTS_PER_CURVE])
 def test_a_diverged_run_ends_where_it_diverged(total: int, tmp_path: Path) -> None:
     """Also in the event file, which holds only every third step of the long run."""
     run = recorder(tmp_path, total)

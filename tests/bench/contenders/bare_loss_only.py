@@ -9,4 +9,4 @@ from tests.bench.workloads import Workload
 
 
 def prepare(workload: Workload) -> Callable[[int], float]:
-    return bare_scan.prepare(workload, measure=False)
+    return bare_scan.prepare(workload, error=False)

@@ -1,8 +1,8 @@
 """The floor: one hand-written `lax.scan` in JAX, with nothing around it.
 
-Its Adam is the runner's, which takes less time than optax's. `prepare` measures what the runner
-measures in every step (loss, error, both norms); `bare_loss_only.py` returns the loss alone, to
-show what those measures cost.
+Its Adam is the runner's, which takes less time than optax's. It returns the loss and the error of
+every step; `bare_loss_only.py` returns the loss alone and `bare_norms.py` both norms as well, to
+show what these measures cost.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def initial(workload: Workload) -> list:
     ]
 
 
-def prepare(workload: Workload, *, measure: bool = True) -> Callable[[int], float]:
+def prepare(
+    workload: Workload, *, error: bool = True, norms: bool = False
+) -> Callable[[int], float]:
     images, labels = map(jax.device_put, images_and_labels(workload))
     adam = OPTIONS["optimizer"]["adam"](**ADAM).build(jnp.asarray(ADAM["learning_rate"]))
 
@@ -61,12 +63,12 @@ def prepare(workload: Workload, *, measure: bool = True) -> Callable[[int], floa
             losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels[rows])
             return losses.mean(), (logits.argmax(-1) != labels[rows]).mean()
 
-        (loss, error), gradient = jax.value_and_grad(objective, has_aux=True)(params)
+        (loss, wrong), gradient = jax.value_and_grad(objective, has_aux=True)(params)
         updates, memory = adam.update(gradient, memory, params)
-        measured = (loss,)
-        if measure:
+        measured = (loss, wrong) if error else (loss,)
+        if norms:
             squares = [sum(jnp.sum(x**2) for x in jax.tree.leaves(t)) for t in (gradient, updates)]
-            measured = (loss, error, *map(jnp.sqrt, squares))
+            measured += tuple(map(jnp.sqrt, squares))
         return (optax.apply_updates(params, updates), memory), measured
 
     def train(state: tuple, key: jax.Array) -> tuple:

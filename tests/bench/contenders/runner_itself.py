@@ -1,4 +1,4 @@
-"""The runner as it is: its engine, and its recorder writing every step."""
+"""The runner as it is: its engine, and its recorder writing every step; norms every 50 steps."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def config(workload: Workload) -> dict:
     }
 
 
-def prepare(workload: Workload) -> Callable[[int], float]:
+def prepare(workload: Workload, *, measure_every: int | None = 50) -> Callable[[int], float]:
     use_persistent_cache()
     images, labels = images_and_labels(workload)
     held_out = Split(images[:1], labels[:1])  # the peers do not evaluate
-    settings = config(workload)
+    settings = config(workload) | {"measure_every": measure_every}
     experiment = build(settings)
     training = Training([experiment], Dataset(Split(images, labels), held_out, held_out))
     training.compile()
@@ -57,6 +57,7 @@ def prepare(workload: Workload) -> Callable[[int], float]:
                 total_steps=steps,
                 total_epochs=training.total_epochs,
                 device="cpu",
+                measure_every=experiment.measure_every or 1,
             )
             recorder = Recorder(Path(directory), facts)
             training.ended = [False]

@@ -1,0 +1,12 @@
+"""The hand-written scan, returning the norms of gradient and update of each step as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.bench.contenders import bare_scan
+from tests.bench.workloads import Workload
+
+
+def prepare(workload: Workload) -> Callable[[int], float]:
+    return bare_scan.prepare(workload, norms=True)
