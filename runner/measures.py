@@ -30,14 +30,9 @@ POINTS_PER_CURVE = 2000
 TensorBoard shows a thousand points of a curve, and needs seconds to load a million.
 """
 
-EPOCH_MEASURES = (
-    "train_loss",
-    "train_error",
-    "validation_loss",
-    "validation_error",
-    "test_loss",
-    "test_error",
-)
+SPLITS = ("train", "validation", "test")
+
+EPOCH_MEASURES = tuple(f"{split}_{kind}" for split in SPLITS for kind in ("loss", "error"))
 """Measured at every evaluation: means over the epoch's steps, and over the held-out splits."""
 
 METRIC = "validation_error"

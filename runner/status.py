@@ -33,6 +33,11 @@ COMPLETE = frozenset({Status.FINISHED, Status.DIVERGED})
 """The states of a run that need not be run again when a sweep is resumed."""
 
 
+def status_after(error: BaseException) -> Status:
+    """The status of a run that an error or an interruption ended."""
+    return Status.INTERRUPTED if isinstance(error, KeyboardInterrupt) else Status.FAILED
+
+
 def count_statuses(statuses: Iterable[str]) -> dict[str, int]:
     """The number of runs with each status, in the order in which the statuses first occur."""
     return dict(Counter(map(str, statuses)))

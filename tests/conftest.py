@@ -47,7 +47,10 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # Most of the suite's time is compilation, of programs that run for milliseconds. So they are
 # compiled without optimization; `tests/engine/test_optimized.py` tests what depends on it. With an
 # empty XLA_FLAGS every test compiles as users do.
-QUICK_XLA_FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+QUICK_XLA_FLAGS = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_parallel_codegen_split_count=1"  # dividing small programs among threads costs more
+)
 if importlib.metadata.version("jaxlib").startswith("0.10."):  # gone later
     QUICK_XLA_FLAGS += " --xla_cpu_use_fusion_emitters=false"
 os.environ.setdefault("XLA_FLAGS", QUICK_XLA_FLAGS)

@@ -77,14 +77,21 @@ def _words(command: str) -> tuple[str, ...]:
     return Path(words[0]).name, *words[1:]
 
 
-def in_small(words: tuple[str, ...]) -> list[str]:
-    """The arguments of `runner`, changed so that little is trained."""
+def in_small(words: tuple[str, ...], in_gallery: bool) -> list[str]:
+    """The arguments of `runner`, changed so that little is trained.
+
+    The page of the gallery has every study. Where else one is run it is only checked, unless its
+    directory has a name, by which later commands read it.
+    """
     arguments = list(words)
     if set(arguments) & set(NO_TRAINING):
         return arguments
     given = {word.partition("=")[0].lstrip("+"): word.partition("=")[2] for word in arguments}
     if "experiment" in given:
-        return arguments + _small_study(given["experiment"], set(given))
+        small = _small_study(given["experiment"], set(given))
+        if "-m" in small and not in_gallery and "hydra.sweep.dir" not in given:
+            return [*arguments, "dry_run=true"]
+        return arguments + small
     if "-m" in arguments:
         arguments = [_first_two(word) for word in arguments]
         return [*(word for word in arguments if not word.startswith("epochs=")), "epochs=1"]
@@ -113,7 +120,7 @@ def _small_study(name: str, given: set[str]) -> list[str]:
     return ["-m", *small] if hydra.get("mode") == "MULTIRUN" else small
 
 
-def run(command: Command, call: CommandLine) -> Completed | None:
+def run(command: Command, call: CommandLine, in_gallery: bool) -> Completed | None:
     """Run a command in small; None for what other tests run."""
     program, *arguments = command.words
     if program == "make":
@@ -127,7 +134,7 @@ def run(command: Command, call: CommandLine) -> Completed | None:
     assert program == "runner"
     if command.error is not None:
         return call(*arguments)
-    return call(*in_small(tuple(arguments)))
+    return call(*in_small(tuple(arguments), in_gallery))
 
 
 def parts(page: Path) -> list[str]:
@@ -145,15 +152,17 @@ PARTS = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("text", [text for _, text in PARTS], ids=[name for name, _ in PARTS])
-def test_the_commands_of_a_page_work(text: str, runner: CommandLine, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "text"), PARTS, ids=[name for name, _ in PARTS])
+def test_the_commands_of_a_page_work(
+    name: str, text: str, runner: CommandLine, tmp_path: Path
+) -> None:
     option = tmp_path / "mine" / "optimizer" / "my_option.yaml"  # the reader's own, as documented
     option.parent.mkdir(parents=True)
     option.write_text("# Slow Adam\nname: adam\nlearning_rate: 0.0001\n")
     for command in commands(text):
         if command.reason_to_skip():
             continue
-        done = run(command, runner)
+        done = run(command, runner, name.startswith("gallery"))
         if done is None:
             continue
         shown = f"{' '.join(command.words)}\n{done.stdout}{done.stderr}"

@@ -90,7 +90,7 @@ def test_a_target_works(target: str, tmp_path: Path) -> None:
         }
         assert left_out == missing, "every contender that can run here has run"
         page = (tmp_path / "benchmarks.md").read_text()
-        assert page.count("not measured") == 2 * len(missing), "both workloads"
+        assert page.count("not measured") == len(missing)
 
 
 def test_starting_can_be_measured(tmp_path: Path) -> None:

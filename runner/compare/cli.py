@@ -174,10 +174,11 @@ def _draw(groups: Sequence[Group], view: View, targets: Sequence[Path]) -> None:
     """
     from runner.compare.figures.style import save
 
-    figure = view.draw(groups)
+    moving = [file for file in targets if file.suffix == ".gif"]
+    figure = None if moving else view.draw(groups)
     for file in targets:
         try:
-            if file.suffix == ".gif":
+            if figure is None:
                 view.animate(groups, file)
             else:
                 save(figure, file)

@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import optax
 
 from runner.engine.columns import Columns
-from runner.measures import EPOCH_MEASURES, STEP_MEASURES
+from runner.measures import EPOCH_MEASURES, SPLITS, STEP_MEASURES
 from runner.options.layer import LayerState, Params
 from runner.options.preprocessing import Statistics
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
-HELD_OUT = ("validation", "test")
+HELD_OUT = SPLITS[1:]
 """The splits that evaluations are made on, in the order of `Arrays.membership`."""
 
 EPOCH_SUMS = ("train_loss", "train_error")

@@ -15,8 +15,7 @@ from runner.compare.figures.style import save
 from runner.compare.runs import find
 from runner.compare.view import View
 from runner.errors import ConfigError
-from runner.record.dashboards import picture
-from runner.record.events import EventFile
+from runner.record.sweep_events import show_in_tensorboard
 
 
 def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
@@ -51,18 +50,3 @@ def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
     with contextlib.suppress(OSError):  # the files of the figure exist
         show_in_tensorboard(folder / files.SWEEP_FIGURES[0])
     return folder / files.SWEEP_FIGURES[0]
-
-
-def show_in_tensorboard(file: Path) -> None:
-    """Put a picture under TensorBoard's IMAGES, instead of an earlier one of its folder.
-
-    Raises:
-        OSError: its event file cannot be written.
-    """
-    for earlier in file.parent.glob(f"{files.EVENTS}*{files.SWEEP_EVENTS_ENDING}"):
-        earlier.unlink()
-    events = EventFile(file.parent, files.SWEEP_EVENTS_ENDING)
-    try:
-        events.summaries(picture(file.stem, file.read_bytes()))
-    finally:
-        events.close()

@@ -26,7 +26,7 @@ from runner.execution.cohorts import Cohort, halved
 from runner.execution.run import finish_record, start_record
 from runner.experiment.experiment import Experiment
 from runner.record.recorder import Recorder
-from runner.status import Status
+from runner.status import Status, status_after
 from runner.terminal.live_sweep import SweepProgress
 
 log = logging.getLogger(__name__)
@@ -201,8 +201,7 @@ class _Lane:
 
     def fail(self, error: BaseException) -> None:
         """End the run with an error; say why in its own log."""
-        interrupted = isinstance(error, KeyboardInterrupt)
-        summary: dict[str, Any] = {"status": Status.INTERRUPTED if interrupted else Status.FAILED}
+        summary: dict[str, Any] = {"status": status_after(error)}
         try:
             with self._job.at_work():
                 if self._recorder is not None:

@@ -20,10 +20,12 @@ from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.types_pb2 import DT_FLOAT, DT_STRING
 
+from runner.measures import SPLITS
+
 CHARTS = {
     "train, validation and test": {
-        "loss": "epoch/(train|validation|test)_loss$",
-        "error": "epoch/(train|validation|test)_error$",
+        "loss": f"epoch/({'|'.join(SPLITS)})_loss$",
+        "error": f"epoch/({'|'.join(SPLITS)})_error$",
     },
     "by iteration and by epoch": {
         "training loss by iteration": "iteration/train_loss$",

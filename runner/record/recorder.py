@@ -22,7 +22,7 @@ from runner.record.event_writer import EventWriter
 from runner.record.facts import RunFacts
 from runner.record.summary import SummaryWriter, timestamp, versions
 from runner.record.totals import Totals
-from runner.status import Status
+from runner.status import Status, status_after
 
 
 class Writer(Protocol):
@@ -89,13 +89,10 @@ class Recorder:
 
     def fail(self, error: BaseException, compile_seconds: float) -> None:
         """Close the record of a run that an error or an interruption ended, if the disk allows."""
-        interrupted = isinstance(error, KeyboardInterrupt)
+        status = status_after(error)
+        reason = f"{type(error).__name__}: {error}" if status == Status.FAILED else None
         with contextlib.suppress(RecordError):
-            self.close(
-                Status.INTERRUPTED if interrupted else Status.FAILED,
-                reason=None if interrupted else f"{type(error).__name__}: {error}",
-                compile_seconds=compile_seconds,
-            )
+            self.close(status, reason=reason, compile_seconds=compile_seconds)
 
     def close(
         self,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.engine.chunk import Chunk
-from runner.measures import METRIC, ErrorKind
+from runner.measures import METRIC, SPLITS, ErrorKind
 from runner.terminal.speed import Speed
 from runner.terminal.words import (
     format_duration,
@@ -81,7 +81,8 @@ class Progress:
         speed = self._speed.per_second()
         if speed is not None:
             left = (self._total_steps - step) / speed
-            words += [format_speed(speed), f"{format_duration(left)} left"]
+            # The line may be cut off at the right, so the time left comes first.
+            words = [f"{format_duration(left)} left", *words, format_speed(speed)]
         numbers = ", ".join(words)
         if self._live is not None:
             self._live.update(self._task, completed=step, description=done, numbers=numbers)
@@ -113,7 +114,7 @@ def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
     )
     for column in table.columns[1:]:
         column.justify = "right"
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         losses = [format_measure(numbers.get(f"{split}_loss")) for numbers in (final, best)]
         errors = [format_measure(numbers.get(f"{split}_error"), kind) for numbers in (final, best)]
         table.add_row(split, *losses, *errors)

@@ -19,8 +19,8 @@ import pytest
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 from test_record import chunk, recorder
 
-from runner.execution.figure import show_in_tensorboard
 from runner.record.dashboards import picture, session_start
+from runner.record.sweep_events import show_in_tensorboard
 
 pytestmark = pytest.mark.slow
 
