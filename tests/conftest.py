@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import importlib.metadata
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,8 +57,13 @@ if importlib.metadata.version("jaxlib").startswith("0.10."):  # gone later
 os.environ.setdefault("XLA_FLAGS", QUICK_XLA_FLAGS)
 
 
+LONGEST = ("test_optimized.py", "test_make.py", "test_documented_commands.py")
+"""The modules with the longest tests. They start first, so that no process is left with one."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what holds of optimized programs only, where programs are not optimized."""
+    """Order the tests; skip what holds of optimized programs only, where none is optimized."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
     if os.environ["XLA_FLAGS"] == QUICK_XLA_FLAGS:
         skip = pytest.mark.skip(reason="tests/engine/test_optimized.py runs it")
         for item in items:
@@ -112,10 +118,15 @@ def float_fields(group: str, name: str) -> list[str]:
     return [field.name for field in dataclasses.fields(cls) if field.type == "float"]
 
 
+_tests_run = itertools.count(1)
+
+
 @pytest.fixture(autouse=True)
 def _room_for_programs() -> Iterator[None]:
     """Discard compiled programs before their memory mappings are more than a process may have."""
     yield
+    if next(_tests_run) % 8:  # counting them takes a hundredth of a second
+        return
     mappings = Path("/proc/self/maps")
     if mappings.exists() and mappings.read_bytes().count(b"\n") > 20_000:
         import jax
