@@ -15,6 +15,7 @@ from test_compare import leave, optimizer
 
 import runner
 from runner.compare.cli import run_command_line
+from runner.compare.grouping import format_setting
 from runner.compare.runs import find
 from runner.compare.view import KINDS, View
 from runner.errors import ConfigError
@@ -128,3 +129,10 @@ def test_a_key_alone_is_a_list_of_one(study: Path) -> None:
 def test_a_mistake_is_said(view: View, words: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(words)):
         view.check()
+
+
+def test_settings_are_written_exactly() -> None:
+    """Else runs whose rates differ beyond six digits would be repetitions of one experiment."""
+    assert [format_setting(value) for value in (0.001, 1e-4, 100.0)] == ["0.001", "0.0001", "100"]
+    assert format_setting(0.12345678) == "0.12345678"
+    assert format_setting(0.12345678) != format_setting(0.12345679)
