@@ -14,6 +14,7 @@ PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 FILES ?= .
 DOCS ?= docs
+CONF ?= conf
 DIST ?= dist
 
 .DEFAULT_GOAL := help
@@ -55,9 +56,11 @@ format: $(READY)  ## rewrite the code in the house style
 types: $(READY)  ## the type checker
 	$(BIN)/mypy $(filter-out .,$(FILES))
 
-docs: $(READY)  ## make docs/options.md and docs/schedules.png from the option table
+docs: $(READY)  ## make docs/options.md, docs/schedules.png and the keys of a figure from the code
 	$(BIN)/python -m runner.documentation.options_page > $(DOCS)/options.md
 	$(BIN)/python -m runner.documentation.schedules_picture $(DOCS)/schedules.png
+	@mkdir -p $(CONF)/hydra/sweeper
+	$(BIN)/python -m runner.documentation.sweeper_keys > $(CONF)/hydra/sweeper/runner.yaml
 
 gallery: $(READY)  ## run every prepared study; makes docs/gallery.md and its pictures
 	$(BIN)/python -m runner.documentation.gallery $(DOCS) $(ARGS)

@@ -29,7 +29,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "lint": ("FILES=runner/status.py",),
     "types": ("FILES=runner/status.py",),
     "format": ("FILES={tmp}",),
-    "docs": ("DOCS={tmp}",),
+    "docs": ("DOCS={tmp}", "CONF={tmp}"),
     "gallery": ("DOCS={tmp}", "ARGS=learning_rate steps=2 seed=0 batch_size=full"),
     "bench": ("DOCS={tmp}", "ARGS=--small"),
     "bench-sweep": ("DOCS={tmp}", "ARGS=--small"),

@@ -41,7 +41,7 @@ def _field(default: Any, words: str, *, flag: str = "", metavar: str = "") -> An
 
     Args:
         default: its default, the same everywhere.
-        words: its meaning, for `runner-compare --help`.
+        words: its meaning, for `runner-compare --help` and the YAML page of a sweep.
         flag: the name of the flag, if it differs from the name of the field.
         metavar: the placeholder for a value in the help.
     """
@@ -53,9 +53,16 @@ def _field(default: Any, words: str, *, flag: str = "", metavar: str = "") -> An
 class View:
     """What is drawn, tabulated and tested of some runs; each field says its meaning."""
 
-    kind: str = _field("auto", "what is drawn, see below", flag="figure", metavar="KIND")
+    kind: str = _field(
+        "auto",
+        "what is drawn; runner-compare --help lists the kinds",
+        flag="figure",
+        metavar="KIND",
+    )
     measure: str | None = _field(
-        None, "what is drawn, tabulated, tuned and tested", metavar="MEASURE"
+        None,
+        "what is drawn, tabulated, tuned and tested (default: the measure of the kind)",
+        metavar="MEASURE",
     )
     axes: tuple[str, ...] = _field(
         ("iteration", "epoch"),
@@ -70,7 +77,8 @@ class View:
     )
     tune: tuple[str, ...] = _field(
         (),
-        "of the values of these keep the best for each combination of the rest",
+        "of the values of these keys keep the best for each combination of the rest; with a target "
+        "the first to reach it",
         metavar="KEY,...",
     )
     target: float | None = _field(
@@ -81,8 +89,8 @@ class View:
     )
     problem: tuple[str, ...] = _field(
         (),
-        "what makes a problem; the rest is compared by its ranks over problems or, with --figure "
-        "profile, by performance profiles (default there: data,model)",
+        "what makes a problem; the rest is compared by its ranks over problems or, with a profile, "
+        "by performance profiles (default there: data,model)",
         metavar="KEY,...",
     )
 
