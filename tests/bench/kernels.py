@@ -13,18 +13,19 @@ import json
 import re
 import statistics
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from runner.config.build import build
 from runner.engine.lanes import as_array
 from runner.engine.placement import place
 from runner.engine.state import Timeline
 from runner.engine.train import STEPS_PER_CALL, initial_state, take_steps
+from runner.options.sampling import permutation
 from tests.bench.contenders import bare_scan, runner_itself
 from tests.bench.workloads import Workload
 
@@ -115,6 +116,21 @@ def bare_program(workload: Workload) -> tuple[str, Callable[[], Any]]:
     return compiled.as_text(), lambda: compiled(state, key)
 
 
+def order_milliseconds(examples: int, repetitions: int = 5) -> tuple[float, float]:
+    """The least time to draw the order of an epoch: by the runner, and by `jax.random`."""
+    found = []
+    for draw in (permutation, jax.random.permutation):
+        compiled = jax.jit(draw, static_argnums=1).lower(jax.random.key(0), examples).compile()
+        times = []
+        for seed in range(repetitions):
+            key = jax.block_until_ready(jax.random.key(seed))
+            started = time.perf_counter()
+            jax.block_until_ready(compiled(key))
+            times.append(time.perf_counter() - started)
+        found.append(min(times) * 1e3)
+    return found[0], found[1]
+
+
 def section(workload: Workload) -> str:
     """The part of the page that lists the kernels of a workload, in Markdown."""
     (ours, run), (bare, run_bare) = runner_program(workload), bare_program(workload)
@@ -127,30 +143,32 @@ def section(workload: Workload) -> str:
     lines = [
         f"## What a step executes: {workload.name}",
         "",
-        f"A step without norms is {len(lists[0])} kernels, {totals[0]:.0f} microseconds in a profile; "
-        f"one of the bare loop with loss and error {len(lists[1])}, {totals[1]:.0f} microseconds. "
-        f"Of the runner's, the longest are {_longest(lists[0], times[0])}. "
+        f"A step without norms is {len(lists[0])} kernels, {totals[0]:.0f} microseconds in a "
+        f"profile; one of the bare loop with loss and error {len(lists[1])}, {totals[1]:.0f} "
+        f"microseconds. Of the runner's, the longest are {_longest(lists[0], times[0])}. "
         "These have no counterpart in the other loop:",
         "",
         "| in | kernel | result | written in | microseconds |",
         "|---|---|---|---|---|",
+        *_rows("the runner", beyond(lists[0], lists[1]), times[0]),
+        *_rows("the bare loop", beyond(lists[1], lists[0]), times[1]),
     ]
-    for title, mine, other, of in (
-        ("the runner", *lists, times[0]),
-        ("the bare loop", *lists[::-1], times[1]),
-    ):
-        for kernel in beyond(mine, other):
-            cells = (f"`{kernel.operation}`", kernel.shape, f"`{kernel.function}`")
-            lines.append(f"| {title} | {' | '.join(cells)} | {of.get(kernel.name, 0):.2f} |")
     return "\n".join([*lines, ""])
+
+
+def _rows(title: str, found: list[Kernel], times: dict[str, float]) -> list[str]:
+    """A row of the table for every kernel."""
+    return [
+        f"| {title} | `{kernel.operation}` | {kernel.shape} | `{kernel.function}` "
+        f"| {times.get(kernel.name, 0):.2f} |"
+        for kernel in found
+    ]
 
 
 def _longest(found: list[Kernel], times: dict[str, float]) -> str:
     """The three kernels that take most of the time."""
     ordered = sorted(found, key=lambda kernel: -times.get(kernel.name, 0))[:3]
-    return ", ".join(
-        f"`{kernel.function}` ({times.get(kernel.name, 0):.1f})" for kernel in ordered
-    )
+    return ", ".join(f"`{kernel.function}` ({times.get(kernel.name, 0):.1f})" for kernel in ordered)
 
 
 def _kernel(line: str, functions: dict[str, str]) -> Kernel | None:
@@ -159,8 +177,8 @@ def _kernel(line: str, functions: dict[str, str]) -> Kernel | None:
     if not found or found[3] in NO_KERNEL:
         return None
     name, shape, kind = found.groups()
-    path = re.search(r'op_name="([^"]*)"', line)
-    operation = re.split(r"body/(?:closed_call/)?", path[1])[-1] if path else kind
+    path = re.search(r'op_name="[^"]*body/(?:closed_call/)?([^"]*)"', line)
+    operation = path[1] if path else kind
     frame = re.search(r"stack_frame_id=(\d+)", line)
     shape = re.sub(r"\{[^}]*\}|/\*.*?\*/", "", shape)
     return Kernel(name, shape, operation, functions.get(frame[1], "") if frame else "XLA")
