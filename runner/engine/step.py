@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from runner.engine.columns import Columns
-from runner.engine.objective import Objective
+from runner.engine.objective import BatchResult, Objective
 from runner.engine.setup import Setup
 from runner.engine.state import EPOCH_SUMS, State
 from runner.experiment.experiment import Experiment
@@ -42,34 +42,23 @@ def update(
     Returns:
         The state after the step, and a row of `STEP_MEASURES`.
     """
-    experiment, clock = setup.experiment, setup.clock(step)
     measurements = {}
-
     objective = batch_objective(setup, state.layers, step, rows)
     batch, layers = objective.value_and_gradient(state.params)
     measurements["train_loss"], measurements["train_error"] = batch.loss, batch.error
 
-    learning_rate = learning_rate_at(setup, state, clock)
-    measurements["learning_rate"] = learning_rate
-
     gradient, treatments, clipped = treat(setup, batch.gradient, state.gradient, step)
     measurements["clipped"] = clipped.astype(float)
 
-    def treated_gradient(params: Params) -> Params:
-        return treat(setup, objective.gradient(params), state.gradient, step)[0]
+    clock = setup.clock(step)
+    learning_rate = learning_rate_at(setup, state, clock)
+    measurements["learning_rate"] = learning_rate
 
-    rule = optax.with_extra_args_support(optimizer_at(experiment, clock).build(learning_rate))
-    updates, optimizer = rule.update(
-        gradient,
-        state.optimizer,
-        state.params,
-        value=batch.value,
-        grad=batch.gradient,
-        value_fn=objective.value,
-        gradient_at=treated_gradient,
-        key=jax.random.fold_in(setup.key("optimizer"), step),
-    )
+    rule = optax.with_extra_args_support(optimizer_at(setup.experiment, clock).build(learning_rate))
+    extra = extra_arguments(setup, state, step, objective, batch)
+    updates, optimizer = rule.update(gradient, state.optimizer, state.params, **extra)
     measurements |= norms(measure_norms, batch.gradient, updates)
+
     row = Columns.row(STEP_MEASURES, measurements)
     state = state._replace(
         params=optax.apply_updates(state.params, updates),
@@ -79,6 +68,33 @@ def update(
         epoch_sums=state.epoch_sums.plus(len(rows), row.part(EPOCH_SUMS)),
     )
     return state, row
+
+
+def extra_arguments(
+    setup: Setup, state: State, step: Int[Array, ""], objective: Objective, batch: BatchResult
+) -> dict[str, Any]:
+    """What a rule may use beside the gradient; see `runner.options.optimizer.base.Optimizer`.
+
+    What a rule does not use is not part of the compiled program.
+
+    Args:
+        setup: the options and the data.
+        state: the state before the step.
+        step: the number of the step.
+        objective: the function that the step minimizes.
+        batch: its value and its gradient at the parameters.
+    """
+
+    def treated_gradient(params: Params) -> Params:
+        return treat(setup, objective.gradient(params), state.gradient, step)[0]
+
+    return {
+        "value": batch.value,
+        "grad": batch.gradient,
+        "value_fn": objective.value,
+        "gradient_at": treated_gradient,
+        "key": jax.random.fold_in(setup.key("optimizer"), step),
+    }
 
 
 def norms(

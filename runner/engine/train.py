@@ -127,15 +127,17 @@ def _evaluated(setup: Setup, carry: _Carry) -> _Carry:
     """Evaluate, record it, and tell the schedule."""
     row = evaluate(setup, carry.state, carry.step)
     schedule = setup.experiment.schedule.observe(carry.state.schedule, row["validation_loss"])
+    measured = _at_position(setup, carry.state, carry.step - carry.start, carry.measured)
     return carry._replace(
         state=carry.state._replace(schedule=schedule),
         last_evaluation=carry.step,
-        measured=_at_position(setup, carry).with_evaluation(carry.step, row),
+        measured=measured.with_evaluation(carry.step, row),
     )
 
 
 def _with_epoch_finished(setup: Setup, carry: _Carry, until: Int[Array, ""]) -> _Carry:
     """Take the steps up to the end of the epoch, or up to `until` where that comes first."""
+    start = carry.start
     epoch, before = setup.epoch_of(carry.step)
     first = carry.step - before
     end = jnp.minimum(until, first + setup.batches.per_epoch)
@@ -145,21 +147,29 @@ def _with_epoch_finished(setup: Setup, carry: _Carry, until: Int[Array, ""]) -> 
     def take_step(
         step: Int[Array, ""],
         rows: Int[Array, " batch"],
-        carry: _Carry,
+        carry: tuple[State, Measured],
         *,
         measure_norms: Bool[Array, ""] | bool,
-    ) -> _Carry:
-        state, row = update(setup, carry.state, step, rows, measure_norms=measure_norms)
-        carry = carry._replace(step=step)
-        measured = _at_position(setup, carry).with_step(step - carry.start, row)
-        return carry._replace(state=state, step=step + 1, measured=measured)
+    ) -> tuple[State, Measured]:
+        state, measured = carry
+        index = step - start
+        measured = _at_position(setup, state, index, measured)
+        state, row = update(setup, state, step, rows, measure_norms=measure_norms)
+        return state, measured.with_step(index, row)
 
-    return for_each_batch(
-        setup, state.order, carry.step, end, first, take_step, carry._replace(state=state)
+    state, measured = for_each_batch(
+        setup, state.order, carry.step, end, first, take_step, (state, carry.measured)
     )
+    return carry._replace(state=state, step=jnp.maximum(carry.step, end), measured=measured)
 
 
-def _at_position(setup: Setup, carry: _Carry) -> Measured:
-    """The measurements with the point where the parameters are now, if they are one."""
-    point = setup.experiment.data.position(carry.state.params)
-    return carry.measured.with_position(carry.step - carry.start, point)
+def _at_position(setup: Setup, state: State, index: Int[Array, ""], measured: Measured) -> Measured:
+    """The measurements with the point where the parameters are now, if they are one.
+
+    Args:
+        setup: the options and the data.
+        state: the state now.
+        index: the number of steps that the call has taken.
+        measured: what it has measured.
+    """
+    return measured.with_position(index, setup.experiment.data.position(state.params))

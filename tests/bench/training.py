@@ -11,7 +11,6 @@ import argparse
 import importlib.util
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,9 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tests.bench.report import Result, page
+from tests.bench import kernels
+from tests.bench.report import Times, order, page
+from tests.bench.worker import use_few_cores
 from tests.bench.workloads import SMALL_WORKLOADS, WORKLOADS, Workload
 
 CONTENDERS = {
@@ -82,7 +83,7 @@ class Worker:
         self.process.wait()
 
 
-def measure(workload: Workload, contenders: list[str], rounds: int) -> dict[str, Result]:
+def measure(workload: Workload, contenders: list[str], rounds: int) -> Times:
     """Let the contenders train in turn, round after round.
 
     Raises:
@@ -101,16 +102,7 @@ def measure(workload: Workload, contenders: list[str], rounds: int) -> dict[str,
     finally:
         for worker in workers:
             worker.close()
-    base = times["runner_itself"]
-    return {
-        name: Result(
-            fastest=min(values),
-            ratio=statistics.median(x / y for x, y in zip(values, base, strict=True)),
-            lowest=min(x / y for x, y in zip(values, base, strict=True)),
-            highest=max(x / y for x, y in zip(values, base, strict=True)),
-        )
-        for name, values in times.items()
-    }
+    return times
 
 
 def machine() -> str:
@@ -150,8 +142,11 @@ def main() -> None:
     results = {}
     for workload in workloads:
         print(workload.name, file=sys.stderr)
-        results[workload.name] = measure(workload, contenders, rounds)
-    text = page(results, described, rounds)
+        results[workload] = measure(workload, contenders, rounds)
+    use_few_cores()
+    first = workloads[0]
+    details = [order(results, *kernels.order_milliseconds(first.examples)), kernels.section(first)]
+    text = page(results, described, rounds, details)
     print(text)
     if arguments.output:
         arguments.output.write_text(text)

@@ -15,9 +15,14 @@ from tests.bench.workloads import SMALL_WORKLOADS, WORKLOADS
 CORES = 2
 
 
-def main() -> None:
+def use_few_cores() -> None:
+    """Leave the process `CORES` cores; to be called before JAX or PyTorch start their threads."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+
+
+def main() -> None:
+    use_few_cores()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what the tools print must not appear among the answers
     contender, workload = sys.argv[1], (WORKLOADS | SMALL_WORKLOADS)[sys.argv[2]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -49,9 +50,10 @@ def initial(workload: Workload) -> list:
     ]
 
 
-def prepare(
+def program(
     workload: Workload, *, error: bool = True, norms: bool = False
-) -> Callable[[int], float]:
+) -> tuple[Callable[..., Any], tuple]:
+    """The training of a window as a function of the state and a key, and the first state."""
     images, labels = map(jax.device_put, images_and_labels(workload))
     adam = OPTIONS["optimizer"]["adam"](**ADAM).build(jnp.asarray(ADAM["learning_rate"]))
 
@@ -79,9 +81,15 @@ def prepare(
         rows = orders.ravel()[: workload.steps * workload.batch]
         return lax.scan(step, state, rows.reshape(workload.steps, workload.batch))
 
-    compiled = jax.jit(train)
     params = initial(workload)
-    state = (params, adam.init(params))
+    return train, (params, adam.init(params))
+
+
+def prepare(
+    workload: Workload, *, error: bool = True, norms: bool = False
+) -> Callable[[int], float]:
+    train, state = program(workload, error=error, norms=norms)
+    compiled = jax.jit(train)
     jax.block_until_ready(compiled(state, jax.random.key(1)))
 
     def run(steps: int) -> float:

@@ -38,13 +38,19 @@ def config(workload: Workload) -> dict:
     }
 
 
+def dataset(workload: Workload) -> Dataset:
+    """The training split; one held-out example, since the peers do not evaluate."""
+    images, labels = images_and_labels(workload)
+    held_out = Split(images[:1], labels[:1])
+    return Dataset(Split(images, labels), held_out, held_out)
+
+
 def prepare(workload: Workload, *, measure_every: int | None = 50) -> Callable[[int], float]:
     use_persistent_cache()
-    images, labels = images_and_labels(workload)
-    held_out = Split(images[:1], labels[:1])  # the peers do not evaluate
     settings = config(workload) | {"measure_every": measure_every}
     experiment = build(settings)
-    training = Training([experiment], Dataset(Split(images, labels), held_out, held_out))
+    data = dataset(workload)
+    training = Training([experiment], data)
     training.compile()
 
     def run(steps: int) -> float:
@@ -53,7 +59,7 @@ def prepare(workload: Workload, *, measure_every: int | None = 50) -> Callable[[
             facts = RunFacts(
                 config=settings,
                 seed=0,
-                train_examples=len(labels),
+                train_examples=len(data.train.targets),
                 total_steps=steps,
                 total_epochs=training.total_epochs,
                 device="cpu",
