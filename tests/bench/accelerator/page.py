@@ -78,9 +78,9 @@ def _training(values: Values, device_name: str, scale: Scale) -> list[str]:
         "Microseconds a step, and times the runner's; the median of "
         f"{scale.rounds} windows. Adam and cross-entropy on images that are on the device. The "
         "runner records loss, error and learning rate in every step and norms in every 50th, into "
-        "arrays; files are not written here. float32 products are TF32 where the device has it, in PyTorch "
-        "too, whose Adam is the fused one. TFLOP/s count the products of the network only; the "
-        "fraction is of the fastest dense products by data sheet, where it is known.",
+        "arrays; files are not written here. float32 products are TF32 where the device has it, in "
+        "PyTorch too, whose Adam is the fused one. TFLOP/s count the products of the network only; "
+        "the fraction is of the fastest dense products by data sheet, where it is known.",
         "",
         *_table(["", *names], rows),
     ]
