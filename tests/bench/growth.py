@@ -80,7 +80,7 @@ AXES = {
     ),
     "examples": Axis(
         "training examples (teacher, one epoch of batches of 128)",
-        (10**3, 10**4, 10**5, 10**6, 10**7),
+        (10**3, 10**4, 10**5, 10**6),
         (10**3,),
         lambda n: ["data=teacher", "batch_size=128", "epochs=1", f"data.train_examples={n}"],
     ),

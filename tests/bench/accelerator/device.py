@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import jax
 
 from tests.bench.workloads import Workload
 
 # Dense products in TFLOP/s, without sparsity, by data sheet: float32 (as TF32 where the device has
-# it, since JAX multiplies float32 so there) and bfloat16. The first name that is part of the
-# device's name counts.
+# it, since JAX multiplies float32 so there) and bfloat16. The first name counts that is a word of
+# the device's name.
 PEAKS: dict[str, dict[str, float]] = {
     "H200": {"float32": 494.7, "bfloat16": 989.4},
     "H100 PCIe": {"float32": 378.0, "bfloat16": 756.0},
@@ -29,7 +30,7 @@ PEAKS: dict[str, dict[str, float]] = {
 def peak(device_name: str, precision: str) -> float | None:
     """The fastest products of a device in TFLOP/s; None if they are not known."""
     for name, peaks in PEAKS.items():
-        if name.lower() in device_name.lower().replace("-", " "):
+        if re.search(rf"\b{name}\b", device_name):
             return peaks.get(precision)
     return None
 
