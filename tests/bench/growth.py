@@ -184,12 +184,10 @@ def _panel(panel: Axes, sizes: list[int], lines: dict[str, list[float]]) -> None
         panel.plot([sizes[-1] / 100, sizes[-1]], slope, ":", color="0.4", lw=1, label="slope 1")
 
 
-def write(points: Sequence[Point], folder: Path) -> None:
-    """Write the figure and its numbers."""
-    folder.mkdir(parents=True, exist_ok=True)
-    draw(points, folder / "growth.png")
-    with (folder / "growth.csv").open("w", newline="") as file:
-        table = csv.writer(file)
+def write(points: Sequence[Point], file: Path) -> None:
+    """Write the numbers as CSV."""
+    with file.open("w", newline="") as opened:
+        table = csv.writer(opened)
         table.writerow(Point._fields)
         for point in points:
             rounded = ("" if x is None else f"{x:.4g}" for x in point[2:])
@@ -205,10 +203,12 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="a few small sizes")
     arguments = parser.parse_args()
     points: list[Point] = []
+    arguments.output.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + arguments.seconds
     for name in arguments.axes:
         points += measure(name, end - time.monotonic(), small=arguments.small)
-    write(points, arguments.output)
+        write(points, arguments.output / "growth.csv")
+    draw(points, arguments.output / "growth.png")
 
 
 if __name__ == "__main__":
