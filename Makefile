@@ -3,7 +3,7 @@
 #
 # ARGS adds arguments to the command of a target: make train ARGS=epochs=3, make test ARGS="-k lanes",
 # make bench ARGS=--small. FILES is what lint, types and format look at; DOCS and DIST are the folders
-# that pages and wheels go to.
+# that pages and wheels go to. WHEELS is a folder with pure-Python wheels for `bench-accelerator`.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -16,9 +16,10 @@ FILES ?= .
 DOCS ?= docs
 CONF ?= conf
 DIST ?= dist
+WHEELS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train figure test test-fast lint format types docs gallery bench bench-setup bench-sweep bench-compare lock wheel clean
+.PHONY: help setup train figure test test-fast lint format types docs gallery bench bench-setup bench-sweep bench-compare bench-accelerator bench-growth lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
@@ -76,6 +77,12 @@ bench-sweep: $(READY)  ## measure sweeps: against other ways to run them, and wi
 
 bench-compare: $(READY)  ## measure how long it takes to compare a thousand runs
 	$(BIN)/python -m tests.bench.compare $(ARGS)
+
+bench-accelerator:  ## measure on a GPU or TPU with PYTHON=python3, which has JAX, and WHEELS=folder
+	$(PYTHON) -m tests.bench.accelerator --output $(DOCS)/accelerator.md $(if $(WHEELS),--wheels $(WHEELS)) $(ARGS)
+
+bench-growth: $(READY)  ## draw time and memory against steps, parameters, examples and runs
+	$(BIN)/python -m tests.bench.growth --output $(DOCS)/growth $(ARGS)
 
 lock: $(READY)  ## renew the locked dependencies from pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

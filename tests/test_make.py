@@ -33,6 +33,8 @@ SMALL: dict[str, tuple[str, ...]] = {
     "gallery": ("DOCS={tmp}", "ARGS=learning_rate steps=2 seed=0 batch_size=full"),
     "bench": ("DOCS={tmp}", "ARGS=--small"),
     "bench-sweep": ("DOCS={tmp}", "ARGS=--small"),
+    "bench-accelerator": ("DOCS={tmp}", "PYTHON=$(BIN)/python", "ARGS=--small"),
+    "bench-growth": ("DOCS={tmp}", "ARGS=--small"),
     "bench-compare": ("ARGS=--runs 16 --seeds 1 --steps 100",),
 }
 WRITES = {
@@ -42,6 +44,8 @@ WRITES = {
     "gallery": "gallery/learning_rate.png",
     "bench": "benchmarks.md",
     "bench-sweep": "sweeps.png",
+    "bench-accelerator": "accelerator.md",
+    "bench-growth": "growth/growth.png",
 }
 """A file that the target leaves."""
 

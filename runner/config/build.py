@@ -234,9 +234,9 @@ def _holds(config: Mapping[str, Any], key: str) -> bool:
 def _check_together(check: _Checker, experiment: Experiment) -> None:
     """Let every option check that it fits the rest of the run."""
     facts = experiment.facts()
-    for key, chosen in chosen_options(experiment):
+    for key, chosen in [("", experiment), *chosen_options(experiment)]:
         for field, problem in chosen.conflicts(facts):
-            full = key if field == "name" else f"{key}.{field}"
+            full = key if field == "name" else f"{key}.{field}".removeprefix(".")
             raise check.error(full, f"does not fit the run: {problem}")
 
 

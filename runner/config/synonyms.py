@@ -204,6 +204,7 @@ WORDS = _by_word(
         "steps": "max_steps num_steps n_steps train_steps iterations n_iter max_iter",
         "seed": "random_seed random_state rng",
         "evaluate_every": "eval_every eval_interval check_val_every_n_epoch",
+        "precision": "dtype compute_dtype param_dtype mixed_precision amp autocast bf16 bfloat16",
         "measure_every": "log_every log_interval log_every_n_steps",
         "hydra.run.dir": "log_dir output_dir save_dir",
     }

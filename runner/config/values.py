@@ -13,7 +13,7 @@ import types
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from runner.errors import ConfigError
+from runner.errors import ConfigError, nearest
 from runner.options.option import Range
 
 _Kind = TypeVar("_Kind")
@@ -70,7 +70,10 @@ def convert(value: Any, expected: Any, limits: Range | None = None) -> Any:
         return _optional(value, expected, limits)
     if get_origin(expected) is Literal:
         if value not in get_args(expected) or isinstance(value, bool):
-            raise ValueError(f"must be one of {', '.join(map(str, get_args(expected)))}")
+            names = [str(name) for name in get_args(expected)]
+            meant = nearest(str(value), names)
+            hint = f"; did you mean {meant}?" if meant else ""
+            raise ValueError(f"must be one of {', '.join(names)}{hint}")
         return value
     if get_origin(expected) is tuple:
         if not isinstance(value, list | tuple):

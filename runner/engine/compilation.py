@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import platformdirs
 
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 
@@ -27,6 +26,8 @@ if jax.__version_info__ < (0, 11):  # removed in 0.11
 def use_persistent_cache() -> None:
     """Keep compiled programs between processes."""
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        import platformdirs
+
         directory = Path(platformdirs.user_cache_dir("runner")) / "compiled"
         jax.config.update("jax_compilation_cache_dir", str(directory))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

@@ -37,14 +37,22 @@ def check_room(experiment: Experiment, arrays: Arrays, lanes: int, device: jax.D
     Raises:
         MemoryError: they do not fit.
     """
-    shapes = jax.eval_shape(initial_state, experiment, arrays)
-    state = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
-    measured = STEPS_PER_CALL * len(STEP_MEASURES) * 4
-    needed, usable = lanes * COPIES * (state + measured), USABLE * available(device)
+    needed, usable = lanes * bytes_of_a_lane(experiment, arrays), USABLE * available(device)
     if needed > usable:
         raise MemoryError(
             f"{lanes} runs side by side need {needed / 1e9:.2g} GB; {usable / 1e9:.2g} GB are free"
         )
+
+
+def bytes_of_a_lane(experiment: Experiment, arrays: Arrays) -> int:
+    """The memory that each run needs beside the data, which all runs share.
+
+    Activations are not counted: on a CPU one lane of each device is computed at a time.
+    """
+    shapes = jax.eval_shape(initial_state, experiment, arrays)
+    state = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+    measured = STEPS_PER_CALL * len(STEP_MEASURES) * 4
+    return COPIES * (state + measured)
 
 
 def available(device: jax.Device) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from runner.data import Source
@@ -23,6 +24,7 @@ from runner.options.momentum_schedule import MomentumSchedule
 from runner.options.normalization import NoNormalization, Normalization
 from runner.options.optimizer.base import Optimizer
 from runner.options.option import Facts, Option, leaf, option
+from runner.options.precision import Precision, in_precision
 from runner.options.preprocessing import Preprocessing, Raw
 from runner.options.regularization import Regularization, Unregularized
 from runner.options.sampling import Fixed, Sampling
@@ -63,6 +65,7 @@ class Experiment(Option):
     steps: int | None = leaf(None, minimum=1)
     evaluate_every: int = leaf(1, minimum=1)
     measure_every: int | None = leaf(None, minimum=1)
+    precision: Precision = "float32"
 
     def effective(self) -> Experiment:
         """Return the experiment with neutral options for the groups that the data ignore.
@@ -83,7 +86,25 @@ class Experiment(Option):
         chosen = LayerOptions(
             self.activation, self.initializer, self.normalization, self.regularization
         )
-        return self.data.network() or self.model.network(chosen, self.data.classes)
+        network = self.data.network() or self.model.network(chosen, self.data.classes)
+        return in_precision(network, self.precision)
+
+    def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        """Refuse bfloat16 where it has no effect or where its rounding hides what is computed."""
+        if self.precision == "float32":
+            return
+        if "model" in self.data.ignores:
+            yield (
+                "precision",
+                "the data are a problem with its own parameters and no network, and a problem is "
+                "computed in float32; use precision=float32",
+            )
+        if self.optimizer.needs_float32:
+            yield (
+                "precision",
+                "the optimizer takes curvature from differences of losses and gradients, which "
+                f"the rounding of {self.precision} exceeds; use precision=float32",
+            )
 
     def phases(self) -> tuple[Phase, ...]:
         """Return the phases of the run, one for each size of batch; needs plain numbers."""

@@ -59,7 +59,8 @@ def serial(**layers: Layer) -> Layer:
     """Return the layer that applies the given layers one after another.
 
     The parameters and the state of each are stored under its name; a layer without parameters has
-    no entry.
+    no entry. Every layer's outputs are converted to the type of the inputs: a number of an option
+    is float32, and must not make the products after it float32 where the network is bfloat16.
     """
 
     def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
@@ -82,6 +83,7 @@ def serial(**layers: Layer) -> Layer:
             outputs, own_state = layer.apply(
                 params.get(name, {}), state.get(name, {}), outputs, training
             )
+            outputs = outputs.astype(inputs.dtype)
             if own_state:
                 new_state[name] = own_state
         return outputs, new_state

@@ -1,7 +1,8 @@
 """Normalizations: layers before each activation of the hidden layers.
 
 The last axis of the inputs counts the units (of a dense layer) or channels (of a convolution). Each
-unit or channel has a learned `gain`, which starts at 1, and `shift`, which starts at 0.
+unit or channel has a learned `gain`, which starts at 1, and `shift`, which starts at 0. Statistics
+are computed in the type of these two, which is float32 even where `precision=bfloat16`.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class BatchNorm(Normalization):
         def apply(
             params: Params, state: LayerState, inputs: Float[Array, "batch *units"], training: bool
         ) -> tuple[Float[Array, "batch *units"], LayerState]:
+            inputs = inputs.astype(params[GAIN].dtype)
             if not training:
                 return self._normalize(params, inputs, state["mean"], state["variance"]), state
             axes = tuple(range(inputs.ndim - 1))
@@ -132,6 +134,7 @@ class LayerNorm(Normalization):
         def apply(
             params: Params, state: LayerState, inputs: Float[Array, "batch *units"], training: bool
         ) -> tuple[Float[Array, "batch *units"], LayerState]:
+            inputs = inputs.astype(params[GAIN].dtype)
             axes = tuple(range(1, inputs.ndim))
             mean = inputs.mean(axes, keepdims=True)
             variance = inputs.var(axes, keepdims=True)

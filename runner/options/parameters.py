@@ -52,7 +52,12 @@ def is_weight(path: Path) -> bool:
 
 def mask(params: Params, includes: Callable[[Path], bool]) -> Any:
     """Return a tree of booleans in the structure of the parameters: `includes` of every path."""
-    return jax.tree_util.tree_map_with_path(lambda path, _: includes(_names(path)), params)
+    return map_with_path(lambda path, _: includes(path), params)
+
+
+def map_with_path(function: Callable[[Path, Float[Array, "..."]], Any], params: Params) -> Any:
+    """Return a tree in the structure of the parameters: `function` of every path and array."""
+    return jax.tree_util.tree_map_with_path(lambda path, x: function(_names(path), x), params)
 
 
 def kernels(params: Params) -> list[Float[Array, "..."]]:

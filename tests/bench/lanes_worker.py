@@ -22,7 +22,7 @@ from runner.engine.lanes import Lanes
 from runner.engine.placement import place
 from runner.engine.state import Timeline
 from runner.engine.strategy import Strategy
-from tests.bench.contenders.runner_itself import config
+from tests.bench.settings import config
 from tests.bench.workloads import Workload
 
 STEPS = 45  # an epoch of digits with batches of 32

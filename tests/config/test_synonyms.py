@@ -37,6 +37,7 @@ def follow(hinted: str) -> None:
             "steps",
             "evaluate_every",
             "measure_every",
+            "precision",
         ), hinted
     elif group != "hydra":
         owner = {name: read_option(group, rest[0]) for name in rest[:1]} if len(rest) > 1 else None

@@ -76,7 +76,7 @@ class RNN(Model):
                 hidden: Float[Array, "batch units"], drive: Float[Array, "batch units"]
             ) -> tuple[Float[Array, "batch units"], None]:
                 total, _ = normalization.apply(gains, {}, drive + hidden @ kernel, training)
-                return chosen.activation(total), None
+                return chosen.activation(total).astype(hidden.dtype), None
 
             last, _ = jax.lax.scan(step, jnp.zeros_like(driven[0]), driven)
             return last, state

@@ -46,6 +46,9 @@ class Optimizer(Option):
     momenta: ClassVar[tuple[str, ...]] = ()
     """The fields that a momentum schedule may set; the first one is set by default."""
 
+    needs_float32: ClassVar[bool] = False
+    """Whether the rule fails where the network is computed with less precision."""
+
     @abstractmethod
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
         """Return the rule for one step.

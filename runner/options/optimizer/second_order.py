@@ -7,7 +7,7 @@ methods are meant for `batch_size=full`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from runner.lazy import jax, jnp, optax
 from runner.options.layer import Params
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 class CurvatureRule(Optimizer):
     """A rule that uses the curvature of the batch's loss, meant for full batches."""
+
+    needs_float32: ClassVar[bool] = True
 
     def cautions(self, facts: Facts) -> Iterator[str]:
         """Warn when the batch is not full."""

@@ -30,6 +30,11 @@ class Wrapper(Optimizer):
         """The momenta of the base."""
         return self.base.momenta
 
+    @property
+    def needs_float32(self) -> bool:  # type: ignore[override]
+        """Whether the rule of the base fails with less precision."""
+        return self.base.needs_float32
+
     def with_momentum(
         self, names: tuple[str, ...] | None, value: Callable[[Any], Any]
     ) -> Optimizer:

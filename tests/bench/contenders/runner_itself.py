@@ -13,29 +13,8 @@ from runner.engine.compilation import use_persistent_cache
 from runner.engine.loop import Training
 from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
-from tests.bench.workloads import ADAM, Workload, images_and_labels
-
-
-def config(workload: Workload) -> dict:
-    model = {"name": "mlp", "widths": workload.widths}
-    if workload.network == "cnn":
-        model = {"name": "cnn"}
-    return {
-        "data": {"name": "mnist"},
-        "preprocessing": {"name": "minmax"},
-        "model": model,
-        "activation": {"name": "relu"},
-        "initializer": {"name": "he_normal"},
-        "normalization": {"name": "none"},
-        "optimizer": {"name": "adam", **ADAM},
-        "momentum_schedule": {"name": "constant"},
-        "schedule": {"name": "constant"},
-        "warmup": {"name": "none"},
-        "gradient": {},
-        "batch_size": {"name": "mini", "size": workload.batch},
-        "sampling": {"name": "permutation"},
-        "steps": workload.steps,
-    }
+from tests.bench.settings import config
+from tests.bench.workloads import Workload, images_and_labels
 
 
 def dataset(workload: Workload) -> Dataset:
