@@ -20,6 +20,7 @@ TITLES = {
     "bare_scan": "bare `lax.scan`, loss and error",
     "bare_loss_only": "bare `lax.scan`, loss only",
     "bare_norms": "bare `lax.scan`, loss, error and norms",
+    "products": "its matrix products alone",
     "pytorch": "PyTorch loop",
     "pytorch_fused": "PyTorch loop, fused Adam",
     "lightning_loop": "Lightning, TensorBoard logger",
@@ -54,12 +55,11 @@ LIMITS = """\
 - **784-512-512-10.** The time is XLA's matrix product and Adam's memory traffic (670,000 parameters no
   longer fit a core's cache).
 - **The CNN.** XLA's own convolution is twenty times slower inside a loop on a CPU, so it is written as
-  one matrix product over patches there (`runner/options/model/convolution.py`). The second convolution
-  needs three products of 2.7 GFLOP a step; at the 100 GFLOP/s that XLA's product reaches on these two
-  cores they alone take as long as PyTorch's whole step, and patches move nine times the image through
-  memory. Tried as alternatives on the same machine, interleaved, and not faster: nine shifted products, patches
-  of one row at a time, hand-written gradients of four kinds, slabs of the batch, Winograd's F(2x2, 3x3)
-  and F(4x4, 3x3). Other forms of the pooling gain at most 4%.
+  matrix products over patches there (`runner/options/model/convolution.py`), of a few images at a time,
+  so that the patches, nine times the image, stay in the processor's cache. Tried as alternatives,
+  interleaved, and not faster: nine shifted products, patches of one row at a time, patches in the
+  layouts channel-image-row-column and channel-row-column-image, patches by updates in place,
+  Winograd's F(2x2, 3x3) and F(4x4, 3x3). Other forms of the pooling gain at most 4%.
 """
 
 

@@ -19,6 +19,7 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from tests.bench import products
 from tests.bench.report import Result, page
 from tests.bench.workloads import SMALL_WORKLOADS, WORKLOADS, Workload
 
@@ -28,6 +29,7 @@ CONTENDERS = {
     "bare_scan": "jax",
     "bare_loss_only": "jax",
     "bare_norms": "jax",
+    "products": "jax",
     "pytorch": "torch",
     "pytorch_fused": "torch",
     "lightning_loop": "lightning",
@@ -152,6 +154,10 @@ def main() -> None:
         print(workload.name, file=sys.stderr)
         results[workload.name] = measure(workload, contenders, rounds)
     text = page(results, described, rounds)
+    for workload in workloads:
+        if workload.network == "cnn":
+            times = {name: result.fastest for name, result in results[workload.name].items()}
+            text += products.section(workload, times)
     print(text)
     if arguments.output:
         arguments.output.write_text(text)

@@ -8,7 +8,6 @@ patches there. Both compute the same function, and are tested against each other
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from runner.lazy import jax, jnp, np
@@ -58,11 +57,11 @@ def _by_patches(
     kernel: Float[Array, "rows columns in out"],
     padding: Padding,
 ) -> Float[Array, "batch new_height new_width out"]:
-    """Gather every patch into a row, then multiply by the kernel as a matrix, a few images a time.
+    """Gather every patch into a row, and multiply by the kernel as a matrix, some images at a time.
 
-    The patches are `rows * columns` times as large as the images. Those of a few images stay in the
-    processor's cache; the gradient gathers them again, because that is faster than to fetch what
-    the forward pass has left in memory.
+    The patches are `rows * columns` times as large as the images. Those of `PATCHES_BYTES` stay in
+    the processor's cache, and are gathered again for the gradient: reading them from memory would
+    take longer.
     """
     rows, columns, channels, out = kernel.shape
     if padding == "same":
@@ -71,7 +70,6 @@ def _by_patches(
     height, width = inputs.shape[1] - rows + 1, inputs.shape[2] - columns + 1
     patches = _patches_of(rows, columns)
 
-    @partial(jax.checkpoint, prevent_cse=False)
     def of_image(
         image: Float[Array, "height width in"],
     ) -> Float[Array, "new_height new_width out"]:
@@ -81,27 +79,26 @@ def _by_patches(
     together = max(PATCHES_BYTES // bytes_of_image, 1)
     if together >= len(inputs):
         return jax.vmap(of_image)(inputs)
-    return jax.lax.map(of_image, inputs, batch_size=together)
+    return jax.lax.map(jax.checkpoint(of_image), inputs, batch_size=together)
 
 
 def _patches_of(rows: int, columns: int) -> Callable[[Array], Array]:
-    """Return the function that gathers the patches of an image, `(height, width, in)`.
+    """Return the function from an image to its patches, one for each place of the kernel.
 
-    Its result is of shape `(new_height, new_width, rows * columns * in)`. Both directions are
-    gathers, which XLA computes in one vectorized pass: it writes the concatenation of slices twice,
-    and adds up its derivative, padded slices, with a branch for each number.
+    Patches and their derivative are written as gathers, which XLA computes in one vectorized pass.
+    A concatenation of slices is written to memory twice, and its derivative, a sum of padded
+    slices, takes a branch for each number.
     """
 
-    @jax.custom_vjp
-    def patches(image: Float[Array, "height width in"]) -> Float[Array, "down right patch"]:
+    def gather(image: Float[Array, "height width in"]) -> Float[Array, "down right patch"]:
         height, width, _ = image.shape
         down = np.arange(height - rows + 1)[:, None] + np.arange(rows)
         right = np.arange(width - columns + 1)[:, None] + np.arange(columns)
         windows = image[down[:, None, :, None], right[None, :, None, :]]
-        return windows.reshape(*windows.shape[:2], -1)
+        return windows.reshape(len(down), len(right), -1)
 
-    def gradient(_: None, to_patches: Float[Array, "down right patch"]) -> tuple[Array]:
-        down, right, _ = to_patches.shape
+    def add_up(_: None, to_patches: Float[Array, "down right patch"]) -> tuple[Array]:
+        down, right = to_patches.shape[:2]
         windows = to_patches.reshape(down, right, rows, columns, -1)
         i, j = np.arange(down + rows - 1)[:, None], np.arange(right + columns - 1)
         to_image = jnp.zeros((), to_patches.dtype)
@@ -112,7 +109,8 @@ def _patches_of(rows: int, columns: int) -> Callable[[Array], Array]:
                 to_image = to_image + jnp.where(inside[..., None], part, 0)
         return (to_image,)
 
-    patches.defvjp(lambda image: (patches(image), None), gradient)
+    patches = jax.custom_vjp(gather)
+    patches.defvjp(lambda image: (gather(image), None), add_up)
     return patches
 
 
