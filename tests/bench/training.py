@@ -18,7 +18,7 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tests.bench import kernels
+from tests.bench import kernels, products
 from tests.bench.report import Times, order, page
 from tests.bench.worker import use_few_cores
 from tests.bench.workloads import SMALL_WORKLOADS, WORKLOADS, Workload
@@ -29,6 +29,7 @@ CONTENDERS = {
     "bare_scan": "jax",
     "bare_loss_only": "jax",
     "bare_norms": "jax",
+    "products": "jax",
     "pytorch": "torch",
     "pytorch_fused": "torch",
     "lightning_loop": "lightning",
@@ -145,7 +146,14 @@ def main() -> None:
         results[workload] = measure(workload, contenders, rounds)
     use_few_cores()
     first = workloads[0]
-    details = [order(results, *kernels.order_milliseconds(first.examples)), kernels.section(first)]
+    details = [
+        order(results, *kernels.order_milliseconds(first.examples)),
+        kernels.section(first),
+        *(
+            products.section(workload, {name: min(of) for name, of in times.items()})
+            for workload, times in results.items()
+        ),
+    ]
     text = page(results, described, rounds, details)
     print(text)
     if arguments.output:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.signal import correlate2d
 
+from runner.options.model import convolution
 from runner.options.model.convolution import convolve, max_pool
 
 RANDOM = np.random.default_rng(4)
@@ -83,6 +84,48 @@ def test_gradients_are_those_of_the_definition(shape: tuple[int, ...], padding: 
                 np.sum(weights * reference(images, d_kernel, padding)),
                 rtol=1e-10,
             )
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_patches_of_some_images_at_a_time(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five images, multiplied one by one, and in pairs with one left over."""
+    images, kernel = inputs_and_kernel((5, 4, 5, 2, 3, 3, 3))
+    monkeypatch.setattr(convolution, "PATCHES_BYTES", together * (2 * 3) * (3 * 3 * 2) * 8)
+    weights = RANDOM.normal(size=(5, 2, 3, 3))
+
+    def loss(x: jax.Array, k: jax.Array) -> jax.Array:
+        y = convolve(x, k, padding="valid", method="patches")
+        np.testing.assert_equal(y.shape, weights.shape)
+        return jnp.sum(y * weights)
+
+    with jax.enable_x64(True):
+        program = str(jax.make_jaxpr(loss)(images, kernel))
+        value, gradients = jax.value_and_grad(loss, (0, 1))(images, kernel)
+    assert "scan" in program
+    np.testing.assert_allclose(float(value), np.sum(weights * reference(images, kernel, "valid")))
+    for argument, gradient in zip((images, kernel), gradients, strict=True):
+        np.testing.assert_allclose(
+            np.sum(argument * np.asarray(gradient)), float(value), rtol=1e-10
+        )
+
+
+def test_second_derivatives_are_those_of_the_native_convolution(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Optimizers of second order multiply by the Hessian: forward over reverse mode."""
+    monkeypatch.setattr(convolution, "PATCHES_BYTES", 1)  # image by image
+    arguments = inputs_and_kernel(SHAPES[1])
+    direction = inputs_and_kernel(SHAPES[1])
+    products = []
+    with jax.enable_x64(True):
+        for method in ("native", "patches"):
+
+            def loss(x: jax.Array, k: jax.Array) -> jax.Array:
+                return jnp.sum(convolve(x, k, padding="same", method=method) ** 3)  # noqa: B023
+
+            products.append(jax.jvp(jax.grad(loss, (0, 1)), arguments, direction)[1])
+    for native, patches in zip(*products, strict=True):
+        np.testing.assert_allclose(patches, native, rtol=1e-10, atol=1e-10)
 
 
 def test_a_population_of_kernels_is_each_kernel_alone() -> None:
