@@ -26,7 +26,7 @@ from runner.engine.placement import place
 from runner.engine.state import Arrays, Measured, State, Timeline
 from runner.engine.train import STEPS_PER_CALL
 from runner.experiment.experiment import Experiment
-from runner.experiment.plan import Phase
+from runner.experiment.plan import Phase, tabulated
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES
 
 CHUNK_SECONDS = 0.5
@@ -160,6 +160,7 @@ class Training:
             phase.first_epoch,
             self.total_steps,
             self.total_epochs,
+            tabulated(self.phases),
             *self._every,
         )
 

@@ -10,6 +10,7 @@ import optax
 
 from runner.engine.columns import Columns
 from runner.measures import EPOCH_MEASURES, SPLITS, STEP_MEASURES
+from runner.options.clock import Phases
 from runner.options.layer import LayerState, Params
 from runner.options.preprocessing import Statistics
 
@@ -61,6 +62,8 @@ class State(NamedTuple):
 class Timeline(NamedTuple):
     """Where in the run the current phase (the stretch with one batch size) starts, and its end.
 
+    `phases` are those of the whole run.
+
     All of it is data: a longer run and a later phase of the same batch size compile nothing. All of
     it is shared by runs that train side by side, which therefore advance in lockstep.
     """
@@ -69,6 +72,7 @@ class Timeline(NamedTuple):
     first_epoch: Int[Array, ""] | int
     total_steps: Int[Array, ""] | int
     total_epochs: Float[Array, ""] | float
+    phases: Phases
     evaluate_every: Int[Array, ""] | int = 1
     measure_every: Int[Array, ""] | int = 1
 

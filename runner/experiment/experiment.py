@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from runner.data import Source
-from runner.experiment.plan import Phase, plan
+from runner.experiment.plan import Phase, plan, tabulated
 from runner.measures import POINTS_PER_CURVE
 from runner.options.activation import Activation
 from runner.options.batch_size import BatchSize, Stochastic
@@ -101,7 +101,7 @@ class Experiment(Option):
         phases = self.phases()
         first, last = phases[0], phases[-1]
         total_steps, total_epochs = last.end_step, last.epoch(last.end_step)
-        warm_steps, warm_epochs = self.warmup.duration(first.steps_per_epoch)
+        warm_steps, warm_epochs = self.warmup.duration(lambda: tabulated(phases))
         return Facts(
             input_shape=self.data.input_shape,
             train_examples=examples,

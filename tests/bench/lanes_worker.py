@@ -22,10 +22,12 @@ from runner.engine.lanes import Lanes
 from runner.engine.placement import place
 from runner.engine.state import Timeline
 from runner.engine.strategy import Strategy
+from runner.options.clock import Phases
 from tests.bench.contenders.runner_itself import config
 from tests.bench.workloads import Workload
 
 STEPS = 45  # an epoch of digits with batches of 32
+PHASES = Phases(np.array([0]), np.array([0]), np.array([STEPS]))
 FEATURES = {"64": (8, 8, 1), "784": (28, 28, 1)}
 """The shape of an image, by the number of inputs of the network."""
 
@@ -55,7 +57,7 @@ class Population:
         """The time of one step of all lanes; evaluating before and after an epoch is part of it."""
         states = [self._lanes.initialize(*self._arguments) for _ in range(epochs)]
         jax.block_until_ready(states)
-        timeline, running = Timeline(0, 0, STEPS, 1.0), [False] * self._lanes.count
+        timeline, running = Timeline(0, 0, STEPS, 1.0, PHASES), [False] * self._lanes.count
         started = time.perf_counter()
         for state in states:
             done = self._lanes.advance(*self._arguments, state, 0, STEPS, timeline, running)

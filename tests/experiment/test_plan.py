@@ -63,6 +63,7 @@ def test_time_goes_on_where_a_growing_batch_grows(tmp_path: Path) -> None:
         {"epochs": 4, "evaluate_every": 3},
         batch_size={"name": "growing", "size": 500, "every": 2, "limit": 1000},
         schedule={"name": "exp", "decay_rate": 0.5},
+        warmup={"name": "linear", "length": 4, "unit": "step"},
         optimizer={"name": "momentum", "learning_rate": 0.01},
     )
     run(experiment, tmp_path, {})
@@ -71,7 +72,9 @@ def test_time_goes_on_where_a_growing_batch_grows(tmp_path: Path) -> None:
     assert epochs["epoch"].tolist() == [0, 3, 4]
     assert epochs["step"].tolist() == [0, 8, 10]
     time = [0, 1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2, 2.5, 3, 3.5]
-    np.testing.assert_allclose(steps["learning_rate"], 0.01 * 0.5 ** np.array(time), rtol=1e-5)
+    # The warm-up of 4 steps ends after 4 / 3 epochs, in the first phase; the schedule starts there.
+    multipliers = [0, 1 / 4, 2 / 4, 3 / 4, *(0.5 ** (t - 4 / 3) for t in time[4:])]
+    np.testing.assert_allclose(steps["learning_rate"], 0.01 * np.array(multipliers), rtol=1e-5)
     # The mean over an epoch's steps is weighted by their examples: 1000 and 437.
     mean = np.average(steps["train_loss"][6:8], weights=[1000, 437])
     np.testing.assert_allclose(epochs["train_loss"][1], mean, rtol=1e-5)
