@@ -29,6 +29,7 @@ from runner.engine.state import Arrays, Measured, State, Timeline
 from runner.engine.strategy import Strategy
 from runner.engine.train import initial_state, take_steps
 from runner.experiment.experiment import Experiment
+from runner.options.schedule.power import Base
 
 _Tree = TypeVar("_Tree")
 
@@ -235,6 +236,8 @@ def _stacked(*leaves: float) -> npt.NDArray:
 
 
 def as_array(leaf: float) -> npt.NDArray:
-    """A number as an array of the type that JAX gives it."""
+    """A number as an array of the type that JAX gives it; a base as its two parts."""
+    if isinstance(leaf, Base):
+        return np.asarray(leaf.parts(), jax.dtypes.canonicalize_dtype(float))
     kind = float if isinstance(leaf, float) else int
     return np.asarray(leaf, jax.dtypes.canonicalize_dtype(kind))

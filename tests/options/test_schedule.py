@@ -13,11 +13,13 @@ import pytest
 from conftest import compose, read_option
 from engine_alone import one_phase
 
+from runner.engine.lanes import as_array
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import tabulated
 from runner.experiment.table import OPTIONS
 from runner.options.clock import Clock
+from runner.options.schedule.base import Schedule
 
 PER_EPOCH, TOTAL = 20, 200
 STEPS = np.array([0, 1, 10, 20, 40, 50, 59, 60, 99, 100, 101, 140, 149, 150, 160, 199, 200])
@@ -255,6 +257,75 @@ def test_momentum_schedules_set_the_numbers_they_name() -> None:
 def test_momentum_schedules_need_momentum(optimizer: str, choice: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         compose(optimizer=optimizer, momentum_schedule=choice)
+
+
+# --- many steps --------------------------------------------------------------------------------
+
+MANY = 1_000_000
+SOME = np.unique(np.concatenate([np.geomspace(1, MANY, 300), np.arange(0, MANY, 4999)])).astype(int)
+OVER_MANY_STEPS: list[tuple[dict[str, Any], Callable[[float], float]]] = [
+    ({"name": "exp", "decay_rate": 0.999982}, lambda t: 0.999982**t),
+    ({"name": "natural_exp", "decay_rate": 1.8e-5}, lambda t: math.exp(-1.8e-5 * t)),
+    ({"name": "inverse_time", "decay_rate": 0.01}, lambda t: 1 / (1 + 0.01 * t)),
+    ({"name": "inverse_sqrt", "timescale": 3.0}, lambda t: 1 / math.sqrt(1 + t / 3)),
+    ({"name": "polynomial", "final": 0.1}, lambda t: 0.1 + 0.9 * (1 - t / MANY) ** 2),
+    ({"name": "linear"}, lambda t: 1 - 0.99 * t / MANY),
+    ({"name": "cosine"}, lambda t: (1 + math.cos(math.pi * t / MANY)) / 2),
+    (
+        {"name": "cosine_restarts", "period": 300, "growth": 1},
+        lambda t: (1 + math.cos(math.pi * (t % 300) / 300)) / 2,
+    ),
+    (
+        {"name": "cyclic", "half_cycle": 300, "decay_rate": 0.999999},
+        lambda t: 0.1 + 0.9 * (1 - abs(t / 300 % 2 - 1)) * 0.999999**t,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("choice", "formula"), OVER_MANY_STEPS, ids=lambda x: x["name"] if isinstance(x, dict) else ""
+)
+def test_a_million_steps_of_a_schedule_are_exact(
+    choice: dict[str, Any], formula: Callable[[float], float]
+) -> None:
+    settings = {"steps": MANY, "measure_every": 500}
+    composed = compose(settings, batch_size="full", schedule={**choice, "unit": "step"}).schedule
+
+    def multiplier(schedule: Schedule, step: jax.Array) -> jax.Array:
+        clock = Clock(step, step.astype(float), MANY, float(MANY), one_phase(1))
+        return schedule(clock, ())
+
+    numbers = jax.tree.map(as_array, composed)
+    found = jax.vmap(multiplier, in_axes=(None, 0))(numbers, jnp.asarray(SOME))
+    np.testing.assert_allclose(found, [formula(int(t)) for t in SOME], rtol=1e-6, atol=1e-6)
+    if choice["name"] in ("exp", "natural_exp"):
+        np.testing.assert_allclose(found, [formula(int(t)) for t in SOME], rtol=3e-7)
+
+
+def one_cycle_of_pytorch(step: int, total: int, peak: float) -> float:
+    """The multiplier of `torch.optim.lr_scheduler.OneCycleLR`: its phases, its `_annealing_cos`."""
+    top, last = peak * total - 1, total - 1
+    low, final = 1 / 25, 1 / 25 / 1e4
+    begin, end, fraction = (low, 1.0, step / top)
+    if step > top:
+        begin, end, fraction = 1.0, final, (step - top) / (last - top)
+    return end + (begin - end) / 2 * (math.cos(math.pi * fraction) + 1)
+
+
+def test_one_cycle_is_that_of_pytorch_up_to_the_step_in_which_it_ends() -> None:
+    """As its documentation says: the same over one step less, and by how much they differ."""
+    total, peak = 360, 0.3
+    torch = np.array([one_cycle_of_pytorch(step, total, peak) for step in range(total)])
+
+    def ours(steps: int, peak: float) -> np.ndarray:
+        schedule = compose(schedule={"name": "one_cycle", "peak": peak}).schedule
+        clock = Clock(jnp.arange(total), jnp.arange(total) / 1.0, steps, steps, one_phase(1))
+        return np.asarray(schedule(clock, ()))
+
+    np.testing.assert_allclose(
+        ours(total - 1, (peak * total - 1) / (total - 1)), torch, rtol=1e-5, atol=1e-6
+    )
+    assert 0.005 < abs(ours(total, peak) - torch).max() < 1 / (peak * total)
 
 
 # --- across the phases of a growing batch -------------------------------------------------------
