@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SLAB = 500
-"""The most held-out examples that are evaluated at once: a bound on memory."""
+"""The most examples that are evaluated at once: a bound on memory."""
 
 
 def place(experiment: Experiment, dataset: Dataset) -> Arrays:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from runner.engine.columns import Columns
-from runner.measures import EPOCH_MEASURES, SPLITS, STEP_MEASURES
+from runner.measures import SPLITS, STEP_MEASURES
 from runner.options.clock import Phases
 from runner.options.layer import LayerState, Params
 from runner.options.preprocessing import Statistics
@@ -93,17 +93,20 @@ class Measured(NamedTuple):
     path: Float[Array, "capacity+1 2"] | None = None
 
     @classmethod
-    def empty(cls, steps: int, evaluations: int, *, has_path: bool) -> Measured:
+    def empty(
+        cls, steps: int, evaluations: int, evaluated: tuple[str, ...], *, has_path: bool
+    ) -> Measured:
         """Room for what is going to be measured.
 
         Args:
             steps: how many steps at most.
             evaluations: how many evaluations at most.
+            evaluated: the names of what an evaluation measures.
             has_path: whether the parameters are a point of the plane.
         """
         return cls(
             steps=Columns.zeros(STEP_MEASURES, steps),
-            epochs=Columns.zeros(EPOCH_MEASURES, evaluations),
+            epochs=Columns.zeros(evaluated, evaluations),
             evaluated_at=jnp.zeros(evaluations, int),
             evaluations=jnp.zeros((), int),
             path=jnp.zeros((steps + 1, 2)) if has_path else None,

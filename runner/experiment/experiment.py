@@ -62,6 +62,7 @@ class Experiment(Option):
     epochs: int = leaf(10, minimum=1)
     steps: int | None = leaf(None, minimum=1)
     evaluate_every: int = leaf(1, minimum=1)
+    evaluate_train: bool = False
     measure_every: int | None = leaf(None, minimum=1)
 
     def effective(self) -> Experiment:
