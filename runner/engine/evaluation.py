@@ -164,5 +164,9 @@ def _losses_and_errors(
 def _weighted_sum(
     weights: Float[Array, "slabs slab"], values: Float[Array, "slabs slab"]
 ) -> Float[Array, ""]:
-    """The sum of `weights * values`; what has no weight does not count, even if it is NaN."""
-    return jnp.sum(jnp.where(weights > 0, weights * values, 0.0))
+    """The sum of `weights * values`; what has no weight does not count, even if it is NaN.
+
+    NaN where nothing has a weight: the split is empty.
+    """
+    counts = weights > 0
+    return jnp.where(jnp.any(counts), jnp.sum(jnp.where(counts, weights * values, 0.0)), jnp.nan)

@@ -98,7 +98,7 @@ class Experiment(Option):
 
     def facts(self) -> Facts:
         """Return the sizes that follow from the choices; needs plain numbers, reads no data."""
-        examples = self.data.sizes().train
+        examples, validation_examples, _ = self.data.sizes()
         phases = self.phases()
         first, last = phases[0], phases[-1]
         total_steps, total_epochs = last.end_step, last.epoch(last.end_step)
@@ -106,6 +106,7 @@ class Experiment(Option):
         return Facts(
             input_shape=self.data.input_shape,
             train_examples=examples,
+            validation_examples=validation_examples,
             batch_size=first.batch_size.examples(examples),
             steps_per_epoch=first.steps_per_epoch,
             total_steps=total_steps,

@@ -107,8 +107,12 @@ def test_others_are_evaluated_with_the_state_that_training_left(
 
 
 def test_evaluate_train_is_recorded_and_compared(tmp_path: Path) -> None:
-    """At fixed parameters, also before the first step; runs without it have no such measure."""
-    plain = compose({"epochs": 1}, model="linear")
+    """At fixed parameters, also before the first step; runs without it have no such measure.
+
+    Nor has a run without validation examples, which it trains on instead, one of validation.
+    """
+    every_example = {"name": "digits", "validation_examples": 0}
+    plain = compose({"epochs": 1}, model="linear", data=every_example)
     asked = dataclasses.replace(plain, evaluate_train=True)
     for name, experiment in (("plain", plain), ("asked", asked)):
         run(experiment, tmp_path / name, {})
@@ -121,3 +125,7 @@ def test_evaluate_train_is_recorded_and_compared(tmp_path: Path) -> None:
     assert not len(curve(other, "training_set_loss", "epoch").x)
     assert not any(name.startswith("training_set") for name in other.summary["final"])
     np.testing.assert_array_equal(other.epochs["test_loss"], found.epochs["test_loss"])
+    assert np.isnan(other.epochs["validation_loss"]).all()
+    assert np.isfinite(other.epochs["test_loss"]).all()
+    assert other.summary["final"]["validation_error"] is None
+    assert other.summary["train_examples"] == 1797 - 180

@@ -143,6 +143,11 @@ def reduce_on_plateau(
     return rates
 
 
+def test_plateau_needs_validation() -> None:
+    with pytest.raises(ConfigError, match=r"plateau .* no validation split"):
+        compose(schedule="plateau", data={"name": "digits", "validation_examples": 0})
+
+
 LOSSES = [3.0, 2.0, 2.5, 2.1, 1.9999, 2.0, 1.5, 1.4999, 1.6, 1.6, 1.6, 1.6, 1.2, 9.0, 9.0, 9.0, 9.0]
 
 
