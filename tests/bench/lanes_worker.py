@@ -22,6 +22,7 @@ from runner.engine.lanes import Lanes
 from runner.engine.placement import place
 from runner.engine.state import Timeline
 from runner.engine.strategy import Strategy
+from runner.engine.turns import lanes_for
 from runner.options.clock import Phases
 from tests.bench.contenders.runner_itself import config
 from tests.bench.workloads import Workload
@@ -61,7 +62,7 @@ class Population:
         started = time.perf_counter()
         for state in states:
             done = self._lanes.advance(*self._arguments, state, 0, STEPS, timeline, running)
-            jax.block_until_ready(done)
+            self._lanes.to_host(done[1])
         return (time.perf_counter() - started) / epochs / STEPS
 
 
@@ -78,7 +79,7 @@ def main() -> None:
         key = network, int(number)
         if key not in ready:
             used = devices[: key[1]]
-            ready[key] = Population(network, Lanes(key[1], strategy, used))
+            ready[key] = Population(network, lanes_for(key[1], strategy, used))
         epochs = max(1, round(window / (ready[key].seconds(1) * STEPS)))
         print(ready[key].seconds(epochs), flush=True)
 

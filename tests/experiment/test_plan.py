@@ -14,8 +14,8 @@ from engine_alone import Engine
 
 from runner.data import Dataset
 from runner.engine.compilation import CompilationCounter
-from runner.engine.lanes import Lanes
 from runner.engine.loop import Training
+from runner.engine.turns import lanes_for
 from runner.errors import ConfigError
 from runner.execution.cohorts import Parallelism, count_programs, form_cohorts
 from runner.execution.run import run
@@ -269,7 +269,7 @@ def test_scaled_rates_in_a_population_of_growing_batches() -> None:
     ]
     assert len(form_cohorts(experiments, Parallelism("map", 4, 1))) == 1
     assert count_programs(experiments) == 2
-    lanes = Lanes(3, "map", jax.devices()[:1])
+    lanes = lanes_for(3, "map", jax.devices()[:1])
     training = Training(experiments, experiments[0].data.load(), lanes)
     rates: list[list[float]] = [[], [], []]
     for chunks in training.chunks():
@@ -307,7 +307,7 @@ def test_growing_the_batch_is_as_good_as_decaying_the_rate() -> None:
             )
             for seed in range(3)
         ]
-        lanes = Lanes(3, "map", jax.devices()[:1])
+        lanes = lanes_for(3, "map", jax.devices()[:1])
         training = Training(experiments, experiments[0].data.load(), lanes)
         chunks = [chunk for chunks in training.chunks() for chunk in chunks if chunk]
         found = np.concatenate([chunk.epochs for chunk in chunks])
