@@ -22,7 +22,7 @@ from runner.engine.lanes import Lanes
 from runner.engine.placement import place
 from runner.engine.state import Timeline
 from runner.engine.strategy import Strategy
-from runner.engine.turns import lanes_for
+from runner.engine.turns import Turns, lanes_for
 from runner.options.clock import Phases
 from tests.bench.contenders.runner_itself import config
 from tests.bench.workloads import Workload
@@ -36,7 +36,7 @@ FEATURES = {"64": (8, 8, 1), "784": (28, 28, 1)}
 class Population:
     """Some lanes of a network, compiled. They train on noise, which takes as long as digits."""
 
-    def __init__(self, network: str, lanes: Lanes) -> None:
+    def __init__(self, network: str, lanes: Lanes | Turns) -> None:
         self._lanes = lanes
         settings = config(Workload(network, 32, STEPS)) | {"optimizer": {"name": "sgd"}}
         experiments = [build({**settings, "seed": seed}) for seed in range(lanes.count)]
