@@ -35,6 +35,11 @@ SPLITS = ("train", "validation", "test")
 EPOCH_MEASURES = tuple(f"{split}_{kind}" for split in SPLITS for kind in ("loss", "error"))
 """Measured at every evaluation: means over the epoch's steps, and over the held-out splits."""
 
+TRAINING_SET_MEASURES = ("training_set_loss", "training_set_error")
+"""Measured at every evaluation with `evaluate_train`: means over all training examples, with the
+parameters that validation and test are evaluated with. (`train_loss` is a mean over an epoch's
+steps, each with its own parameters.) In other runs they are NaN."""
+
 METRIC = "validation_error"
 """What a run is judged by: the least value over the evaluations. Sweeps sort by it, and search for
 its minimum."""

@@ -13,6 +13,7 @@ from runner.engine.setup import Setup
 from runner.engine.state import Arrays, Measured, State, Timeline
 from runner.engine.train import initial_state, take_steps
 from runner.experiment.experiment import Experiment
+from runner.options.clock import Phases
 
 initialize = jax.jit(initial_state)
 advance = jax.jit(take_steps)
@@ -23,6 +24,11 @@ def leaves_as_arrays(experiment: Experiment) -> Experiment:
     return jax.tree.map(as_array, experiment)
 
 
+def one_phase(steps_per_epoch: int) -> Phases:
+    """The phases of a run of one batch size."""
+    return Phases(np.array([0]), np.array([0]), np.array([steps_per_epoch]))
+
+
 class Engine:
     """One experiment on the device."""
 
@@ -31,11 +37,11 @@ class Engine:
         self.leaves = leaves_as_arrays(experiment)
         self.every = experiment.evaluate_every, experiment.measure_every or 1
         self.state: State = initialize(self.leaves, self.arrays)
-        self.setup = Setup(self.leaves, self.arrays, Timeline(0, 0, 0, 0.0))
+        self.setup = Setup(self.leaves, self.arrays, Timeline(0, 0, 0, 0.0, one_phase(1)))
 
     def advance(self, start: int, until: int, total: int) -> Measured:
-        epochs = total / self.setup.batches.per_epoch
-        timeline = Timeline(0, 0, total, epochs, *self.every)
+        per_epoch = self.setup.batches.per_epoch
+        timeline = Timeline(0, 0, total, total / per_epoch, one_phase(per_epoch), *self.every)
         self.state, measured = advance(self.leaves, self.arrays, self.state, start, until, timeline)
         return jax.device_get(measured)
 

@@ -20,6 +20,7 @@ from runner import files
 from runner.config.keys import SEED, typed
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE
 from runner.errors import ConfigError
+from runner.measures import TRAINING_SET_MEASURES
 from runner.record.curves import read_curve
 from runner.record.summary import best_metric, read_summary
 from runner.status import Status
@@ -80,8 +81,17 @@ class Run:
 
     @functools.cached_property
     def epochs(self) -> npt.NDArray:
-        """A row for each evaluation, of dtype `EPOCH_DTYPE`."""
-        return self._curve(files.EPOCHS, EPOCH_DTYPE)
+        """A row for each evaluation, of dtype `EPOCH_DTYPE`.
+
+        A file of an earlier version has no measures of the training set; they are NaN.
+        """
+        rows = self._curve(files.EPOCHS, _ALWAYS_RECORDED)
+        if set(TRAINING_SET_MEASURES) <= set(rows.dtype.names or ()):
+            return rows
+        complete = np.zeros(len(rows), EPOCH_DTYPE)
+        for name in EPOCH_DTYPE.names or ():
+            complete[name] = rows[name] if name in (rows.dtype.names or ()) else np.nan
+        return complete
 
     @functools.cached_property
     def path(self) -> npt.NDArray:
@@ -100,6 +110,15 @@ class Run:
             return missing
         names = rows.dtype.names or ()
         return rows if set(expected.names or ()) <= set(names) else missing
+
+
+_ALWAYS_RECORDED = np.dtype(
+    [
+        (name, EPOCH_DTYPE[name])
+        for name in EPOCH_DTYPE.names or ()
+        if name not in TRAINING_SET_MEASURES
+    ]
+)
 
 
 class Found(NamedTuple):

@@ -27,7 +27,7 @@ class Digits(Source):
     has no effect on this, so that runs are compared on the same split.
     """
 
-    validation_examples: int = number(180, minimum=1)
+    validation_examples: int = number(180, minimum=0)
     test_examples: int = number(180, minimum=1)
     split_seed: int = number(0, minimum=0)
 

@@ -148,7 +148,7 @@ class MNIST(_IdxImages):
     """
 
     dir: str | None = None
-    validation_examples: int = number(5000, minimum=1)
+    validation_examples: int = number(5000, minimum=0)
     train_examples: int | None = number(None, minimum=1)
 
     folder: ClassVar[str] = "mnist"
@@ -170,7 +170,7 @@ class FashionMNIST(_IdxImages):
     """
 
     dir: str | None = None
-    validation_examples: int = number(5000, minimum=1)
+    validation_examples: int = number(5000, minimum=0)
     train_examples: int | None = number(None, minimum=1)
 
     folder: ClassVar[str] = "fashion_mnist"

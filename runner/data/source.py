@@ -32,7 +32,10 @@ class Split:
 
 
 class Dataset(NamedTuple):
-    """The splits: train to learn from, validation to choose by, test to report."""
+    """The splits: train to learn from, validation to choose by, test to report.
+
+    Validation may be empty; its measures are then NaN.
+    """
 
     train: Split
     validation: Split

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.experiment.table import OPTIONS
-from runner.options.clock import Clock
+from runner.options.clock import Clock, Phases
 from runner.options.schedule.base import Schedule
 from runner.options.warmup import LinearWarmup, NoWarmup, Warmup
 
@@ -49,8 +49,10 @@ def curve(schedule: Schedule, warmup: Warmup) -> npt.NDArray:
     steps = jnp.arange(total + 1)
     seen = [memories[1 + step // STEPS_PER_EPOCH] for step in range(total + 1)]
 
+    phases = Phases(np.array([0]), np.array([0]), np.array([STEPS_PER_EPOCH]))
+
     def multiplier(step: Int[Array, ""], memory: Any) -> Float[Array, ""]:
-        clock = Clock(step, step / STEPS_PER_EPOCH, STEPS_PER_EPOCH, total, float(EPOCHS))
+        clock = Clock(step, step / STEPS_PER_EPOCH, total, float(EPOCHS), phases)
         return warmup.multiplier(schedule, clock, memory)
 
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *seen)

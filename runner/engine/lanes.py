@@ -1,12 +1,12 @@
 """Lanes: runs of one structure, side by side in one compiled program.
 
 The experiments and states of several runs are stacked leaf by leaf; the data are shared. What is
-compiled is the engine of a single run, over all lanes in the way that `runner.engine.strategy`
-names.
+compiled is the engine of a single run, over all lanes at once (`vmap`), or for one lane alone
+(`sequential`).
 
-No device ever waits for another: there is no communication between lanes. On a CPU `map` over one
-device a core is fastest, since small operations gain nothing from batching; on an accelerator it is
-`vmap`. Which one is used does not change a run beyond rounding.
+No device ever waits for another: there is no communication between lanes. On a CPU the lanes take
+turns instead (`runner.engine.turns`), which is fastest there, since small operations gain nothing
+from batching; on an accelerator it is `vmap`. It does not change a run beyond rounding.
 
 The number of lanes is a shape, so it is compiled in. Where there are fewer runs than lanes, the
 others are idle copies of the last run, which take no steps.
@@ -15,13 +15,13 @@ others are idle copies of the last run, which take no steps.
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
 import numpy.typing as npt
-from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
 from runner.engine.compilation import RUNS_ONCE
@@ -29,6 +29,7 @@ from runner.engine.state import Arrays, Measured, State, Timeline
 from runner.engine.strategy import Strategy
 from runner.engine.train import initial_state, take_steps
 from runner.experiment.experiment import Experiment
+from runner.options.schedule.power import Base
 
 _Tree = TypeVar("_Tree")
 
@@ -47,13 +48,13 @@ class Lanes:
 
     Args:
         count: how many runs there is room for.
-        strategy: how they are computed, not `auto`; `sequential` has one lane on one device.
+        strategy: `vmap`, or `sequential`, which has one lane on one device.
         devices: what computes them; their number divides `count`.
     """
 
     def __init__(self, count: int, strategy: Strategy, devices: Sequence[jax.Device]) -> None:
         assert count % len(devices) == 0
-        assert strategy != "auto"
+        assert strategy in ("vmap", "sequential")
         assert strategy != "sequential" or count == len(devices) == 1
         self.count = count
         self.strategy = strategy
@@ -105,9 +106,8 @@ class Lanes:
             states: the shapes of the states.
             timeline: any, since it is data.
         """
-        bounds = self._bounds(0, 0, [True] * self.count)
         programs = self._programs(experiments)
-        programs.advance.lower(experiments, arrays, states, *bounds, timeline).compile()
+        programs.advance.lower(experiments, arrays, states, 0, 0, timeline).compile()
 
     def advance(
         self,
@@ -128,35 +128,25 @@ class Lanes:
             start: the first step to take.
             until: the step to stop before.
             timeline: where the phase begins and the run ends.
-            ended: which lanes have ended. They take no steps where that saves time (with `map`),
-                and what they measure is meaningless.
+            ended: which lanes have ended; what they measure is meaningless.
 
         Returns:
             The states after `until` steps, and what was measured. Both have a leading axis of
             lanes, except with the strategy `sequential`.
         """
-        bounds = self._bounds(start, until, ended)
-        return self._programs(experiments).advance(experiments, arrays, states, *bounds, timeline)
+        return self._programs(experiments).advance(
+            experiments, arrays, states, start, until, timeline
+        )
 
     def _programs(self, experiments: Experiment) -> Programs:
         return programs_for(self.strategy, self.devices, jax.tree.structure(experiments))
 
-    def _bounds(self, start: int, until: int, ended: Sequence[bool]) -> tuple[Any, Any]:
-        """The first step and the step to stop before; with `map` they may differ by lane."""
-        if self.strategy != "map":
-            return start, until
-        idle = np.array([*ended, *[True] * (self.count - len(ended))])
-        # A lane whose bounds end before they start takes no steps and evaluates nothing.
-        starts = np.where(idle, max(start, 1), start).astype(np.int32)
-        ends = np.where(idle, 0, until).astype(np.int32)
-        return jax.device_put((starts, ends), self._per_lane)
-
-    def to_host(self, measured: Measured) -> Measured:
-        """What was measured, as NumPy arrays with a leading axis of lanes; waits for it."""
+    def to_host(self, measured: Measured) -> list[Measured]:
+        """What each lane measured, as NumPy arrays; waits for it."""
         values = jax.device_get(measured)
         if self.strategy == "sequential":
-            return jax.tree.map(lambda value: value[None], values)
-        return values
+            return [values]
+        return [jax.tree.map(operator.itemgetter(lane), values) for lane in range(self.count)]
 
 
 class Programs(NamedTuple):
@@ -179,14 +169,13 @@ def programs_for(
         devices: what computes them.
         structure: of the experiments; it only tells the cache which programs are meant.
     """
-    initialize, advance = {"sequential": _single, "map": _mapped, "vmap": _vectorized}[strategy]()
+    initialize, advance = {"sequential": _single, "vmap": _vectorized}[strategy]()
     if len(devices) > 1:
         per_lane, shared = _PER_LANE, _SHARED
-        bounds = per_lane if strategy == "map" else shared
         mesh = Mesh(np.array(devices), (_AXIS,))
         spread = functools.partial(jax.shard_map, mesh=mesh, out_specs=per_lane, check_vma=False)
         initialize = spread(initialize, in_specs=(per_lane, shared))
-        advance = spread(advance, in_specs=(per_lane, shared, per_lane, bounds, bounds, shared))
+        advance = spread(advance, in_specs=(per_lane, shared, per_lane, shared, shared, shared))
     donated = () if strategy == "sequential" else _STATES
     return Programs(
         jax.jit(initialize, compiler_options=RUNS_ONCE),
@@ -199,27 +188,6 @@ _Engine = tuple[Callable[..., State], Callable[..., tuple[State, Measured]]]
 
 def _single() -> _Engine:
     return functools.partial(initial_state), functools.partial(take_steps)
-
-
-def _mapped() -> _Engine:
-    def initialize(experiments: Experiment, arrays: Arrays) -> State:
-        return lax.map(lambda experiment: initial_state(experiment, arrays), experiments)
-
-    def advance(
-        experiments: Experiment,
-        arrays: Arrays,
-        states: State,
-        starts: Any,
-        ends: Any,
-        timeline: Timeline,
-    ) -> tuple[State, Measured]:
-        def lane(each: tuple[Experiment, State, Any, Any]) -> tuple[State, Measured]:
-            experiment, state, start, until = each
-            return take_steps(experiment, arrays, state, start, until, timeline)
-
-        return lax.map(lane, (experiments, states, starts, ends))
-
-    return initialize, advance
 
 
 def _vectorized() -> _Engine:
@@ -235,6 +203,8 @@ def _stacked(*leaves: float) -> npt.NDArray:
 
 
 def as_array(leaf: float) -> npt.NDArray:
-    """A number as an array of the type that JAX gives it."""
+    """A number as an array of the type that JAX gives it; a base as its two parts."""
+    if isinstance(leaf, Base):
+        return np.asarray(leaf.parts(), jax.dtypes.canonicalize_dtype(float))
     kind = float if isinstance(leaf, float) else int
     return np.asarray(leaf, jax.dtypes.canonicalize_dtype(kind))

@@ -8,11 +8,10 @@ a second; the results do not depend on it.
 from __future__ import annotations
 
 import dataclasses
-import operator
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -23,11 +22,12 @@ from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk, make
 from runner.engine.lanes import Lanes
 from runner.engine.memory import check_room
 from runner.engine.placement import place
-from runner.engine.state import Arrays, Measured, State, Timeline
+from runner.engine.state import Measured, Timeline
 from runner.engine.train import STEPS_PER_CALL
+from runner.engine.turns import Turns, lanes_for
 from runner.experiment.experiment import Experiment
-from runner.experiment.plan import Phase
-from runner.measures import EPOCH_MEASURES, STEP_MEASURES
+from runner.experiment.plan import Phase, tabulated
+from runner.measures import EPOCH_MEASURES, STEP_MEASURES, TRAINING_SET_MEASURES
 
 CHUNK_SECONDS = 0.5
 FIRST_CHUNK = 8
@@ -40,7 +40,7 @@ class _Dispatched(NamedTuple):
     start: int
     until: int
     phase: Phase
-    measured: Measured
+    measured: Any  # by `Lanes.advance`
 
 
 class Training:
@@ -56,18 +56,22 @@ class Training:
     """
 
     def __init__(
-        self, experiments: Sequence[Experiment], dataset: Dataset, lanes: Lanes | None = None
+        self,
+        experiments: Sequence[Experiment],
+        dataset: Dataset,
+        lanes: Lanes | Turns | None = None,
     ) -> None:
         first = experiments[0]
-        self.lanes = lanes or Lanes(1, "sequential", jax.devices()[:1])
-        self.arrays: Arrays = self.lanes.share(place(first, dataset))
+        self.lanes: Any = lanes or lanes_for(1, "sequential", jax.devices()[:1])
+        arrays = place(first, dataset)
+        self.arrays = self.lanes.share(arrays)
         if self.lanes.count > 1:
-            check_room(first, self.arrays, self.lanes.count, self.lanes.devices[0])
+            check_room(first, arrays, self.lanes.count, self.lanes.devices[0])
         self.phases = first.phases()
         self.total_steps = self.phases[-1].end_step
         self.total_epochs = self.phases[-1].epoch(self.total_steps)
         self.compile_seconds = 0.0
-        self.state: State | None = None
+        self.state: Any = None
         self.ended = [False] * len(experiments)
         self._seconds = [0.0] * len(experiments)
         self._background = ThreadPoolExecutor(1)
@@ -146,7 +150,7 @@ class Training:
         self.state = self.lanes.initialize(self._experiments[first], self.arrays)
         self._compiled[first].result()
         # These bounds leave no step to take and nothing to evaluate.
-        jax.block_until_ready(self._dispatch(first, first.first_step + 1, 0).measured)
+        self.lanes.to_host(self._dispatch(first, first.first_step + 1, 0).measured)
         self.compile_seconds += time.perf_counter() - started
 
     def _wait_for(self, phase: Phase) -> None:
@@ -160,6 +164,7 @@ class Training:
             phase.first_epoch,
             self.total_steps,
             self.total_epochs,
+            tabulated(self.phases),
             *self._every,
         )
 
@@ -177,16 +182,19 @@ class Training:
         return _Dispatched(start, until, phase, measured)
 
     def _collect(
-        self, dispatched: _Dispatched, measured: Measured, started: float, stopped: float
+        self,
+        dispatched: _Dispatched,
+        measured: Sequence[Measured | None],
+        started: float,
+        stopped: float,
     ) -> list[Chunk | None]:
         """What each experiment did; None for those that had ended before."""
         running = self.ended.count(False)
         share = min(1.0, len(self.lanes.devices) / max(running, 1))
         chunks: list[Chunk | None] = [None] * len(self.ended)
-        for lane, has_ended in enumerate(self.ended):
-            if has_ended:
+        for lane, (has_ended, of_lane) in enumerate(zip(self.ended, measured, strict=False)):
+            if has_ended or of_lane is None:
                 continue
-            of_lane = jax.tree.map(operator.itemgetter(lane), measured)
             chunk = make_chunk(
                 _step_rows(dispatched, of_lane),
                 _epoch_rows(dispatched.phase, of_lane),
@@ -219,8 +227,9 @@ def _epoch_rows(phase: Phase, measured: Measured) -> npt.NDArray:
     rows["step"] = measured.evaluated_at[: len(rows)]
     steps_before = phase.first_step - rows["step"]
     rows["epoch"] = phase.first_epoch - steps_before // phase.steps_per_epoch
-    for name in EPOCH_MEASURES:
-        rows[name] = measured.epochs[name][: len(rows)]
+    for name in (*EPOCH_MEASURES, *TRAINING_SET_MEASURES):
+        is_measured = name in measured.epochs.names
+        rows[name] = measured.epochs[name][: len(rows)] if is_measured else np.nan
     return rows
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SLAB = 500
-"""The most held-out examples that are evaluated at once: a bound on memory."""
+"""The most examples that are evaluated at once: a bound on memory."""
 
 
 def place(experiment: Experiment, dataset: Dataset) -> Arrays:
@@ -57,7 +57,7 @@ def _membership(held_out: tuple[Split, ...]) -> npt.NDArray:
     rows = np.zeros((len(sizes), math.prod(_slab_shape(sum(sizes)))))
     start = 0
     for row, size in zip(rows, sizes, strict=True):
-        row[start : start + size] = 1 / size
+        row[start : start + size] = 1 / max(size, 1)
         start += size
     return rows.reshape(len(sizes), *_slab_shape(sum(sizes)))
 

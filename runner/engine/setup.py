@@ -70,4 +70,4 @@ class Setup(NamedTuple):
         """The time of a step, as schedules see it."""
         timeline, per_epoch = self.timeline, self.batches.per_epoch
         epoch = timeline.first_epoch + (step - timeline.first_step) / per_epoch
-        return Clock(step, epoch, per_epoch, timeline.total_steps, timeline.total_epochs)
+        return Clock(step, epoch, timeline.total_steps, timeline.total_epochs, timeline.phases)

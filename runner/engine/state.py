@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import optax
 
 from runner.engine.columns import Columns
-from runner.measures import EPOCH_MEASURES, SPLITS, STEP_MEASURES
+from runner.measures import SPLITS, STEP_MEASURES
+from runner.options.clock import Phases
 from runner.options.layer import LayerState, Params
 from runner.options.preprocessing import Statistics
 
@@ -61,6 +62,8 @@ class State(NamedTuple):
 class Timeline(NamedTuple):
     """Where in the run the current phase (the stretch with one batch size) starts, and its end.
 
+    `phases` are those of the whole run.
+
     All of it is data: a longer run and a later phase of the same batch size compile nothing. All of
     it is shared by runs that train side by side, which therefore advance in lockstep.
     """
@@ -69,6 +72,7 @@ class Timeline(NamedTuple):
     first_epoch: Int[Array, ""] | int
     total_steps: Int[Array, ""] | int
     total_epochs: Float[Array, ""] | float
+    phases: Phases
     evaluate_every: Int[Array, ""] | int = 1
     measure_every: Int[Array, ""] | int = 1
 
@@ -89,17 +93,20 @@ class Measured(NamedTuple):
     path: Float[Array, "capacity+1 2"] | None = None
 
     @classmethod
-    def empty(cls, steps: int, evaluations: int, *, has_path: bool) -> Measured:
+    def empty(
+        cls, steps: int, evaluations: int, evaluated: tuple[str, ...], *, has_path: bool
+    ) -> Measured:
         """Room for what is going to be measured.
 
         Args:
             steps: how many steps at most.
             evaluations: how many evaluations at most.
+            evaluated: the names of what an evaluation measures.
             has_path: whether the parameters are a point of the plane.
         """
         return cls(
             steps=Columns.zeros(STEP_MEASURES, steps),
-            epochs=Columns.zeros(EPOCH_MEASURES, evaluations),
+            epochs=Columns.zeros(evaluated, evaluations),
             evaluated_at=jnp.zeros(evaluations, int),
             evaluations=jnp.zeros((), int),
             path=jnp.zeros((steps + 1, 2)) if has_path else None,

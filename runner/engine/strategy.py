@@ -12,6 +12,6 @@ Strategy = Literal["auto", "sequential", "map", "vmap"]
 
     auto         `map` on a CPU, `vmap` on an accelerator
     sequential   one run after the other, each in a program of its own
-    map          one lane after the other within a program; each device has its share of the lanes
+    map          the program of a run alone for each lane, as many at a time as devices
     vmap         all lanes at once, each operation over all of them
 """

@@ -23,7 +23,7 @@ from jax import lax
 
 from runner.engine.columns import Columns
 from runner.engine.epoch import for_each_batch, start_epoch
-from runner.engine.evaluation import evaluate
+from runner.engine.evaluation import evaluate, measures
 from runner.engine.setup import Setup
 from runner.engine.state import EPOCH_SUMS, Arrays, Measured, State, Timeline, streams
 from runner.engine.step import update
@@ -98,6 +98,7 @@ def take_steps(
         measured=Measured.empty(
             steps=STEPS_PER_CALL,
             evaluations=STEPS_PER_CALL // setup.batches.per_epoch + 2,
+            evaluated=measures(setup),
             has_path=experiment.data.position(state.params) is not None,
         ),
     )

@@ -19,8 +19,8 @@ import jax
 
 from runner.data import Dataset, Source
 from runner.engine.chunk import Chunk
-from runner.engine.lanes import Lanes
 from runner.engine.loop import Training
+from runner.engine.turns import lanes_for
 from runner.errors import log_failure
 from runner.execution.cohorts import Cohort, halved
 from runner.execution.run import finish_record, start_record
@@ -133,7 +133,7 @@ def _prepare_training(
 ) -> Training:
     """Read the data, compile the programs, and compute the initial states."""
     experiments = [jobs[member].experiment for member in cohort.members]
-    lanes = Lanes(cohort.lanes, cohort.strategy, jax.local_devices()[: cohort.devices])
+    lanes = lanes_for(cohort.lanes, cohort.strategy, jax.local_devices()[: cohort.devices])
     training = Training(experiments, load(experiments[0].data), lanes)
     training.compile()
     return training

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner.data import Source
-from runner.experiment.plan import Phase, plan
+from runner.experiment.plan import Phase, plan, tabulated
 from runner.measures import POINTS_PER_CURVE
 from runner.options.activation import Activation
 from runner.options.batch_size import BatchSize, Stochastic
@@ -64,6 +64,7 @@ class Experiment(Option):
     epochs: int = leaf(10, minimum=1)
     steps: int | None = leaf(None, minimum=1)
     evaluate_every: int = leaf(1, minimum=1)
+    evaluate_train: bool = False
     measure_every: int | None = leaf(None, minimum=1)
     precision: Precision = "float32"
 
@@ -118,14 +119,15 @@ class Experiment(Option):
 
     def facts(self) -> Facts:
         """Return the sizes that follow from the choices; needs plain numbers, reads no data."""
-        examples = self.data.sizes().train
+        examples, validation_examples, _ = self.data.sizes()
         phases = self.phases()
         first, last = phases[0], phases[-1]
         total_steps, total_epochs = last.end_step, last.epoch(last.end_step)
-        warm_steps, warm_epochs = self.warmup.duration(first.steps_per_epoch)
+        warm_steps, warm_epochs = self.warmup.duration(lambda: tabulated(phases))
         return Facts(
             input_shape=self.data.input_shape,
             train_examples=examples,
+            validation_examples=validation_examples,
             batch_size=first.batch_size.examples(examples),
             steps_per_epoch=first.steps_per_epoch,
             total_steps=total_steps,

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
+from runner.lazy import np
 from runner.options.batch_size import BatchSize
+from runner.options.clock import Phases
+
+_ROWS = 32
+"""The entries of `Phases` are a multiple of this: as many as a batch that doubles can have phases.
+Their number is a shape, so runs with few and with many phases share their programs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,3 +67,15 @@ def plan(
             break
         step, epoch = end, epoch + lasts
     return tuple(phases)
+
+
+def tabulated(phases: Sequence[Phase]) -> Phases:
+    """Return the phases of a run as arrays, which convert between steps and epochs."""
+    rows = _ROWS * -(-len(phases) // _ROWS)
+    never = np.iinfo(np.int32).max
+    first_steps, first_epochs = np.full((2, rows), never, np.int32)
+    steps_per_epoch = np.ones(rows, np.int32)
+    for row, phase in enumerate(phases):
+        first_steps[row], first_epochs[row] = phase.first_step, phase.first_epoch
+        steps_per_epoch[row] = phase.steps_per_epoch
+    return Phases(first_steps, first_epochs, steps_per_epoch)

@@ -7,6 +7,7 @@ are computed in the type of these two, which is float32 even where `precision=bf
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
@@ -34,6 +35,14 @@ class Normalization(Option):
     def layer(self) -> Layer:
         """Return the normalizing layer."""
 
+    def without_memory(self) -> Normalization:
+        """Return the normalization whose state after a batch is of that batch alone.
+
+        Its statistics are averaged over the training set where the evaluated parameters are not
+        the trained ones. By default the normalization itself.
+        """
+        return self
+
 
 @option
 class NoNormalization(Normalization):
@@ -54,7 +63,9 @@ class BatchNorm(Normalization):
     `average <- momentum * average + (1 - momentum) * batch`, of the mean and of the unbiased
     variance (n / (n - 1) times the biased one), as in the paper and PyTorch; Keras and Flax
     average the biased one. PyTorch's `momentum` is one minus this one. The layer before it has no
-    bias, because subtracting the mean would cancel it.
+    bias, because subtracting the mean would cancel it. Optimizers that evaluate an average of the
+    parameters (`averaged_sgd`, `lookahead`, ...) are evaluated with statistics of that average: the
+    means over batches of 500 training examples, of all examples but at most 10,000.
 
     A variance needs n >= 2. Batches and micro-batches of 1 are refused. Where the last batch of an
     epoch, or the last micro-batch, is left with n = 1, its outputs are `shift` and the moving
@@ -92,6 +103,10 @@ class BatchNorm(Normalization):
             return outputs, averages
 
         return Layer(init, apply)
+
+    def without_memory(self) -> Normalization:
+        """Return it with a momentum of 0."""
+        return dataclasses.replace(self, momentum=0.0)
 
     def _normalize(
         self,

@@ -119,6 +119,7 @@ class Facts(NamedTuple):
 
     input_shape: tuple[int, ...]  # of one example
     train_examples: int
+    validation_examples: int
     batch_size: int  # in the first epoch
     steps_per_epoch: int  # in the first epoch
     total_steps: int

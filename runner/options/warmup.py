@@ -1,17 +1,19 @@
 """Warm-up: small learning rates at the start, before any schedule.
 
 During the warm-up its multiplier replaces the schedule. The schedule starts after it, with time 0,
-and treats the rest of the run as the whole run.
+and treats the rest of the run as the whole run. The two may have different units: with a batch that
+grows, a warm-up of 40 steps is the first 40 steps of the run, and a schedule in epochs starts at
+the (fractional) epoch in which they end.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from runner.lazy import jnp
-from runner.options.clock import Clock, Unit
+from runner.options.clock import Clock, Phases, Unit
 from runner.options.option import Facts, Option, leaf, number, option
 
 if TYPE_CHECKING:
@@ -33,8 +35,11 @@ class Warmup(Option):
             state: the state of the schedule.
         """
 
-    def duration(self, steps_per_epoch: int) -> tuple[float, float]:
-        """Return its length in steps and in epochs, from plain numbers."""
+    def duration(self, phases: Callable[[], Phases]) -> tuple[float, float]:
+        """Return its length in steps and in epochs, from plain numbers.
+
+        `phases` returns those of the run; a warm-up without length does not load NumPy for them.
+        """
         return 0.0, 0.0
 
 
@@ -64,11 +69,10 @@ class LinearWarmup(Warmup):
         scheduled = schedule(clock.since(self.length, self.unit), state)
         return jnp.where(progress < 1, self.initial + (1 - self.initial) * progress, scheduled)
 
-    def duration(self, steps_per_epoch: int) -> tuple[float, float]:
+    def duration(self, phases: Callable[[], Phases]) -> tuple[float, float]:
         """Return `length` in both units."""
-        if self.unit == "epoch":
-            return self.length * steps_per_epoch, self.length
-        return self.length, self.length / steps_per_epoch
+        steps, epochs = phases().in_both_units(self.length, self.unit)
+        return float(steps), float(epochs)
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse a warm-up that leaves nothing for the schedule."""

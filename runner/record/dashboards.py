@@ -24,8 +24,8 @@ from runner.measures import SPLITS
 
 CHARTS = {
     "train, validation and test": {
-        "loss": f"epoch/({'|'.join(SPLITS)})_loss$",
-        "error": f"epoch/({'|'.join(SPLITS)})_error$",
+        "loss": f"epoch/({'|'.join(SPLITS)}|training_set)_loss$",
+        "error": f"epoch/({'|'.join(SPLITS)}|training_set)_error$",
     },
     "by iteration and by epoch": {
         "training loss by iteration": "iteration/train_loss$",

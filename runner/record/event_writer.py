@@ -18,7 +18,14 @@ import numpy.typing as npt
 
 from runner.config.keys import hyperparameters
 from runner.engine.chunk import Chunk
-from runner.measures import EPOCH_MEASURES, METRIC, NORMS, POINTS_PER_CURVE, STEP_MEASURES
+from runner.measures import (
+    EPOCH_MEASURES,
+    METRIC,
+    NORMS,
+    POINTS_PER_CURVE,
+    STEP_MEASURES,
+    TRAINING_SET_MEASURES,
+)
 from runner.record.dashboards import layout, session_end, session_start
 from runner.record.events import EventFile
 from runner.record.facts import RunFacts
@@ -79,7 +86,8 @@ class EventWriter:
         stride = math.ceil(self._total_epochs / POINTS_PER_CURVE)
         last = chunk.epochs["step"] == self._total_steps
         kept = (chunk.epochs["epoch"] % stride == 0) | last
-        columns = {name: chunk.epochs[name] for name in EPOCH_MEASURES}
+        names = (*EPOCH_MEASURES, *TRAINING_SET_MEASURES)
+        columns = {name: chunk.epochs[name] for name in names}
         columns |= {f"best_{name}": values for name, values in best.items()}
         known = {name: kept & self._is_known(name, columns, chunk.epochs) for name in columns}
         times = chunk.wall_times(chunk.epochs["step"])
@@ -89,9 +97,11 @@ class EventWriter:
     def _is_known(name: str, columns: _Columns, epochs: npt.NDArray) -> npt.NDArray:
         """Which rows have a value of a tag.
 
-        Before the first step there is no mean over an epoch's steps, and before the first finite
-        value there is no best one.
+        Before the first step there is no mean over an epoch's steps, before the first finite value
+        there is no best one, and the training set is evaluated only on request.
         """
+        if name in TRAINING_SET_MEASURES:
+            return np.isfinite(columns[name])
         if name.startswith("train"):
             return epochs["step"] > 0
         if name.startswith("best"):

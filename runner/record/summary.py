@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from runner import files
 from runner.engine.chunk import Chunk
-from runner.measures import EPOCH_MEASURES, METRIC
+from runner.measures import EPOCH_MEASURES, METRIC, TRAINING_SET_MEASURES
 from runner.status import Status
 from runner.version import own_version
 
@@ -78,8 +78,10 @@ def final_and_best(epochs: npt.NDArray) -> dict[str, dict[str, float | None]]:
     if not len(epochs):
         unknown: dict[str, float | None] = dict.fromkeys(EPOCH_MEASURES)
         return {"final": unknown, "best": dict(unknown)}
-    final = {name: epochs[name][-1].item() for name in ("epoch", "step", *EPOCH_MEASURES)}
-    best: dict[str, float | None] = {name: _least(epochs[name]) for name in EPOCH_MEASURES}
+    asked = [name for name in TRAINING_SET_MEASURES if np.isfinite(epochs[name]).any()]
+    names = (*EPOCH_MEASURES, *asked)
+    final = {name: epochs[name][-1].item() for name in ("epoch", "step", *names)}
+    best: dict[str, float | None] = {name: _least(epochs[name]) for name in names}
     chosen = epochs[METRIC]
     if np.isfinite(chosen).any():
         row = epochs[np.nanargmin(np.where(np.isfinite(chosen), chosen, np.inf))]

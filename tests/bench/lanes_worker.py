@@ -22,10 +22,13 @@ from runner.engine.lanes import Lanes
 from runner.engine.placement import place
 from runner.engine.state import Timeline
 from runner.engine.strategy import Strategy
+from runner.engine.turns import Turns, lanes_for
+from runner.options.clock import Phases
 from tests.bench.settings import config
 from tests.bench.workloads import Workload
 
 STEPS = 45  # an epoch of digits with batches of 32
+PHASES = Phases(np.array([0]), np.array([0]), np.array([STEPS]))
 FEATURES = {"64": (8, 8, 1), "784": (28, 28, 1)}
 """The shape of an image, by the number of inputs of the network."""
 
@@ -33,7 +36,7 @@ FEATURES = {"64": (8, 8, 1), "784": (28, 28, 1)}
 class Population:
     """Some lanes of a network, compiled. They train on noise, which takes as long as digits."""
 
-    def __init__(self, network: str, lanes: Lanes) -> None:
+    def __init__(self, network: str, lanes: Lanes | Turns) -> None:
         self._lanes = lanes
         settings = config(Workload(network, 32, STEPS)) | {"optimizer": {"name": "sgd"}}
         experiments = [build({**settings, "seed": seed}) for seed in range(lanes.count)]
@@ -55,11 +58,11 @@ class Population:
         """The time of one step of all lanes; evaluating before and after an epoch is part of it."""
         states = [self._lanes.initialize(*self._arguments) for _ in range(epochs)]
         jax.block_until_ready(states)
-        timeline, running = Timeline(0, 0, STEPS, 1.0), [False] * self._lanes.count
+        timeline, running = Timeline(0, 0, STEPS, 1.0, PHASES), [False] * self._lanes.count
         started = time.perf_counter()
         for state in states:
             done = self._lanes.advance(*self._arguments, state, 0, STEPS, timeline, running)
-            jax.block_until_ready(done)
+            self._lanes.to_host(done[1])
         return (time.perf_counter() - started) / epochs / STEPS
 
 
@@ -76,7 +79,7 @@ def main() -> None:
         key = network, int(number)
         if key not in ready:
             used = devices[: key[1]]
-            ready[key] = Population(network, Lanes(key[1], strategy, used))
+            ready[key] = Population(network, lanes_for(key[1], strategy, used))
         epochs = max(1, round(window / (ready[key].seconds(1) * STEPS)))
         print(ready[key].seconds(epochs), flush=True)
 

@@ -17,6 +17,7 @@ from runner.data.quadratic import matrix
 from runner.engine.lanes import Lanes
 from runner.engine.loop import Training
 from runner.engine.strategy import Strategy
+from runner.engine.turns import lanes_for
 from runner.execution.run import run
 from runner.measures import ErrorKind
 
@@ -168,7 +169,7 @@ def test_a_path_depends_neither_on_lanes_nor_on_chunks(
 ) -> None:
     """Three runs in four lanes, across the end of an epoch; the second diverges."""
     rates = [0.03, 1e15, 0.01]
-    together = paths(rates, Lanes(4, strategy, jax.devices()[:devices]))
+    together = paths(rates, lanes_for(4, strategy, jax.devices()[:devices]))
     monkeypatch.setattr("runner.engine.loop.CHUNK_SECONDS", 0.0)  # chunks of one step
     for rate, path in zip(rates, together, strict=True):
         (alone,) = paths([rate])

@@ -17,7 +17,7 @@ from conftest import compose
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from runner.engine.chunk import Chunk
-from runner.engine.lanes import Lanes
+from runner.engine.turns import Turns
 from runner.errors import RecordError
 from runner.execution import sweep as sweep_module
 from runner.execution.cohorts import Parallelism, form_cohorts
@@ -238,15 +238,15 @@ def test_running_out_of_memory_halves_the_lanes(
 ) -> None:
     """Simulated: the device has room for two lanes, and says so after some steps."""
     tried = []
-    advance = Lanes.advance
+    advance = Turns.advance
 
-    def limited(lanes: Lanes, *arguments: Any, **named: Any) -> Any:
+    def limited(lanes: Turns, *arguments: Any, **named: Any) -> Any:
         if lanes.count > 2 and arguments[3] > 0:
             tried.append(lanes.count)
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating")
         return advance(lanes, *arguments, **named)
 
-    monkeypatch.setattr(Lanes, "advance", limited)
+    monkeypatch.setattr(Turns, "advance", limited)
     jobs = jobs_in(tmp_path, (*RATES, 0.03, 0.04, 0.06, 0.07))
     do(jobs, Parallelism("map", 8, 2))
     assert set(tried) == {8, 4}

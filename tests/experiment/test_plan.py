@@ -14,8 +14,8 @@ from engine_alone import Engine
 
 from runner.data import Dataset
 from runner.engine.compilation import CompilationCounter
-from runner.engine.lanes import Lanes
 from runner.engine.loop import Training
+from runner.engine.turns import lanes_for
 from runner.errors import ConfigError
 from runner.execution.cohorts import Parallelism, count_programs, form_cohorts
 from runner.execution.run import run
@@ -63,6 +63,7 @@ def test_time_goes_on_where_a_growing_batch_grows(tmp_path: Path) -> None:
         {"epochs": 4, "evaluate_every": 3},
         batch_size={"name": "growing", "size": 500, "every": 2, "limit": 1000},
         schedule={"name": "exp", "decay_rate": 0.5},
+        warmup={"name": "linear", "length": 4, "unit": "step"},
         optimizer={"name": "momentum", "learning_rate": 0.01},
     )
     run(experiment, tmp_path, {})
@@ -71,7 +72,9 @@ def test_time_goes_on_where_a_growing_batch_grows(tmp_path: Path) -> None:
     assert epochs["epoch"].tolist() == [0, 3, 4]
     assert epochs["step"].tolist() == [0, 8, 10]
     time = [0, 1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2, 2.5, 3, 3.5]
-    np.testing.assert_allclose(steps["learning_rate"], 0.01 * 0.5 ** np.array(time), rtol=1e-5)
+    # The warm-up of 4 steps ends after 4 / 3 epochs, in the first phase; the schedule starts there.
+    multipliers = [0, 1 / 4, 2 / 4, 3 / 4, *(0.5 ** (t - 4 / 3) for t in time[4:])]
+    np.testing.assert_allclose(steps["learning_rate"], 0.01 * np.array(multipliers), rtol=1e-5)
     # The mean over an epoch's steps is weighted by their examples: 1000 and 437.
     mean = np.average(steps["train_loss"][6:8], weights=[1000, 437])
     np.testing.assert_allclose(epochs["train_loss"][1], mean, rtol=1e-5)
@@ -266,7 +269,7 @@ def test_scaled_rates_in_a_population_of_growing_batches() -> None:
     ]
     assert len(form_cohorts(experiments, Parallelism("map", 4, 1))) == 1
     assert count_programs(experiments) == 2
-    lanes = Lanes(3, "map", jax.devices()[:1])
+    lanes = lanes_for(3, "map", jax.devices()[:1])
     training = Training(experiments, experiments[0].data.load(), lanes)
     rates: list[list[float]] = [[], [], []]
     for chunks in training.chunks():
@@ -304,7 +307,7 @@ def test_growing_the_batch_is_as_good_as_decaying_the_rate() -> None:
             )
             for seed in range(3)
         ]
-        lanes = Lanes(3, "map", jax.devices()[:1])
+        lanes = lanes_for(3, "map", jax.devices()[:1])
         training = Training(experiments, experiments[0].data.load(), lanes)
         chunks = [chunk for chunks in training.chunks() for chunk in chunks if chunk]
         found = np.concatenate([chunk.epochs for chunk in chunks])

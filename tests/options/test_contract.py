@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from conftest import CONF, DEFAULTS, ROOT, compose, every_option, float_fields, read_option
-from engine_alone import leaves_as_arrays
+from engine_alone import leaves_as_arrays, one_phase
 from PIL import Image
 
 from runner.config.help import help_text
@@ -51,7 +51,7 @@ def train(experiment: Experiment, tiny: Dataset, steps: int = STEPS) -> Measured
 
 
 def timeline(steps: int) -> Timeline:
-    return Timeline(0, 0, steps, steps / 4)
+    return Timeline(0, 0, steps, steps / 4, one_phase(4))
 
 
 def with_option(group: str, name: str, **numbers: Any) -> Experiment:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import compose
-from engine_alone import advance, initialize, leaves_as_arrays
+from engine_alone import advance, initialize, leaves_as_arrays, one_phase
 
 from runner.data import Dataset
 from runner.engine.placement import place
@@ -157,7 +157,9 @@ def test_a_remainder_of_one_does_not_change_the_moving_averages(
     arrays = place(experiment, tiny)
     leaves = leaves_as_arrays(experiment)
     state = initialize(leaves, arrays)
-    after, _ = advance(leaves, arrays, state, 0, steps, Timeline(0, 0, steps, 1.0))
+    after, _ = advance(
+        leaves, arrays, state, 0, steps, Timeline(0, 0, steps, 1.0, one_phase(steps))
+    )
     inputs = np.asarray(tiny.train.inputs, float).reshape(36, -1) / 16
     units = inputs @ np.asarray(state.params["hidden_1"]["dense"]["kernel"], float)
     mean, variance = np.zeros(3), np.ones(3)

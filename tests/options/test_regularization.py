@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import compose
-from engine_alone import advance, initialize, leaves_as_arrays
+from engine_alone import advance, initialize, leaves_as_arrays, one_phase
 
 from runner.data import Dataset
 from runner.engine.objective import Objective
@@ -135,7 +135,7 @@ def test_gradient_descent_with_all_terms_is_numpys(tiny: Dataset) -> None:
     arrays = place(experiment, tiny)
     leaves = leaves_as_arrays(experiment)
     state = initialize(leaves, arrays)
-    _, measured = advance(leaves, arrays, state, 0, 4, Timeline(0, 0, 4, 4.0))
+    _, measured = advance(leaves, arrays, state, 0, 4, Timeline(0, 0, 4, 4.0, one_phase(1)))
     steps = jax.device_get(measured.steps)
 
     kernel = np.asarray(state.params["logits"]["kernel"], float)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import compose
+from conftest import compose, read_option
+from engine_alone import one_phase
 
+from runner.engine.lanes import as_array
 from runner.errors import ConfigError
+from runner.experiment.experiment import Experiment
+from runner.experiment.plan import tabulated
 from runner.experiment.table import OPTIONS
 from runner.options.clock import Clock
+from runner.options.schedule.base import Schedule
 
 PER_EPOCH, TOTAL = 20, 200
 STEPS = np.array([0, 1, 10, 20, 40, 50, 59, 60, 99, 100, 101, 140, 149, 150, 160, 199, 200])
@@ -21,7 +28,8 @@ PASSED = STEPS / TOTAL
 
 
 def clock(step: float) -> Clock:
-    return Clock(step, jnp.asarray(step / PER_EPOCH), PER_EPOCH, TOTAL, TOTAL / PER_EPOCH)
+    epoch = jnp.asarray(step / PER_EPOCH)
+    return Clock(step, epoch, TOTAL, TOTAL / PER_EPOCH, one_phase(PER_EPOCH))
 
 
 def multipliers(choice: dict, warmup: Any = "none") -> np.ndarray:
@@ -135,6 +143,11 @@ def reduce_on_plateau(
     return rates
 
 
+def test_plateau_needs_validation() -> None:
+    with pytest.raises(ConfigError, match=r"plateau .* no validation split"):
+        compose(schedule="plateau", data={"name": "digits", "validation_examples": 0})
+
+
 LOSSES = [3.0, 2.0, 2.5, 2.1, 1.9999, 2.0, 1.5, 1.4999, 1.6, 1.6, 1.6, 1.6, 1.2, 9.0, 9.0, 9.0, 9.0]
 
 
@@ -162,7 +175,8 @@ def test_a_warmup_precedes_and_the_schedule_starts_after_it(
     alone = compose({"epochs": 8}, schedule=choice).schedule
     for step, value in zip(STEPS[~during], got[~during], strict=True):
         rest = step - warm * PER_EPOCH
-        short = Clock(rest, jnp.asarray(rest / PER_EPOCH), PER_EPOCH, TOTAL - 40, 8.0)
+        epoch = jnp.asarray(rest / PER_EPOCH)
+        short = Clock(rest, epoch, TOTAL - 40, 8.0, one_phase(PER_EPOCH))
         np.testing.assert_allclose(value, alone(short, alone.init()), rtol=1e-5, atol=1e-6)
 
 
@@ -248,3 +262,146 @@ def test_momentum_schedules_set_the_numbers_they_name() -> None:
 def test_momentum_schedules_need_momentum(optimizer: str, choice: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         compose(optimizer=optimizer, momentum_schedule=choice)
+
+
+# --- many steps --------------------------------------------------------------------------------
+
+MANY = 1_000_000
+SOME = np.unique(np.concatenate([np.geomspace(1, MANY, 300), np.arange(0, MANY, 4999)])).astype(int)
+OVER_MANY_STEPS: list[tuple[dict[str, Any], Callable[[float], float]]] = [
+    ({"name": "exp", "decay_rate": 0.999982}, lambda t: 0.999982**t),
+    ({"name": "natural_exp", "decay_rate": 1.8e-5}, lambda t: math.exp(-1.8e-5 * t)),
+    ({"name": "inverse_time", "decay_rate": 0.01}, lambda t: 1 / (1 + 0.01 * t)),
+    ({"name": "inverse_sqrt", "timescale": 3.0}, lambda t: 1 / math.sqrt(1 + t / 3)),
+    ({"name": "polynomial", "final": 0.1}, lambda t: 0.1 + 0.9 * (1 - t / MANY) ** 2),
+    ({"name": "linear"}, lambda t: 1 - 0.99 * t / MANY),
+    ({"name": "cosine"}, lambda t: (1 + math.cos(math.pi * t / MANY)) / 2),
+    (
+        {"name": "cosine_restarts", "period": 300, "growth": 1},
+        lambda t: (1 + math.cos(math.pi * (t % 300) / 300)) / 2,
+    ),
+    (
+        {"name": "cyclic", "half_cycle": 300, "decay_rate": 0.999999},
+        lambda t: 0.1 + 0.9 * (1 - abs(t / 300 % 2 - 1)) * 0.999999**t,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("choice", "formula"), OVER_MANY_STEPS, ids=lambda x: x["name"] if isinstance(x, dict) else ""
+)
+def test_a_million_steps_of_a_schedule_are_exact(
+    choice: dict[str, Any], formula: Callable[[float], float]
+) -> None:
+    settings = {"steps": MANY, "measure_every": 500}
+    composed = compose(settings, batch_size="full", schedule={**choice, "unit": "step"}).schedule
+
+    def multiplier(schedule: Schedule, step: jax.Array) -> jax.Array:
+        clock = Clock(step, step.astype(float), MANY, float(MANY), one_phase(1))
+        return schedule(clock, ())
+
+    numbers = jax.tree.map(as_array, composed)
+    found = jax.vmap(multiplier, in_axes=(None, 0))(numbers, jnp.asarray(SOME))
+    np.testing.assert_allclose(found, [formula(int(t)) for t in SOME], rtol=1e-6, atol=1e-6)
+    if choice["name"] in ("exp", "natural_exp"):
+        np.testing.assert_allclose(found, [formula(int(t)) for t in SOME], rtol=3e-7)
+
+
+def one_cycle_of_pytorch(step: int, total: int, peak: float) -> float:
+    """The multiplier of `torch.optim.lr_scheduler.OneCycleLR`: its phases, its `_annealing_cos`."""
+    top, last = peak * total - 1, total - 1
+    low, final = 1 / 25, 1 / 25 / 1e4
+    begin, end, fraction = (low, 1.0, step / top)
+    if step > top:
+        begin, end, fraction = 1.0, final, (step - top) / (last - top)
+    return end + (begin - end) / 2 * (math.cos(math.pi * fraction) + 1)
+
+
+def test_one_cycle_is_that_of_pytorch_up_to_the_step_in_which_it_ends() -> None:
+    """As its documentation says: the same over one step less, and by how much they differ."""
+    total, peak = 360, 0.3
+    torch = np.array([one_cycle_of_pytorch(step, total, peak) for step in range(total)])
+
+    def ours(steps: int, peak: float) -> np.ndarray:
+        schedule = compose(schedule={"name": "one_cycle", "peak": peak}).schedule
+        clock = Clock(jnp.arange(total), jnp.arange(total) / 1.0, steps, steps, one_phase(1))
+        return np.asarray(schedule(clock, ()))
+
+    np.testing.assert_allclose(
+        ours(total - 1, (peak * total - 1) / (total - 1)), torch, rtol=1e-5, atol=1e-6
+    )
+    assert 0.005 < abs(ours(total, peak) - torch).max() < 1 / (peak * total)
+
+
+# --- across the phases of a growing batch -------------------------------------------------------
+
+GROWING = {"name": "growing", "size": 32, "every": 2}
+PHASES = [(45, 2), (23, 2), (12, 2), (6, 1)]  # 1437 digits: steps an epoch, and epochs
+TIMES = [(0.0, 0.0)]  # every time of the run in steps and in epochs
+for per_epoch, epochs in PHASES:
+    before = TIMES[-1]
+    for step in range(1, per_epoch * epochs + 1):
+        TIMES.append((before[0] + step, before[1] + step / per_epoch))
+
+SHAPES: dict[str, Callable[[float, float], float]] = {  # of the time and the length of the run
+    "exp": lambda t, end: 0.96**t,
+    "natural_exp": lambda t, end: math.exp(-0.04 * t),
+    "inverse_time": lambda t, end: 1 / (1 + 0.1 * t),
+    "inverse_sqrt": lambda t, end: 1 / math.sqrt(1 + t),
+    "linear": lambda t, end: 1 - 0.99 * t / end,
+    "polynomial": lambda t, end: (1 - t / end) ** 2,
+    "step": lambda t, end: 0.1 ** ((t >= end / 2) + (t >= end * 3 / 4)),
+    "cosine": lambda t, end: (1 + math.cos(math.pi * t / end)) / 2,
+    "cosine_restarts": lambda t, end: (restarts(t) - 0.1) / 0.9,
+    "one_cycle": lambda t, end: float(
+        cosine(t / end / 0.3, 0.04, 1.0)
+        if t < 0.3 * end
+        else cosine((t / end - 0.3) / 0.7, end=4e-6)
+    ),
+    "cyclic": lambda t, end: 0.1 + 0.9 * (1 - abs(t / 2 % 2 - 1)),
+    "trapezoid": lambda t, end: float(np.interp(t / end, [0, 0.1, 0.8, 1], [0, 1, 1, 0])),
+}
+LENGTHS = {"step": 40, "epoch": 3}  # of the warm-up: within the first and within the second phase
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_warmup_and_schedule_run_through_the_phases_of_a_growing_batch(name: str) -> None:
+    """The warm-up ends where its own unit says; then the schedule starts, in its own unit.
+
+    Where a fractional epoch is a difference of two, rounding decides on which side of a jump it is.
+    """
+    has_unit = "unit" in read_option("schedule", name)
+    for unit in ("step", "epoch") if has_unit else ("epoch",):
+        own = 0 if unit == "step" else 1
+        for place, (warm_unit, length) in enumerate(LENGTHS.items()):
+            start = next(both[own] for both in TIMES if both[place] == length)
+            end = TIMES[-1][own] - start
+            experiment = compose(
+                {"epochs": 7},
+                batch_size=GROWING,
+                schedule={"name": name} | ({"unit": unit} if has_unit else {}),
+                warmup={"name": "linear", "length": length, "unit": warm_unit},
+            )
+            found = through_the_run(experiment)
+            for both, got in zip(TIMES, found, strict=True):
+                t = both[own] - start
+                if both[place] < length:
+                    expected = [both[place] / length]
+                else:
+                    off = 1e-6 if (unit, warm_unit) == ("epoch", "step") else 0.0
+                    near = {t, max(t - off, 0.0), min(t + off, end)}
+                    expected = [SHAPES[name](time, end) for time in near]
+                error = min(abs(got - one) / (1e-6 + 1e-5 * one) for one in expected)
+                assert error <= 2, (unit, warm_unit, both, got, expected)
+
+
+def through_the_run(experiment: Experiment) -> np.ndarray:
+    """The multiplier at every time of the run."""
+    steps, epochs = map(jnp.asarray, zip(*TIMES, strict=True))
+    phases = tabulated(experiment.phases())
+
+    def multiplier(step: jax.Array, epoch: jax.Array) -> jax.Array:
+        clock = Clock(step, epoch, *TIMES[-1], phases)
+        return experiment.warmup.multiplier(experiment.schedule, clock, ())
+
+    return np.asarray(jax.vmap(multiplier)(steps, epochs))

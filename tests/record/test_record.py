@@ -20,7 +20,13 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_
 from runner.config.keys import flat
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk, make_chunk
 from runner.errors import RecordError
-from runner.measures import EPOCH_MEASURES, NORMS, POINTS_PER_CURVE, STEP_MEASURES
+from runner.measures import (
+    EPOCH_MEASURES,
+    NORMS,
+    POINTS_PER_CURVE,
+    STEP_MEASURES,
+    TRAINING_SET_MEASURES,
+)
 from runner.record.curves import CurveFile, read_curve
 from runner.record.event_writer import BEST_MEASURES
 from runner.record.facts import RunFacts
@@ -54,6 +60,8 @@ def chunk(
     for offset, name in enumerate(STEP_MEASURES):
         steps[name] = steps["step"] + offset / 8
     rows = np.zeros(len(epochs or {}), EPOCH_DTYPE)
+    for name in TRAINING_SET_MEASURES:
+        rows[name] = np.nan
     rows["step"], rows["epoch"] = list(epochs or {}), list((epochs or {}).values())
     for offset, name in enumerate(EPOCH_MEASURES):
         rows[name] = 10 - rows["epoch"] + offset / 8

@@ -1,7 +1,8 @@
 """Methods that are evaluated at an average of the points they have visited.
 
 Training continues from one point, and validation and test use another. With
-`normalization=batch`, the moving averages of the normalization belong to the first.
+`normalization=batch`, the moving averages of the normalization belong to the first, so each
+evaluation computes statistics for the second from the training set.
 """
 
 from __future__ import annotations

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from runner.lazy import jnp
+from runner.lazy import jax, jnp
 from runner.options.clock import Clock, Unit
 from runner.options.option import Facts, leaf, number, option
 from runner.options.schedule.base import Schedule, longer_than_the_run
+from runner.options.schedule.power import as_base, power
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array, Float, Num
 
 _MOST_RESTARTS = 40
+
+
+def _remainder(t: Num[Array, ""], period: Any) -> Num[Array, ""]:
+    """The time since the last whole period, without rounding."""
+    return jax.lax.rem(t, jnp.asarray(period, t.dtype))
 
 
 @option
@@ -32,10 +38,11 @@ class CosineRestarts(Schedule):
 
     def __call__(self, clock: Clock, state: Any) -> Float[Array, ""]:
         """Return the cosine of the current period."""
-        t = jnp.maximum(clock.time(self.unit), 0) / self.period
+        t = jnp.maximum(clock.time(self.unit), 0)
         if self.growth == 1:
-            progress = t - jnp.floor(t)
+            progress = _remainder(t, self.period) / self.period
         else:
+            t = t / self.period
             # The k-th restart is after 1 + growth + ... + growth^(k-1) first periods.
             sizes = [float(self.growth) ** k for k in range(_MOST_RESTARTS)]
             starts = jnp.asarray([(size - 1) / (self.growth - 1) for size in sizes])
@@ -53,7 +60,10 @@ class OneCycle(Schedule):
     """Half a cosine up from `initial` to 1 at the fraction `peak` of the run, another to `final`.
 
     Smith & Topin 2019, in the form of fastai and PyTorch, whose `div_factor` 25 and
-    `final_div_factor` 10^4 are the defaults here. Its counterpart is `momentum_schedule=one_cycle`.
+    `final_div_factor` 10^4 are the defaults here. Here `final` is reached at the end of the run,
+    after all T steps; PyTorch reaches it in the last step T - 1, and the maximum in step peak * T -
+    1. So PyTorch's is this one over T - 1 steps with the peak at (peak * T - 1) / (T - 1), and
+    the two differ by less than 1 / (peak * T). Its counterpart is `momentum_schedule=one_cycle`.
     """
 
     initial: float = number(0.04, minimum=0, maximum=1)
@@ -82,11 +92,15 @@ class Cyclic(Schedule):
     decay_rate: float = number(1.0, above=0, maximum=1)
     unit: Unit = "epoch"
 
+    def __post_init__(self) -> None:
+        """Keep the precision of the base in a program."""
+        object.__setattr__(self, "decay_rate", as_base(self.decay_rate))
+
     def __call__(self, clock: Clock, state: Any) -> Float[Array, ""]:
         """Return the triangle."""
         t = jnp.maximum(clock.time(self.unit), 0)
-        x = jnp.mod(t / self.half_cycle, 2) - 1
-        return self.low + (1 - self.low) * (1 - jnp.abs(x)) * self.decay_rate**t
+        x = _remainder(t, 2 * self.half_cycle) / self.half_cycle - 1
+        return self.low + (1 - self.low) * (1 - jnp.abs(x)) * power(self.decay_rate, t)
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse half a cycle that the run does not complete."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +10,7 @@ from runner.lazy import jnp
 from runner.options.clock import Clock, Unit
 from runner.options.option import Facts, number, option
 from runner.options.schedule.base import Schedule
+from runner.options.schedule.power import Rate, as_base, power
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -53,9 +53,13 @@ class Exponential(Decay):
     decay_rate: float = number(0.96, above=0, maximum=1)
     unit: Unit = "epoch"
 
+    def __post_init__(self) -> None:
+        """Keep the precision of the base in a program."""
+        object.__setattr__(self, "decay_rate", as_base(self.decay_rate))
+
     def at(self, t: Time) -> Time:
         """Return decay_rate^t."""
-        return self.decay_rate**t
+        return power(self.decay_rate, t)
 
 
 @option
@@ -65,9 +69,13 @@ class NaturalExponential(Decay):
     decay_rate: float = number(0.04, minimum=0)
     unit: Unit = "epoch"
 
+    def __post_init__(self) -> None:
+        """Keep the precision of the rate in a program."""
+        object.__setattr__(self, "decay_rate", as_base(self.decay_rate, Rate))
+
     def at(self, t: Time) -> Time:
         """Return e^(-decay_rate * t)."""
-        return math.e ** (-self.decay_rate * t)
+        return power(self.decay_rate, t)
 
 
 @option

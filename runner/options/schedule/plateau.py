@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.lazy import jnp
 from runner.options.clock import Clock
-from runner.options.option import leaf, number, option
+from runner.options.option import Facts, leaf, number, option
 from runner.options.schedule.base import Schedule
 
 if TYPE_CHECKING:
@@ -39,6 +40,15 @@ class Plateau(Schedule):
     def __call__(self, clock: Clock, state: PlateauState) -> Float[Array, ""]:
         """Return the current multiplier."""
         return state.multiplier
+
+    def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        """Refuse a run without validation."""
+        if not facts.validation_examples:
+            yield (
+                "name",
+                "plateau follows the validation loss, and there is no validation split "
+                "(validation_examples=0); use another schedule",
+            )
 
     def init(self) -> PlateauState:
         """Return a multiplier of 1."""

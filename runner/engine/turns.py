@@ -1,0 +1,156 @@
+"""Lanes that take turns: the program of a run alone, called for each lane.
+
+A lane therefore equals the run alone to the bit, whatever is compiled: it is the same program. Two
+programs of the same operations are not always equal to the bit, since XLA fuses operations
+differently in each, and within a fusion LLVM contracts a product and a sum to one rounding.
+
+The lanes are divided among worker threads, one for each device that is asked for. CPU devices are
+cores of the same machine, so all workers use the first of them, and its program is compiled once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+
+from runner.engine.lanes import Lanes
+from runner.engine.state import Arrays, Measured, State, Timeline
+from runner.engine.strategy import Strategy
+from runner.experiment.experiment import Experiment
+
+_Tree = TypeVar("_Tree")
+
+
+class Turn(NamedTuple):
+    """What a lane did in a call: its state, and what was measured; None if it had ended before."""
+
+    state: State
+    measured: Measured | None
+
+
+class Turns:
+    """A number of lanes, computed one after the other by each worker; has the methods of `Lanes`.
+
+    Args:
+        count: how many runs there is room for.
+        devices: how many workers there are, and where they compute.
+    """
+
+    strategy: Strategy = "map"
+
+    def __init__(self, count: int, devices: Sequence[jax.Device]) -> None:
+        self.count = count
+        self.devices = tuple(devices)
+        places = devices[:1] if devices[0].platform == "cpu" else devices
+        self._places = [Lanes(1, "sequential", [device]) for device in places]
+        self._workers = ThreadPoolExecutor(len(devices))
+
+    def _place(self, lane: int) -> int:
+        """Which of the places computes a lane."""
+        return lane % len(self._places)
+
+    def stack(self, experiments: Sequence[Experiment]) -> list[Experiment]:
+        """The experiments, every number an array."""
+        return [
+            self._places[self._place(lane)].stack([experiment])
+            for lane, experiment in enumerate(experiments)
+        ]
+
+    def share(self, tree: _Tree) -> list[_Tree]:
+        """The same arrays in every place."""
+        return [place.share(tree) for place in self._places]
+
+    def initialize(self, experiments: Sequence[Experiment], arrays: Sequence[Arrays]) -> list[Any]:
+        """The state of every lane before the first step, as a turn of the past."""
+        turns = []
+        for lane, experiment in enumerate(experiments):
+            at = self._place(lane)
+            turn: Future[Turn] = Future()
+            turn.set_result(Turn(self._places[at].initialize(experiment, arrays[at]), None))
+            turns.append(turn)
+        return turns
+
+    def shapes(self, experiments: Sequence[Experiment], arrays: Sequence[Arrays]) -> list[State]:
+        """The shapes of the state of a lane, in every place."""
+        return [
+            place.shapes(experiments[0], own)
+            for place, own in zip(self._places, arrays, strict=True)
+        ]
+
+    def compile(
+        self,
+        experiments: Sequence[Experiment],
+        arrays: Sequence[Arrays],
+        states: Sequence[State],
+        timeline: Timeline,
+    ) -> None:
+        """Compile the program of a run alone, for every place; takes no step.
+
+        Args:
+            experiments: made by `stack`.
+            arrays: made by `share`.
+            states: the shapes of the states.
+            timeline: any, since it is data.
+        """
+        for experiment, place, own, state in zip(
+            experiments, self._places, arrays, states, strict=False
+        ):
+            place.compile(experiment, own, state, timeline)
+
+    def advance(
+        self,
+        experiments: Sequence[Experiment],
+        arrays: Sequence[Arrays],
+        states: Sequence[Future[Turn]],
+        start: int,
+        until: int,
+        timeline: Timeline,
+        ended: Sequence[bool] = (),
+    ) -> tuple[list[Future[Turn]], list[Future[Turn]]]:
+        """Take the steps `start`, ..., `until - 1` in every lane; see `engine.train.take_steps`.
+
+        Args:
+            experiments: made by `stack`.
+            arrays: made by `share`.
+            states: the turns before.
+            start: the first step to take.
+            until: the step to stop before.
+            timeline: where the phase begins and the run ends.
+            ended: which lanes have ended; they do nothing.
+
+        Returns:
+            The turns, as states and as what is measured. Both are still being computed.
+        """
+
+        def turn(lane: int) -> Turn:
+            state, at = states[lane].result().state, self._place(lane)
+            bounds = start, until, timeline
+            done = self._places[at].advance(experiments[lane], arrays[at], state, *bounds)
+            return Turn(*jax.block_until_ready(done))
+
+        ended = [*ended, *[False] * (len(states) - len(ended))]
+        turns = [
+            states[lane] if has_ended else self._workers.submit(turn, lane)
+            for lane, has_ended in enumerate(ended)
+        ]
+        return turns, turns
+
+    def to_host(self, turns: Sequence[Future[Turn]]) -> list[Measured | None]:
+        """What each lane measured, as NumPy arrays; waits for it."""
+        return [jax.device_get(turn.result().measured) for turn in turns]
+
+
+def lanes_for(count: int, strategy: Strategy, devices: Sequence[jax.Device]) -> Lanes | Turns:
+    """Lanes that are computed by a strategy.
+
+    Args:
+        count: how many runs there is room for.
+        strategy: how they are computed, not `auto`.
+        devices: what computes them; their number divides `count`.
+    """
+    if strategy == "map":
+        return Turns(count, devices)
+    return Lanes(count, strategy, devices)
