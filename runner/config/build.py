@@ -32,6 +32,9 @@ from runner.options.option import Option, holds_option
 
 PLUGINS = "plugins"
 
+loaded_plugins: set[str] = set()
+"""The modules that `load_plugins` has imported in this process."""
+
 Where = Callable[[str], str]
 """Returns where a full key got its value: a file, or nothing for the command line."""
 
@@ -87,6 +90,7 @@ def load_plugins(modules: Any) -> None:
         except Exception as error:
             reason = " ".join(str(error).split())
             raise ConfigError(f"plugins: cannot import {name!r}: {reason}") from error
+        loaded_plugins.add(name)
 
 
 def _setting_names() -> list[str]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -25,6 +26,7 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
 from runner.engine.compilation import RUNS_ONCE
+from runner.engine.program import Program
 from runner.engine.state import Arrays, Measured, State, Timeline
 from runner.engine.strategy import Strategy
 from runner.engine.train import initial_state, take_steps
@@ -40,6 +42,9 @@ _STATES = 2
 PROGRAMS_KEPT = 16
 """How many compiled programs stay in memory. Each takes hundreds of memory mappings, and an
 operating system allows a process some ten thousands; a sweep may need any number of programs."""
+
+_one_at_a_time = Lock()
+"""Held while programs are looked up: two threads that ask for the same ones get the same."""
 
 
 class Lanes:
@@ -77,9 +82,31 @@ class Lanes:
 
     def initialize(self, experiments: Experiment, arrays: Arrays) -> State:
         """The state of every lane before the first step."""
-        return self._programs(experiments).initialize(experiments, arrays)
+        program = self._programs(experiments).initialize
+        return program.compiled(experiments, arrays)(experiments, arrays)
 
-    def shapes(self, experiments: Experiment, arrays: Arrays) -> State:
+    def compile(self, experiments: Experiment, arrays: Arrays, timeline: Timeline) -> None:
+        """Have the program of `advance` ready; takes no step.
+
+        Args:
+            experiments: stacked by `stack`.
+            arrays: shared by `share`.
+            timeline: any, since it is data.
+        """
+        self._advance(experiments, arrays, timeline)
+
+    def _advance(
+        self, experiments: Experiment, arrays: Arrays, timeline: Timeline
+    ) -> jax.stages.Compiled:
+        programs = self._programs(experiments)
+
+        def others() -> tuple[Any, ...]:
+            bounds = self._bounds(0, 0, [True] * self.count)
+            return self._state_shapes(experiments, arrays), *bounds, timeline
+
+        return programs.advance.compiled(experiments, arrays, others)
+
+    def _state_shapes(self, experiments: Experiment, arrays: Arrays) -> State:
         """The shapes of what `initialize` returns, and the devices that it will be on."""
         placed = self._per_lane
         if self.strategy == "sequential":
@@ -88,26 +115,8 @@ class Lanes:
             lambda leaf: jax.ShapeDtypeStruct(
                 leaf.shape, leaf.dtype, sharding=placed, weak_type=leaf.weak_type
             ),
-            self._programs(experiments).initialize.eval_shape(experiments, arrays),
+            self._programs(experiments).initialize.shapes(experiments, arrays),
         )
-
-    def compile(
-        self, experiments: Experiment, arrays: Arrays, states: State, timeline: Timeline
-    ) -> None:
-        """Compile `advance`; takes no step.
-
-        JAX keeps what was lowered for these shapes and placements, so the first call finds it. (But
-        two threads that trace the same function at once would each have a program of their own.)
-
-        Args:
-            experiments: stacked by `stack`.
-            arrays: shared by `share`.
-            states: the shapes of the states.
-            timeline: any, since it is data.
-        """
-        bounds = self._bounds(0, 0, [True] * self.count)
-        programs = self._programs(experiments)
-        programs.advance.lower(experiments, arrays, states, *bounds, timeline).compile()
 
     def advance(
         self,
@@ -136,10 +145,13 @@ class Lanes:
             lanes, except with the strategy `sequential`.
         """
         bounds = self._bounds(start, until, ended)
-        return self._programs(experiments).advance(experiments, arrays, states, *bounds, timeline)
+        program = self._advance(experiments, arrays, timeline)
+        return program(experiments, arrays, states, *bounds, timeline)
 
     def _programs(self, experiments: Experiment) -> Programs:
-        return programs_for(self.strategy, self.devices, jax.tree.structure(experiments))
+        structure = jax.tree.structure(experiments)
+        with _one_at_a_time:
+            return programs_for(self.strategy, self.devices, structure)
 
     def _bounds(self, start: int, until: int, ended: Sequence[bool]) -> tuple[Any, Any]:
         """The first step and the step to stop before; with `map` they may differ by lane."""
@@ -162,8 +174,8 @@ class Lanes:
 class Programs(NamedTuple):
     """The compiled functions for experiments of one structure; see `Lanes`."""
 
-    initialize: Any
-    advance: Any
+    initialize: Program
+    advance: Program
 
 
 @functools.lru_cache(maxsize=PROGRAMS_KEPT)
@@ -177,7 +189,7 @@ def programs_for(
     Args:
         strategy: how the lanes are computed.
         devices: what computes them.
-        structure: of the experiments; it only tells the cache which programs are meant.
+        structure: of the experiments; it tells the cache which programs are meant.
     """
     initialize, advance = {"sequential": _single, "map": _mapped, "vmap": _vectorized}[strategy]()
     if len(devices) > 1:
@@ -188,9 +200,10 @@ def programs_for(
         initialize = spread(initialize, in_specs=(per_lane, shared))
         advance = spread(advance, in_specs=(per_lane, shared, per_lane, bounds, bounds, shared))
     donated = () if strategy == "sequential" else _STATES
+    made_from = f"{strategy} {structure}"
     return Programs(
-        jax.jit(initialize, compiler_options=RUNS_ONCE),
-        jax.jit(advance, donate_argnums=donated),
+        Program("initialize_lanes", initialize, devices, made_from, compiler_options=RUNS_ONCE),
+        Program("advance_lanes", advance, devices, made_from, donate_argnums=donated),
     )
 
 
@@ -198,7 +211,7 @@ _Engine = tuple[Callable[..., State], Callable[..., tuple[State, Measured]]]
 
 
 def _single() -> _Engine:
-    return functools.partial(initial_state), functools.partial(take_steps)
+    return initial_state, take_steps
 
 
 def _mapped() -> _Engine:

@@ -134,13 +134,11 @@ class Training:
             return
         started = time.perf_counter()
         first = self.phases[0]
-        shapes = self.lanes.shapes(self._experiments[first], self.arrays)
         for phase in self.phases:
             self._compiled[phase] = self._background.submit(
                 self.lanes.compile,
                 self._experiments[phase],
                 self.arrays,
-                shapes,
                 self._timeline(phase),
             )
         self.state = self.lanes.initialize(self._experiments[first], self.arrays)
