@@ -9,6 +9,7 @@ wrong, why, and what would be right.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -91,6 +92,9 @@ def load_plugins(modules: Any) -> None:
             reason = " ".join(str(error).split())
             raise ConfigError(f"plugins: cannot import {name!r}: {reason}") from error
         loaded_plugins.add(name)
+
+
+_types_of = functools.cache(get_type_hints)  # a sweep asks for every run
 
 
 def _setting_names() -> list[str]:
@@ -181,7 +185,7 @@ class _Checker:
         Raises:
             ConfigError: a key is not a field, or a value is wrong.
         """
-        types = get_type_hints(cls)
+        types = _types_of(cls)
         fields = {field.name: field for field in dataclasses.fields(cls)}
         converted = {}
         for key, value in values.items():

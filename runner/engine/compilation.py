@@ -37,8 +37,9 @@ def use_persistent_cache() -> None:
 
 def cache_directory() -> Path | None:
     """Where compiled programs are kept; None if they are not kept, or not in a folder."""
-    directory: str | None = jax.config.jax_compilation_cache_dir
-    is_on = jax.config.jax_enable_compilation_cache and not jax.config.jax_disable_jit
+    settings: dict[str, Any] = jax.config.values
+    directory = settings["jax_compilation_cache_dir"]
+    is_on = settings["jax_enable_compilation_cache"] and not settings["jax_disable_jit"]
     return Path(directory) if directory and is_on and "://" not in directory else None
 
 

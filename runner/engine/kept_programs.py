@@ -48,7 +48,9 @@ _ENDING = ".program"
 _PACKAGES = ("jax", "jaxlib", "numpy", "optax")
 _DIGEST = hashlib.sha256().digest_size
 _OPTION = re.compile(r"<class '([\w.]+)'>")
-_MODEL = re.compile(r"^(?:vendor_id|cpu family|model|model name|stepping|flags|Features|CPU \w+)\b.*")
+_MODEL = re.compile(
+    r"^(?:vendor_id|cpu family|model|model name|stepping|flags|Features|CPU \w+)\b.*"
+)
 
 
 class Entries:
@@ -153,8 +155,8 @@ def _write(entry: Path, content: bytes) -> None:
     """Replace a file as a whole, by one that only the user may read."""
     temporary = entry.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     entry.parent.mkdir(parents=True, exist_ok=True)
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
+    temporary.touch(0o600, exist_ok=False)
+    temporary.write_bytes(content)
     temporary.replace(entry)
 
 
@@ -183,7 +185,9 @@ def _source() -> str:
 def _surroundings() -> tuple[str, ...]:
     """What programs depend on and what does not change while this process runs."""
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {os.cpu_count()}
-    flags = (f"{key}={value}" for key, value in os.environ.items() if key.startswith(("XLA", "TF_")))
+    flags = (
+        f"{key}={value}" for key, value in os.environ.items() if key.startswith(("XLA", "TF_"))
+    )
     return (
         platform.python_version(),
         *(version(package) for package in _PACKAGES),

@@ -26,7 +26,8 @@ from runner.execution.results import Computation, write_csv, write_summary
 from runner.execution.resume import EarlierRuns
 from runner.execution.table import print_sweep_table
 from runner.hydra_app.composer import Composer
-from runner.hydra_app.job import HydraJob, OncePerMessage
+from runner.hydra_app.job import HydraJob
+from runner.hydra_app.job_environment import OncePerMessage
 from runner.hydra_app.settings import LauncherSettings
 from runner.status import Status
 from runner.terminal.words import several

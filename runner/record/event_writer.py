@@ -54,9 +54,8 @@ class EventWriter:
         self._write_epochs(chunk)
 
     def close(self, summary: Mapping[str, Any]) -> None:
-        """Tell HPARAMS how the run ended, and close the file."""
+        """Tell HPARAMS how the run ended."""
         self._events.summaries(session_end(summary["status"] == Status.FINISHED, time.time()))
-        self._events.close()
 
     def _write_steps(self, chunk: Chunk) -> None:
         steps = chunk.steps["step"]

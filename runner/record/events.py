@@ -25,7 +25,7 @@ _numbers = count()
 
 
 class EventFile:
-    """An event file.
+    """An event file. It is open only while it is written.
 
     Args:
         directory: where the file is made; to TensorBoard it is a run.
@@ -35,8 +35,8 @@ class EventFile:
     def __init__(self, directory: Path, ending: str = "") -> None:
         now = time.time()
         name = f"{files.EVENTS}{int(now):010d}.{socket.gethostname()}.{os.getpid()}"
-        self._file = (directory / f"{name}.{next(_numbers)}{ending}").open("wb")
-        self._write(Event(wall_time=now, file_version="brain.Event:2"))
+        self._path = directory / f"{name}.{next(_numbers)}{ending}"
+        self._append(_record_of(Event(wall_time=now, file_version="brain.Event:2")))
 
     def scalars(
         self, tags: Sequence[str], steps: npt.NDArray, wall_times: npt.NDArray, values: npt.NDArray
@@ -49,17 +49,16 @@ class EventFile:
             wall_times: shape `(rows,)`, in seconds since 1970.
             values: shape `(rows, tags)`.
         """
-        self._file.write(scalar_records(tags, steps, wall_times, values))
-        self._file.flush()
+        self._append(scalar_records(tags, steps, wall_times, values))
 
     def summaries(self, *values: Summary.Value) -> None:
         """Write what is no scalar; see `runner.record.dashboards`."""
-        self._write(Event(wall_time=time.time(), summary=Summary(value=values)))
+        self._append(_record_of(Event(wall_time=time.time(), summary=Summary(value=values))))
 
-    def close(self) -> None:
-        """Close the file; nothing is pending."""
-        self._file.close()
+    def _append(self, records: bytes) -> None:
+        with self._path.open("ab") as file:
+            file.write(records)
 
-    def _write(self, event: Event) -> None:
-        self._file.write(record(event.SerializeToString()))
-        self._file.flush()
+
+def _record_of(event: Event) -> bytes:
+    return record(event.SerializeToString())

@@ -83,7 +83,6 @@ def prepare(workload: Workload) -> Callable[[int], float]:
                 callbacks=[clock],
                 verbose=0,
             )
-            clock.events.close()
         return clock.seconds / clock.counted * steps
 
     run(10)
