@@ -73,7 +73,7 @@ class Entries:
 
     def load(self) -> jax.stages.Compiled | None:
         """The program, found without tracing it; None if there is none that can be used."""
-        return load(self._entry(_source()), self._devices) if self._directory else None
+        return load(self._entry(source()), self._devices) if self._directory else None
 
     def load_lowered(self, lowered: jax.stages.Lowered) -> jax.stages.Compiled | None:
         """The program, found by what was lowered; None if there is none that can be used."""
@@ -83,7 +83,7 @@ class Entries:
         found = load(entry, self._devices)
         if found:
             with contextlib.suppress(OSError):
-                _write(self._entry(_source()), entry.read_bytes())
+                _write(self._entry(source()), entry.read_bytes())
         return found
 
     def compile(self, lowered: jax.stages.Lowered) -> jax.stages.Compiled:
@@ -95,7 +95,7 @@ class Entries:
         if misses.seen:
             with contextlib.suppress(Exception):  # not every program can be serialized
                 content = zlib.compress(pickle.dumps(serialize_executable.serialize(program)), 1)
-                for key in (_source(), _text(lowered)):
+                for key in (source(), _text(lowered)):
                     _write(self._entry(key), hashlib.sha256(content).digest() + content)
                 _discard_oldest(self._directory)
         return program
@@ -173,7 +173,7 @@ def _text(lowered: jax.stages.Lowered) -> str:
 
 
 @functools.cache
-def _source() -> str:
+def source() -> str:
     """A hash of the source of this package."""
     source = hashlib.sha256()
     for file in sorted(Path(runner.__file__).parent.rglob("*.py")):

@@ -125,6 +125,17 @@ class Training:
                 yield chunks
             running = following
 
+    def prepare(self) -> None:
+        """Start to compile the programs of all phases, in the background."""
+        for phase in self.phases:
+            if phase not in self._compiled:
+                self._compiled[phase] = self._background.submit(
+                    self.lanes.compile,
+                    self._experiments[phase],
+                    self.arrays,
+                    self._timeline(phase),
+                )
+
     def compile(self) -> None:
         """Have the programs of the first phase ready, and the initial state; takes no step.
 
@@ -134,13 +145,7 @@ class Training:
             return
         started = time.perf_counter()
         first = self.phases[0]
-        for phase in self.phases:
-            self._compiled[phase] = self._background.submit(
-                self.lanes.compile,
-                self._experiments[phase],
-                self.arrays,
-                self._timeline(phase),
-            )
+        self.prepare()
         self.state = self.lanes.initialize(self._experiments[first], self.arrays)
         self._compiled[first].result()
         # These bounds leave no step to take and nothing to evaluate.
