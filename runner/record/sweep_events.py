@@ -19,3 +19,4 @@ def show_in_tensorboard(file: Path) -> None:
         earlier.unlink()
     events = EventFile(file.parent, files.SWEEP_EVENTS_ENDING)
     events.summaries(picture(file.stem, file.read_bytes()))
+    events.flush()
