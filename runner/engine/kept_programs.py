@@ -6,7 +6,7 @@ everything that tracing, lowering and compiling depend on: the source of this pa
 of Python, JAX and the packages below it; the settings of JAX and the environment variables of XLA;
 the processor, its cores and the devices; the structure of the experiment; and the shapes of the
 data. With a plug-in nothing is kept, since the source that it depends on is not known. A second key
-has the text of the lowered program in the place of the source, so that a change of the source that
+has the text of the lowered program instead of the source, so that a change of the source that
 changes no program compiles none.
 
 An entry is machine code in a pickle, and may therefore execute anything. It is read only if the

@@ -79,7 +79,8 @@ class JobEnvironment:
             root.setLevel(self._level)
             return
         logging.config.dictConfig(settings)
-        configure_log(OmegaConf.create({"root": None}), self._verbose)
+        if self._verbose:
+            configure_log(OmegaConf.create({"root": None}), self._verbose)
         for handler in root.handlers:
             if not isinstance(handler, logging.FileHandler):
                 handler.addFilter(once)
