@@ -14,6 +14,7 @@ import pytest
 from conftest import ROOT
 
 from tests.bench import startup
+from tests.bench.start_worker import AFTER, IMPORTS
 from tests.bench.training import CONTENDERS
 
 INSTALLS_OR_DELETES = {"setup", "bench-setup", "lock", "clean"}
@@ -104,3 +105,7 @@ def test_starting_can_be_measured(tmp_path: Path) -> None:
     cost = measured["one step, cold cache"]()
     assert cost.compiling is not None
     assert cost.compiling > 0
+    parts = startup.profile(tmp_path, ["model=linear", "batch_size=full"])
+    assert min(parts.values()) >= 0
+    assert 0 < parts[IMPORTS] < sum(parts.values()) - parts[AFTER]
+    assert "| **beyond the imports** |" in startup.parts_table([parts])

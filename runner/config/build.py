@@ -9,6 +9,7 @@ wrong, why, and what would be right.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,6 +32,9 @@ from runner.experiment.table import OPTIONS, STACKED
 from runner.options.option import Option, holds_option
 
 PLUGINS = "plugins"
+
+loaded_plugins: set[str] = set()
+"""The modules that `load_plugins` has imported in this process."""
 
 Where = Callable[[str], str]
 """Returns where a full key got its value: a file, or nothing for the command line."""
@@ -87,6 +91,10 @@ def load_plugins(modules: Any) -> None:
         except Exception as error:
             reason = " ".join(str(error).split())
             raise ConfigError(f"plugins: cannot import {name!r}: {reason}") from error
+        loaded_plugins.add(name)
+
+
+_types_of = functools.cache(get_type_hints)  # a sweep asks for every run
 
 
 def _setting_names() -> list[str]:
@@ -177,7 +185,7 @@ class _Checker:
         Raises:
             ConfigError: a key is not a field, or a value is wrong.
         """
-        types = get_type_hints(cls)
+        types = _types_of(cls)
         fields = {field.name: field for field in dataclasses.fields(cls)}
         converted = {}
         for key, value in values.items():

@@ -36,6 +36,23 @@ def use_persistent_cache() -> None:
     logging.getLogger("jax._src.compiler").setLevel(logging.ERROR)
 
 
+def cache_directory() -> Path | None:
+    """Where compiled programs are kept; None if they are not kept, or not in a folder."""
+    settings: dict[str, Any] = jax.config.values
+    directory = settings["jax_compilation_cache_dir"]
+    is_on = settings["jax_enable_compilation_cache"] and not settings["jax_disable_jit"]
+    return Path(directory) if directory and is_on and "://" not in directory else None
+
+
+def count_program(seconds: float) -> None:
+    """Let a `CompilationCounter` count a program that was loaded without JAX's cache.
+
+    Args:
+        seconds: how long that took.
+    """
+    jax.monitoring.record_event_duration_secs(_COMPILED, seconds)
+
+
 class CompilationCounter:
     """Counts the programs that are compiled, or fetched from the cache, while it is open."""
 

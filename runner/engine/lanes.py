@@ -17,6 +17,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -25,6 +26,7 @@ import numpy.typing as npt
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
 from runner.engine.compilation import RUNS_ONCE
+from runner.engine.program import Program
 from runner.engine.state import Arrays, Measured, State, Timeline
 from runner.engine.strategy import Strategy
 from runner.engine.train import initial_state, take_steps
@@ -41,6 +43,9 @@ _STATES = 2
 PROGRAMS_KEPT = 16
 """How many compiled programs stay in memory. Each takes hundreds of memory mappings, and an
 operating system allows a process some ten thousands; a sweep may need any number of programs."""
+
+_one_at_a_time = Lock()
+"""Held while programs are looked up: two threads that ask for the same ones get the same."""
 
 
 class Lanes:
@@ -78,9 +83,31 @@ class Lanes:
 
     def initialize(self, experiments: Experiment, arrays: Arrays) -> State:
         """The state of every lane before the first step."""
-        return self._programs(experiments).initialize(experiments, arrays)
+        program = self._programs(experiments).initialize
+        return program.compiled(experiments, arrays)(experiments, arrays)
 
-    def shapes(self, experiments: Experiment, arrays: Arrays) -> State:
+    def compile(self, experiments: Experiment, arrays: Arrays, timeline: Timeline) -> None:
+        """Have the program of `advance` ready; takes no step.
+
+        Args:
+            experiments: stacked by `stack`.
+            arrays: shared by `share`.
+            timeline: any, since it is data.
+        """
+        self._advance(experiments, arrays, timeline)
+
+    def _advance(
+        self, experiments: Experiment, arrays: Arrays, timeline: Timeline
+    ) -> jax.stages.Compiled:
+        programs = self._programs(experiments)
+
+        def others() -> tuple[Any, ...]:
+            return self._state_shapes(experiments, arrays), 0, 0, timeline
+
+        rows = len(timeline.phases.first_steps)
+        return programs.advance.compiled(experiments, arrays, others, rows)
+
+    def _state_shapes(self, experiments: Experiment, arrays: Arrays) -> State:
         """The shapes of what `initialize` returns, and the devices that it will be on."""
         placed = self._per_lane
         if self.strategy == "sequential":
@@ -89,25 +116,8 @@ class Lanes:
             lambda leaf: jax.ShapeDtypeStruct(
                 leaf.shape, leaf.dtype, sharding=placed, weak_type=leaf.weak_type
             ),
-            self._programs(experiments).initialize.eval_shape(experiments, arrays),
+            self._programs(experiments).initialize.shapes(experiments, arrays),
         )
-
-    def compile(
-        self, experiments: Experiment, arrays: Arrays, states: State, timeline: Timeline
-    ) -> None:
-        """Compile `advance`; takes no step.
-
-        JAX keeps what was lowered for these shapes and placements, so the first call finds it. (But
-        two threads that trace the same function at once would each have a program of their own.)
-
-        Args:
-            experiments: stacked by `stack`.
-            arrays: shared by `share`.
-            states: the shapes of the states.
-            timeline: any, since it is data.
-        """
-        programs = self._programs(experiments)
-        programs.advance.lower(experiments, arrays, states, 0, 0, timeline).compile()
 
     def advance(
         self,
@@ -134,12 +144,13 @@ class Lanes:
             The states after `until` steps, and what was measured. Both have a leading axis of
             lanes, except with the strategy `sequential`.
         """
-        return self._programs(experiments).advance(
-            experiments, arrays, states, start, until, timeline
-        )
+        program = self._advance(experiments, arrays, timeline)
+        return program(experiments, arrays, states, start, until, timeline)
 
     def _programs(self, experiments: Experiment) -> Programs:
-        return programs_for(self.strategy, self.devices, jax.tree.structure(experiments))
+        structure = jax.tree.structure(experiments)
+        with _one_at_a_time:
+            return programs_for(self.strategy, self.devices, structure)
 
     def to_host(self, measured: Measured) -> list[Measured]:
         """What each lane measured, as NumPy arrays; waits for it."""
@@ -152,8 +163,8 @@ class Lanes:
 class Programs(NamedTuple):
     """The compiled functions for experiments of one structure; see `Lanes`."""
 
-    initialize: Any
-    advance: Any
+    initialize: Program
+    advance: Program
 
 
 @functools.lru_cache(maxsize=PROGRAMS_KEPT)
@@ -167,7 +178,7 @@ def programs_for(
     Args:
         strategy: how the lanes are computed.
         devices: what computes them.
-        structure: of the experiments; it only tells the cache which programs are meant.
+        structure: of the experiments; it tells the cache which programs are meant.
     """
     initialize, advance = {"sequential": _single, "vmap": _vectorized}[strategy]()
     if len(devices) > 1:
@@ -177,9 +188,10 @@ def programs_for(
         initialize = spread(initialize, in_specs=(per_lane, shared))
         advance = spread(advance, in_specs=(per_lane, shared, per_lane, shared, shared, shared))
     donated = () if strategy == "sequential" else _STATES
+    made_from = f"{strategy} {structure}"
     return Programs(
-        jax.jit(initialize, compiler_options=RUNS_ONCE),
-        jax.jit(advance, donate_argnums=donated),
+        Program("initialize_lanes", initialize, devices, made_from, compiler_options=RUNS_ONCE),
+        Program("advance_lanes", advance, devices, made_from, donate_argnums=donated),
     )
 
 
@@ -187,7 +199,7 @@ _Engine = tuple[Callable[..., State], Callable[..., tuple[State, Measured]]]
 
 
 def _single() -> _Engine:
-    return functools.partial(initial_state), functools.partial(take_steps)
+    return initial_state, take_steps
 
 
 def _vectorized() -> _Engine:

@@ -129,6 +129,17 @@ class Training:
                 yield chunks
             running = following
 
+    def prepare(self) -> None:
+        """Start to compile the programs of all phases, in the background."""
+        for phase in self.phases:
+            if phase not in self._compiled:
+                self._compiled[phase] = self._background.submit(
+                    self.lanes.compile,
+                    self._experiments[phase],
+                    self.arrays,
+                    self._timeline(phase),
+                )
+
     def compile(self) -> None:
         """Have the programs of the first phase ready, and the initial state; takes no step.
 
@@ -138,15 +149,7 @@ class Training:
             return
         started = time.perf_counter()
         first = self.phases[0]
-        shapes = self.lanes.shapes(self._experiments[first], self.arrays)
-        for phase in self.phases:
-            self._compiled[phase] = self._background.submit(
-                self.lanes.compile,
-                self._experiments[phase],
-                self.arrays,
-                shapes,
-                self._timeline(phase),
-            )
+        self.prepare()
         self.state = self.lanes.initialize(self._experiments[first], self.arrays)
         self._compiled[first].result()
         # These bounds leave no step to take and nothing to evaluate.

@@ -73,32 +73,18 @@ class Turns:
             turns.append(turn)
         return turns
 
-    def shapes(self, experiments: Sequence[Experiment], arrays: Sequence[Arrays]) -> list[State]:
-        """The shapes of the state of a lane, in every place."""
-        return [
-            place.shapes(experiments[0], own)
-            for place, own in zip(self._places, arrays, strict=True)
-        ]
-
     def compile(
-        self,
-        experiments: Sequence[Experiment],
-        arrays: Sequence[Arrays],
-        states: Sequence[State],
-        timeline: Timeline,
+        self, experiments: Sequence[Experiment], arrays: Sequence[Arrays], timeline: Timeline
     ) -> None:
-        """Compile the program of a run alone, for every place; takes no step.
+        """Have the program of a run alone ready in every place; takes no step.
 
         Args:
             experiments: made by `stack`.
             arrays: made by `share`.
-            states: the shapes of the states.
             timeline: any, since it is data.
         """
-        for experiment, place, own, state in zip(
-            experiments, self._places, arrays, states, strict=False
-        ):
-            place.compile(experiment, own, state, timeline)
+        for experiment, place, own in zip(experiments, self._places, arrays, strict=False):
+            place.compile(experiment, own, timeline)
 
     def advance(
         self,

@@ -132,20 +132,24 @@ def write_csv(file: Path, runs: Sequence[Run]) -> None:
 
 
 def write_summary(
-    file: Path, runs: Sequence[Run], computation: Computation, seconds: float
+    file: Path,
+    runs: Sequence[Run],
+    rows: Sequence[SweepRow],
+    computation: Computation,
+    seconds: float,
 ) -> None:
     """Write the facts about the sweep as a whole, as JSON.
 
     Args:
         file: the file.
         runs: all runs of the sweep.
+        rows: the same in groups, the best first.
         computation: how they were computed.
         seconds: how long that took.
 
     Raises:
         OSError: the file cannot be written.
     """
-    rows = rank(runs)
     best = None
     if rows and math.isfinite(rows[0].mean):
         first, *_ = members = rows[0].group.runs

@@ -58,7 +58,7 @@ class EarlierRuns:
 
     def take_complete(self, config: Mapping[str, Any]) -> tuple[Path, dict[str, Any]] | None:
         """The directory and summary of a complete run with this config; each is given once."""
-        found = self._complete.get(fingerprint(config))
+        found = self._complete and self._complete.get(fingerprint(config))
         return found.pop(0) if found else None
 
     def take_place(self, wanted: Path, config: Mapping[str, Any]) -> Path:
@@ -72,7 +72,7 @@ class EarlierRuns:
             The directory of an incomplete record of the run, else `wanted` or, if that belongs to
             another run, the same name with a number. The path is absolute.
         """
-        own = fingerprint(config)
+        own = fingerprint(config) if self._owners else ""
         numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
         for place in chain(self._incomplete.get(own, []), [wanted], numbered):
             absolute = place.absolute()

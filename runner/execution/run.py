@@ -38,10 +38,10 @@ def run(
         KeyboardInterrupt: after what was computed has been recorded.
     """
     use_persistent_cache()
-    dataset = experiment.data.load()
+    training = Training([experiment], experiment.data.load())
+    training.prepare()  # programs are loaded while the record is started
     recorder = start_record(experiment, directory, config)
     progress = Progress()
-    training = Training([experiment], dataset)
     try:
         progress.start(training.total_steps, training.total_epochs, title)
         for (chunk,) in training.chunks():

@@ -7,17 +7,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from runner import files
 from runner.compare.grouping import Group, format_setting
 from runner.compare.runs import Run
-from runner.execution.results import Computation, SweepRow, edges, rank
+from runner.execution.results import Computation, SweepRow, edges
 from runner.measures import ErrorKind
 from runner.status import Status, count_statuses
 from runner.terminal.live import print_where_to_look
 from runner.terminal.words import format_measure, several, shell_path
 
+ROWS = 100
+"""How many rows the table has at most: the best ones."""
+
 
 def print_sweep_table(
     runs: Sequence[Run],
+    rows: Sequence[SweepRow],
     logdir: Path,
     computation: Computation,
     seconds: float,
@@ -27,14 +32,16 @@ def print_sweep_table(
 
     Args:
         runs: all runs of the sweep.
+        rows: the same in groups, the best first.
         logdir: the folder of the sweep.
         computation: how they were computed.
         seconds: how long that took.
         figure: the figure of the sweep, if there is one.
     """
-    rows = rank(runs)
     is_rate = all(run.summary.get("error", ErrorKind.RATE) == ErrorKind.RATE for run in runs)
-    _print_rows(rows, ErrorKind.RATE if is_rate else ErrorKind.DISTANCE)
+    _print_rows(rows[:ROWS], ErrorKind.RATE if is_rate else ErrorKind.DISTANCE)
+    if len(rows) > ROWS:
+        print(f"        and {len(rows) - ROWS:,} more; all runs are in {files.SWEEP_TABLE}")
     for line in edges(rows):
         print(f"Note:   {line}")
     counts = count_statuses(run.status for run in runs)

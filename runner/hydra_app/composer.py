@@ -27,6 +27,7 @@ from runner.hydra_app import dot_hydra
 from runner.hydra_app.application import prepare_overrides
 from runner.hydra_app.checking import as_plain, check, refuse_ignored
 from runner.hydra_app.error_lines import one_line_errors
+from runner.hydra_app.job_template import JobTemplate
 from runner.hydra_app.overrides import key_of, typed_words
 
 
@@ -46,6 +47,11 @@ class Base:
     def hydra_text(self) -> str:
         """The part of Hydra's own config that all jobs with these options share, as YAML."""
         return dot_hydra.shared_text(self.config)
+
+    @functools.cached_property
+    def template(self) -> JobTemplate | None:
+        """What these jobs have in common besides; None if that is not known."""
+        return JobTemplate(self.config) if JobTemplate.can_be_used(self.config) else None
 
 
 class Composed(NamedTuple):
@@ -83,13 +89,25 @@ class Composed(NamedTuple):
             config.hydra.job.id = str(self.number)
             config.hydra.job.num = self.number
             if self.values:
-                own = [word for word in self.overrides if not word.startswith("hydra.")]
-                config.hydra.overrides.task = own
-                config.hydra.job.override_dirname = self._directory_name(config)
+                config.hydra.overrides.task = self.task
+                config.hydra.job.override_dirname = self.directory_name(config)
         return config
 
-    def _directory_name(self, config: DictConfig) -> str:
-        style = config.hydra.job.config.override_dirname
+    @property
+    def task(self) -> list[str]:
+        """The overrides but those of Hydra's own config."""
+        return [word for word in self.overrides if not word.startswith("hydra.")]
+
+    def directory_name(self, config: DictConfig | None = None) -> str:
+        """The overrides, as they are part of the name of the directory.
+
+        Args:
+            config: the config of the job; by default that of `base`.
+        """
+        job = (config or self.base.config).hydra.job
+        if not self.values:
+            return str(job.override_dirname)
+        style = job.config.override_dirname
         return get_overrides_dirname(
             overrides=list(self.parsed),
             kv_sep=style.kv_sep,
@@ -136,7 +154,7 @@ class Composer:
             base = self._base(choices, tuple(value.key_or_group for value in values))
             if base is None:
                 return None
-            plain = copy.deepcopy(base.plain)
+            plain = dict(base.plain)
             if not all(_put(plain, value) for value in values):
                 return None
             experiment = build(plain)
@@ -177,7 +195,10 @@ class Composer:
 
 
 def _put(config: dict[str, Any], override: Override) -> bool:
-    """Set a key that exists to a plain value; False, with nothing set, for any other override."""
+    """Set a key that exists to a plain value; False, with nothing set, for any other override.
+
+    The dictionaries below `config` are shared with other jobs, so those on the way are replaced.
+    """
     value = override.value()
     if override.type is not OverrideType.CHANGE or override.package is not None:
         return False
@@ -189,6 +210,10 @@ def _put(config: dict[str, Any], override: Override) -> bool:
         node = node.get(key) if isinstance(node, dict) else None
     if not isinstance(node, dict) or last not in node or isinstance(node[last], dict):
         return False
+    node = config
+    for key in path:
+        node[key] = dict(node[key])
+        node = node[key]
     node[last] = value
     return True
 

@@ -8,15 +8,13 @@ its `end`.
 from __future__ import annotations
 
 import contextlib
-import logging
-import logging.config
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -25,6 +23,7 @@ from runner.errors import RecordError
 from runner.execution.resume import EarlierRuns
 from runner.hydra_app import dot_hydra
 from runner.hydra_app.composer import Composed
+from runner.hydra_app.job_environment import JobEnvironment, OncePerMessage
 from runner.hydra_app.overrides import typed_words, zero_padded
 from runner.record.summary import minimized
 
@@ -121,34 +120,60 @@ class HydraJob:
         Raises:
             RecordError: the directory cannot be written.
         """
+        template, number = self._composed.base.template, self._composed.number
+        if template is None or self._context.callbacks.callbacks:
+            return self._set_up_by_hydra()
+        dirname = self._swept_words() or self._composed.directory_name()
+        directory = self._take_place(template.sweep_directory, template.subdir(number, dirname))
+        if template.output_subdir is not None:
+            own = template.keys_of_a_job(number, self._composed.task, dirname, directory)
+            self._write(directory / template.output_subdir, own)
+        return template.environment(directory)
+
+    def _set_up_by_hydra(self) -> JobEnvironment:
+        """Do the same with the whole config, for callbacks and for unusual settings of Hydra.
+
+        Raises:
+            RecordError: the directory cannot be written.
+        """
         callbacks = self._context.callbacks
         config = self._composed.config(shared=not callbacks.callbacks)
         if self._swept:
             with open_dict(config):
-                config.hydra.job.override_dirname = ",".join(map("=".join, self._swept.items()))
+                config.hydra.job.override_dirname = self._swept_words()
         with _hydra_config(config):
-            name = zero_padded(str(config.hydra.sweep.subdir), self._composed.number, self._digits)
-            wanted = Path(str(config.hydra.sweep.dir)) / name
-            directory = self.directory = self._earlier.take_place(wanted, self.config)
+            sweep = config.hydra.sweep
+            directory = self._take_place(Path(str(sweep.dir)), str(sweep.subdir))
             with open_dict(config.hydra.runtime):
                 config.hydra.runtime.output_dir = str(directory)
-            try:
-                directory.mkdir(parents=True, exist_ok=True)
-                if config.hydra.output_subdir is not None:
-                    dot_hydra.write(
-                        directory / config.hydra.output_subdir,
-                        config,
-                        self.config,
-                        self._composed.base.hydra_text,
-                    )
-            except OSError as error:
-                raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
+            if config.hydra.output_subdir is not None:
+                own = dot_hydra.keys_of_a_job(config)
+                self._write(directory / config.hydra.output_subdir, own)
             environment = JobEnvironment.of(config)
             if callbacks.callbacks:
                 self._config = config
                 with environment.entered(self._once):
                     callbacks.on_job_start(config=config, task_function=self._task)
         return environment
+
+    def _swept_words(self) -> str:
+        return ",".join(map("=".join, self._swept.items()))
+
+    def _take_place(self, sweep: Path, subdir: str) -> Path:
+        """Choose and make the directory.
+
+        Raises:
+            RecordError: it cannot be made.
+        """
+        name = zero_padded(subdir, self._composed.number, self._digits)
+        directory = self.directory = self._earlier.take_place(sweep / name, self.config)
+        with _directory_errors(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+        return directory
+
+    def _write(self, folder: Path, own: dict[str, Any]) -> None:
+        with _directory_errors(folder.parent):
+            dot_hydra.write(folder, own, self.config, self._composed.base.hydra_text)
 
     def end(self, summary: dict[str, Any], error: BaseException | None) -> None:
         """Keep the result and tell Hydra's callbacks.
@@ -165,7 +190,7 @@ class HydraJob:
             with self.at_work(), _hydra_config(self._config):
                 self._context.callbacks.on_job_end(config=self._config, job_return=self.returned)
             self.returned.hydra_cfg = None  # a thousand of them take half a gigabyte
-        self._config = None
+        self._config = self._environment = None
 
     def _return(self, summary: dict[str, Any], error: BaseException | None) -> None:
         self.returned.working_dir = os.getcwd()  # noqa: PTH109 - a string, as Hydra has it
@@ -177,66 +202,12 @@ class HydraJob:
         self.returned.return_value = minimized(summary)
 
 
-class OncePerMessage(logging.Filter):
-    """Lets each message through only once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._seen: set[str] = set()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the message is new."""
-        message = record.getMessage()
-        is_new = message not in self._seen
-        self._seen.add(message)
-        return is_new
-
-
-class JobEnvironment(NamedTuple):
-    """What is global to the process while it works for one job.
-
-    Attributes:
-        logging: the configuration of the log; None if Hydra configures none.
-        verbose: which loggers log everything, as Hydra has it.
-        environment: environment variables.
-    """
-
-    logging: dict[str, Any] | None
-    verbose: Any
-    environment: dict[str, str]
-
-    @classmethod
-    def of(cls, config: DictConfig) -> JobEnvironment:
-        """Read it from the config of a job."""
-        settings = config.hydra.job_logging
-        plain: Any = settings and OmegaConf.to_container(settings, resolve=True)
-        return cls(
-            plain if plain and plain.get("root") else None,
-            config.hydra.verbose,
-            dict(config.hydra.job.env_set),
-        )
-
-    @contextlib.contextmanager
-    def entered(self, once: OncePerMessage) -> Iterator[None]:
-        """Make it current, and restore the log at the end."""
-        root = logging.getLogger()
-        handlers, level = root.handlers, root.level
-        root.handlers = []
-        try:
-            if self.logging is not None:
-                logging.config.dictConfig(self.logging)
-                configure_log(OmegaConf.create({"root": None}), self.verbose)
-            for handler in root.handlers:
-                if not isinstance(handler, logging.FileHandler):
-                    handler.addFilter(once)
-            with env_override(self.environment):
-                yield
-        finally:
-            for handler in root.handlers:
-                with contextlib.suppress(OSError):  # a full disk
-                    handler.close()
-            root.handlers = handlers
-            root.setLevel(level)
+@contextlib.contextmanager
+def _directory_errors(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
 
 
 @contextlib.contextmanager

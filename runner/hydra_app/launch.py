@@ -22,11 +22,12 @@ from runner import files
 from runner.compare.view import View
 from runner.config.values import from_plain
 from runner.errors import ConfigError, RecordError, UserError
-from runner.execution.results import Computation, write_csv, write_summary
+from runner.execution.results import Computation, rank, write_csv, write_summary
 from runner.execution.resume import EarlierRuns
 from runner.execution.table import print_sweep_table
 from runner.hydra_app.composer import Composer
-from runner.hydra_app.job import HydraJob, OncePerMessage
+from runner.hydra_app.job import HydraJob
+from runner.hydra_app.job_environment import OncePerMessage
 from runner.hydra_app.settings import LauncherSettings
 from runner.status import Status
 from runner.terminal.words import several
@@ -236,13 +237,14 @@ def _summarize(
 ) -> None:
     """Draw the figure of the sweep, print its table, and write its files."""
     runs = [job.run for job in jobs]
+    rows = rank(runs)
     recorded = [run.directory for run in runs if run.directory and run.summary]
     if any(run.summary for run in runs):
         figure = _draw(recorded, directory, view)
-        print_sweep_table(runs, directory, computation, seconds, figure)
+        print_sweep_table(runs, rows, directory, computation, seconds, figure)
     with contextlib.suppress(OSError):
         write_csv(directory / files.SWEEP_TABLE, runs)
-        write_summary(directory / files.SWEEP_SUMMARY, runs, computation, seconds)
+        write_summary(directory / files.SWEEP_SUMMARY, runs, rows, computation, seconds)
 
 
 def _draw(runs: Sequence[Path], directory: Path, view: View) -> Path | None:

@@ -28,9 +28,7 @@ class CurvesWriter:
         self._epochs.append(chunk.epochs)
 
     def close(self, summary: Mapping[str, Any]) -> None:
-        """Close both files."""
-        self._steps.close()
-        self._epochs.close()
+        """Do nothing: neither file is open."""
 
 
 class PathWriter:
@@ -53,6 +51,4 @@ class PathWriter:
         self._path.append(chunk.path)
 
     def close(self, summary: Mapping[str, Any]) -> None:
-        """Close the file, if there is one."""
-        if self._path is not None:
-            self._path.close()
+        """Do nothing: the file is not open."""

@@ -27,9 +27,12 @@ import numpy.typing as npt
 _HEADER_BYTES = 512
 """The size of the header: enough for the names of the columns and any number of rows."""
 
+_MAPPED_FROM = 2**16
+"""Curves with more bytes than this are mapped, and others read."""
+
 
 class CurveFile:
-    """A file of rows that can be appended to.
+    """A file of rows that can be appended to. It is open only while it is written.
 
     Args:
         path: the file; it is replaced.
@@ -37,42 +40,42 @@ class CurveFile:
     """
 
     def __init__(self, path: Path, dtype: np.dtype) -> None:
-        self._dtype = dtype
+        self._path, self._dtype = path, dtype
         self._rows = 0
-        self._file = path.open("wb")
-        self._write_header()
+        path.write_bytes(_header(dtype, 0))
 
     def append(self, rows: npt.NDArray) -> None:
         """Write rows of the file's dtype, then the new number of rows."""
         if not len(rows):
             return
-        self._file.seek(_HEADER_BYTES + self._rows * self._dtype.itemsize)
-        self._file.write(np.ascontiguousarray(rows, self._dtype).tobytes())
-        self._file.flush()
-        self._rows += len(rows)
-        self._write_header()
+        with self._path.open("r+b") as file:
+            file.seek(_HEADER_BYTES + self._rows * self._dtype.itemsize)
+            file.write(np.ascontiguousarray(rows, self._dtype).tobytes())
+            file.flush()
+            self._rows += len(rows)
+            file.seek(0)
+            file.write(_header(self._dtype, self._rows))
 
-    def close(self) -> None:
-        """Close the file; nothing is pending."""
-        self._file.close()
 
-    def _write_header(self) -> None:
-        entries = {
-            "descr": np.lib.format.dtype_to_descr(self._dtype),
-            "fortran_order": False,
-            "shape": (self._rows,),
-        }
-        magic = np.lib.format.magic(1, 0)
-        length = _HEADER_BYTES - len(magic) - 2
-        text = repr(entries).encode("latin1")
-        assert len(text) < length
-        self._file.seek(0)
-        self._file.write(magic + length.to_bytes(2, "little") + text.ljust(length - 1) + b"\n")
-        self._file.flush()
+@functools.lru_cache(maxsize=64)
+def _header(dtype: np.dtype, rows: int) -> bytes:
+    entries = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": (rows,),
+    }
+    magic = np.lib.format.magic(1, 0)
+    length = _HEADER_BYTES - len(magic) - 2
+    text = repr(entries).encode("latin1")
+    assert len(text) < length
+    return magic + length.to_bytes(2, "little") + text.ljust(length - 1) + b"\n"
 
 
 def read_curve(path: Path) -> npt.NDArray:
-    """Map a curve into memory; it may still be growing.
+    """Read a short curve, or map a long one into memory; it may still be growing.
+
+    Each curve that is mapped keeps a file open, so a sweep of thousands of short runs could not be
+    compared if all were.
 
     Raises:
         OSError: the file cannot be read.
@@ -80,10 +83,13 @@ def read_curve(path: Path) -> npt.NDArray:
     """
     with path.open("rb") as file:
         head = file.read(_HEADER_BYTES)
-    shape, dtype, offset = _parsed(head)
-    if not shape[0]:
-        return np.zeros(0, dtype)
-    return np.memmap(path, dtype, "r", offset, shape)
+        shape, dtype, offset = _parsed(head)
+        if not shape[0]:
+            return np.zeros(0, dtype)
+        if shape[0] * dtype.itemsize > _MAPPED_FROM:
+            return np.memmap(file, dtype, "r", offset, shape)
+        file.seek(offset)
+        return np.frombuffer(file.read(shape[0] * dtype.itemsize), dtype)
 
 
 @functools.lru_cache(maxsize=64)

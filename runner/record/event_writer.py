@@ -54,16 +54,18 @@ class EventWriter:
         self._events = EventFile(directory)
         settings = hyperparameters(facts.config, facts.batch_size)
         self._events.summaries(session_start(directory.name, settings, time.time()), layout())
+        self._events.flush()
 
     def write(self, chunk: Chunk) -> None:
         """Write some of the steps and evaluations of a chunk."""
         self._write_steps(chunk)
         self._write_epochs(chunk)
+        self._events.flush()
 
     def close(self, summary: Mapping[str, Any]) -> None:
-        """Tell HPARAMS how the run ended, and close the file."""
+        """Tell HPARAMS how the run ended."""
         self._events.summaries(session_end(summary["status"] == Status.FINISHED, time.time()))
-        self._events.close()
+        self._events.flush()
 
     def _write_steps(self, chunk: Chunk) -> None:
         steps = chunk.steps["step"]

@@ -25,7 +25,7 @@ _numbers = count()
 
 
 class EventFile:
-    """An event file.
+    """An event file. It is open only in `flush`, which writes what was added.
 
     Args:
         directory: where the file is made; to TensorBoard it is a run.
@@ -35,13 +35,13 @@ class EventFile:
     def __init__(self, directory: Path, ending: str = "") -> None:
         now = time.time()
         name = f"{files.EVENTS}{int(now):010d}.{socket.gethostname()}.{os.getpid()}"
-        self._file = (directory / f"{name}.{next(_numbers)}{ending}").open("wb")
-        self._write(Event(wall_time=now, file_version="brain.Event:2"))
+        self._path = directory / f"{name}.{next(_numbers)}{ending}"
+        self._pending = [_record_of(Event(wall_time=now, file_version="brain.Event:2"))]
 
     def scalars(
         self, tags: Sequence[str], steps: npt.NDArray, wall_times: npt.NDArray, values: npt.NDArray
     ) -> None:
-        """Write an event for each row.
+        """Add an event for each row.
 
         Args:
             tags: a name for each column of `values`.
@@ -49,17 +49,20 @@ class EventFile:
             wall_times: shape `(rows,)`, in seconds since 1970.
             values: shape `(rows, tags)`.
         """
-        self._file.write(scalar_records(tags, steps, wall_times, values))
-        self._file.flush()
+        self._pending.append(scalar_records(tags, steps, wall_times, values))
 
     def summaries(self, *values: Summary.Value) -> None:
-        """Write what is no scalar; see `runner.record.dashboards`."""
-        self._write(Event(wall_time=time.time(), summary=Summary(value=values)))
+        """Add what is no scalar; see `runner.record.dashboards`."""
+        event = Event(wall_time=time.time(), summary=Summary(value=values))
+        self._pending.append(_record_of(event))
 
-    def close(self) -> None:
-        """Close the file; nothing is pending."""
-        self._file.close()
+    def flush(self) -> None:
+        """Write what was added since the last time."""
+        records = b"".join(self._pending)
+        self._pending.clear()
+        with self._path.open("ab") as file:
+            file.write(records)
 
-    def _write(self, event: Event) -> None:
-        self._file.write(record(event.SerializeToString()))
-        self._file.flush()
+
+def _record_of(event: Event) -> bytes:
+    return record(event.SerializeToString())

@@ -52,9 +52,26 @@ class SummaryWriter:
 def write_summary(directory: Path, summary: Mapping[str, Any]) -> None:
     """Replace the summary of the run in a directory, as a whole."""
     temporary = directory / f".{files.SUMMARY}.{os.getpid()}"
-    text = json.dumps(finite(summary), indent=2, allow_nan=False)
-    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.write_text(_text(summary) + "\n", encoding="utf-8")
     temporary.replace(directory / files.SUMMARY)
+
+
+def _text(summary: Mapping[str, Any]) -> str:
+    """The summary as JSON with an indent of 2.
+
+    Most values are those of the summary before: of the same run, or of another run of a sweep.
+    """
+    lines = []
+    for key, value in summary.items():
+        is_config = key == "config" and isinstance(value, Mapping)
+        inner = _text(value) if is_config else _indented(json.dumps(finite(value)))
+        lines.append(f"{json.dumps(key)}: {inner}".replace("\n", "\n  "))
+    return "{\n  " + ",\n  ".join(lines) + "\n}" if lines else "{}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _indented(text: str) -> str:
+    return json.dumps(json.loads(text), indent=2, allow_nan=False)
 
 
 def read_summary(directory: Path) -> dict[str, Any]:

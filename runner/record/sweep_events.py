@@ -18,7 +18,5 @@ def show_in_tensorboard(file: Path) -> None:
     for earlier in file.parent.glob(f"{files.EVENTS}*{files.SWEEP_EVENTS_ENDING}"):
         earlier.unlink()
     events = EventFile(file.parent, files.SWEEP_EVENTS_ENDING)
-    try:
-        events.summaries(picture(file.stem, file.read_bytes()))
-    finally:
-        events.close()
+    events.summaries(picture(file.stem, file.read_bytes()))
+    events.flush()

@@ -13,4 +13,7 @@ class Forget(Callback):
     def on_job_start(self, config: Any, **_: Any) -> None:
         import jax
 
+        from runner.engine.lanes import programs_for
+
+        programs_for.cache_clear()
         jax.clear_caches()

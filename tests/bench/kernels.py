@@ -25,6 +25,7 @@ from runner.engine.lanes import as_array
 from runner.engine.placement import place
 from runner.engine.state import Timeline
 from runner.engine.train import STEPS_PER_CALL, initial_state, take_steps
+from runner.experiment.plan import tabulated
 from runner.options.sampling import permutation
 from tests.bench.contenders import bare_scan, runner_itself
 from tests.bench.workloads import Workload
@@ -103,7 +104,9 @@ def runner_program(workload: Workload) -> tuple[str, Callable[[], Any]]:
     leaves = jax.tree.map(as_array, experiment)
     state = jax.jit(initial_state)(leaves, arrays)
     steps = min(workload.steps, STEPS_PER_CALL)
-    timeline = Timeline(0, 0, 2 * steps, 1.0, 1, workload.steps)
+    timeline = Timeline(
+        0, 0, 2 * steps, 1.0, tabulated(experiment.phases()), measure_every=workload.steps
+    )
     compiled = jax.jit(take_steps).lower(leaves, arrays, state, 0, 0, timeline).compile()
     return compiled.as_text(), lambda: compiled(leaves, arrays, state, 0, steps, timeline)
 

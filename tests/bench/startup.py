@@ -3,7 +3,8 @@
 Every case is a fresh process; its CPU seconds are what the operating system charged to it, so they
 hardly depend on what else the machine does. The cases take turns, round after round, with a bare
 Python among them as the floor. A cold start has an empty compilation cache, a warm one finds the
-programs of the start before it; the disk's own cache is warm in both after the first round.
+programs of the start before it; the disk's own cache is warm in both after the first round. A last
+table says where the time from the command to the first step goes (`tests.bench.start_worker`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from tests.bench.start_worker import AFTER, IMPORTS
 
 RUNNER = (sys.executable, "-m", "runner")
 
@@ -61,6 +64,27 @@ def training(directory: Path, *overrides: str, cache: Path) -> Cost:
     started = datetime.fromisoformat(summary["started"]).timestamp() - launched
     compiling = summary["compile_seconds"]
     return cost._replace(first_step=started + compiling + summary["seconds"], compiling=compiling)
+
+
+def profile(scratch: Path, overrides: list[str]) -> dict[str, float]:
+    """Seconds by part of one start, whose programs are in the cache after the first."""
+    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(scratch / "cache")}
+    command = [sys.executable, "-m", "tests.bench.start_worker", str(time.time()), "steps=1"]
+    command += [f"hydra.run.dir={scratch / 'profiled'}", *overrides]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return json.loads(ended.stderr.splitlines()[-1])
+
+
+def parts_table(rounds: list[dict[str, float]]) -> str:
+    """Medians over the rounds, as Markdown; the sum is without what comes after the first step."""
+    parts = {name: statistics.median(one.get(name, 0.0) for one in rounds) for name in rounds[-1]}
+    first_step = [sum(one.values()) - one.get(AFTER, 0.0) for one in rounds]
+    beyond = [whole - one[IMPORTS] for whole, one in zip(first_step, rounds, strict=True)]
+    lines = ["| to the first step, warm cache | seconds |", "|---|---|"]
+    lines += [f"| {name} | {seconds:.3f} |" for name, seconds in parts.items()]
+    lines.append(f"| **to the first step** | {statistics.median(first_step):.3f} |")
+    lines.append(f"| **beyond the imports** | {statistics.median(beyond):.3f} |")
+    return "\n".join(lines)
 
 
 def cases(scratch: Path, overrides: list[str]) -> dict[str, Callable[[], Cost]]:
@@ -106,6 +130,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="also write the numbers to this JSON file")
     parser.add_argument("overrides", nargs="*", help="of the training, for example optimizer=adam")
     arguments = parser.parse_args()
+    profiles = []
     with tempfile.TemporaryDirectory() as scratch:
         measured = cases(Path(scratch), arguments.overrides)
         costs: dict[str, list[Cost]] = {name: [] for name in measured}
@@ -113,9 +138,15 @@ def main() -> None:
             print(f"round {number}/{arguments.rounds}", file=sys.stderr, flush=True)
             for name, measure in measured.items():
                 costs[name].append(measure())
+            profiles.append(profile(Path(scratch), arguments.overrides))
     print(table(costs))
+    print()
+    print(parts_table(profiles))
     if arguments.output:
-        rounds = {name: [cost._asdict() for cost in values] for name, values in costs.items()}
+        rounds: dict[str, Any] = {
+            name: [cost._asdict() for cost in values] for name, values in costs.items()
+        }
+        rounds["to the first step"] = profiles
         arguments.output.write_text(json.dumps(rounds, indent=2) + "\n")
 
 

@@ -4,23 +4,28 @@ Whole sweeps are timed as processes, from the command to the end. The slow ways 
 only some of their runs are timed, and the others are assumed to take as long; the start of a
 process is counted once where there is one process. Populations are timed without start and
 recording, by processes that keep them compiled. All ways take turns, round after round, and a ratio
-is of two times of the same round.
+is of two times of the same round. Sweeps of a linear model show how time, memory and open files
+grow with the number of runs, beside a bare loop that makes the files of the same runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
+import math
 import os
-import statistics
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench.sweep_page import Growth, draw, page
+from tests.bench.sweep_page import Growth, draw, linear_table, page
 from tests.bench.training import machine
 
 ROOT = Path(__file__).parent.parent.parent
@@ -37,10 +42,13 @@ class Work(NamedTuple):
     """The runs with these learning rates and seed 0 are timed for the slow ways."""
     seeds: int
     networks: tuple[str, ...]
+    ways: tuple[str, ...]
+    """Some of `WAYS`."""
     lanes: tuple[int, ...]
     window: float
     """How many seconds a population trains for one measurement, at least."""
-    linear_seeds: int
+    linear_runs: tuple[int, ...]
+    """How many runs the sweeps of a linear model have; divisible by the number of their rates."""
 
     @property
     def runs(self) -> int:
@@ -54,10 +62,12 @@ class Work(NamedTuple):
         """The arguments of the sweep over the runs that are timed for the slow ways."""
         return ("-m", *self.run, _swept(self.timed_rates), _seeds(1))
 
-    def linear_sweep(self) -> tuple[str, ...]:
-        """The arguments of a sweep over a linear model: four rates, many seeds."""
-        short = ("model=linear", "batch_size=256", "epochs=2")
-        return ("-m", *short, _swept((0.3, 0.1, 0.03, 0.01)), _seeds(self.linear_seeds))
+
+def linear_sweep(runs: int) -> tuple[str, ...]:
+    """The arguments of a sweep over a linear model: four rates, many seeds."""
+    rates = (0.3, 0.1, 0.03, 0.01)
+    short = ("model=linear", "batch_size=256", "epochs=2")
+    return ("-m", *short, _swept(rates), _seeds(runs // len(rates)))
 
 
 def _swept(rates: tuple[float, ...]) -> str:
@@ -77,55 +87,68 @@ FULL = Work(
     timed_rates=(0.001, 0.01, 0.1, 0.5),
     seeds=4,
     networks=("64-64-10", "784-64-10"),
+    ways=tuple(WAYS),
     lanes=(1, 4, 16, 64, 256),
     window=0.7,
-    linear_seeds=250,
+    linear_runs=(100, 1_000, 3_000, 10_000),
 )
 SMALL = Work(
-    run=("model=linear", "steps=2", "batch_size=full"),
-    rates=(0.01, 0.1),
-    timed_rates=(0.01, 0.1),
+    run=("model=linear", "batch_size=256", "epochs=2"),
+    rates=(0.3, 0.1, 0.03, 0.01),
+    timed_rates=(0.3,),
     seeds=1,
     networks=("64-4-10",),
+    ways=("map", "spread"),
     lanes=(2,),
     window=0.0,
-    linear_seeds=1,
+    linear_runs=(4,),
 )
-"""What `--small` measures: enough to see that every way works."""
+"""What `--small` measures: enough to see that every way works. All sweeps have the same program."""
 
 
 class Cost(NamedTuple):
-    """Seconds of a process, and the most memory that it had, in bytes."""
+    """Seconds of a process, the most memory that it had, in bytes, and the most open files."""
 
     seconds: float
     memory: int
+    files: int
 
 
-def process(*arguments: str, cache: Path | None) -> Cost:
-    """Run `runner ARGUMENTS` in an empty directory; `cache` keeps compiled programs."""
+def process(*arguments: str, cache: Path | None, directory: Path | None = None) -> Cost:
+    """Run `runner ARGUMENTS` in an empty directory.
+
+    Args:
+        arguments: of the command.
+        cache: keeps compiled programs.
+        directory: the directory; by default a temporary one.
+    """
+    if directory is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            return process(*arguments, cache=cache, directory=Path(temporary))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment["JAX_ENABLE_COMPILATION_CACHE"] = "false" if cache is None else "true"
     environment["JAX_COMPILATION_CACHE_DIR"] = str(cache)
-    with tempfile.TemporaryDirectory() as directory:
-        started = time.perf_counter()
-        command = [sys.executable, "-m", "runner", *arguments]
-        with subprocess.Popen(
-            command, cwd=directory, env=environment, stdout=-3, stderr=-3
-        ) as running:
-            _, status, used = os.wait4(running.pid, 0)
-            running.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - started
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "runner", *arguments]
+    with subprocess.Popen(command, cwd=directory, env=environment, stdout=-3, stderr=-3) as running:
+        most_files = [0]
+        watch = threading.Thread(target=_count_files, args=(running.pid, most_files), daemon=True)
+        watch.start()
+        _, status, used = os.wait4(running.pid, 0)
+        running.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - started
     assert running.returncode == 0, f"runner {' '.join(arguments)}: exit {running.returncode}"
-    return Cost(seconds, used.ru_maxrss * (1024 if sys.platform == "linux" else 1))
+    memory = used.ru_maxrss * (1024 if sys.platform == "linux" else 1)
+    return Cost(seconds, memory, most_files[0])
 
 
-def population_cold(work: Work) -> float:
-    with tempfile.TemporaryDirectory() as cache:
-        return process(*work.sweep(), cache=Path(cache)).seconds
-
-
-def population_warm(work: Work, cache: Path) -> float:
-    return process(*work.sweep(), cache=cache).seconds
+def _count_files(process_id: int, most: list[int]) -> None:
+    """Look at the open files of a process ten times a second, as long as it runs (Linux only)."""
+    open_files = Path(f"/proc/{process_id}/fd")
+    with contextlib.suppress(OSError):
+        while True:
+            most[0] = max(most[0], len(list(open_files.iterdir())))
+            time.sleep(0.1)
 
 
 def basic_launcher(work: Work) -> float:
@@ -137,28 +160,45 @@ def basic_launcher(work: Work) -> float:
     return start + (whole - start) * work.runs / len(work.timed_rates)
 
 
-def fresh_processes(work: Work) -> float:
-    """A process for each run, which compiles it."""
-    timed = work.timed_rates[1:3]
-    runs = [process(*work.run, _swept((rate,)), cache=None) for rate in timed]
-    return sum(run.seconds for run in runs) * work.runs / len(runs)
+def fresh_processes(work: Work, cache: Path, place: int) -> float:
+    """A process for each run, which compiles its program unless it is in the cache.
+
+    Args:
+        work: how much is measured.
+        cache: keeps compiled programs.
+        place: which of `timed_rates` is run.
+    """
+    return process(*work.run, _swept((work.timed_rates[place],)), cache=cache).seconds * work.runs
 
 
-def whole_sweeps(work: Work, rounds: int) -> dict[str, list[float]]:
-    """Seconds of all runs of the sweep in every way, round by round."""
-    with tempfile.TemporaryDirectory() as cache:
-        population_warm(work, Path(cache))
+def whole_sweeps(work: Work, rounds: int, caches: Path) -> dict[str, list[float]]:
+    """Seconds of all runs of the sweep in every way, round by round.
+
+    Args:
+        work: how much is measured.
+        rounds: how often.
+        caches: where each round keeps compiled programs.
+    """
+    times: dict[str, list[float]] = {}
+    for number in range(rounds):
+        cache = caches / str(number)
+
+        def population(cache: Path = cache) -> float:
+            return process(*work.sweep(), cache=cache).seconds
+
+        def fresh(place: int, cache: Path = cache / "fresh") -> float:
+            return fresh_processes(work, cache, place)
+
         ways: dict[str, Callable[[], float]] = {
-            "population, programs compiled before": lambda: population_warm(work, Path(cache)),
-            "population": lambda: population_cold(work),
+            "population": population,
+            "population, programs compiled before": population,
             "basic launcher": lambda: basic_launcher(work),
-            "fresh processes": lambda: fresh_processes(work),
+            "fresh processes": functools.partial(fresh, 0),
+            "fresh processes, program compiled before": functools.partial(fresh, -1),
         }
-        times: dict[str, list[float]] = {way: [] for way in ways}
-        for _ in range(rounds):
-            for way, measure in ways.items():
-                times[way].append(measure())
-                print(f"  {way}: {times[way][-1]:.1f} s", file=sys.stderr, flush=True)
+        for way, measure in ways.items():
+            times.setdefault(way, []).append(measure())
+            print(f"  {way}: {times[way][-1]:.1f} s", file=sys.stderr, flush=True)
     return times
 
 
@@ -173,9 +213,10 @@ def growth(work: Work, rounds: int) -> Growth:
             cwd=ROOT,
         )
         for way, arguments in WAYS.items()
+        if way in work.ways
     }
     found: Growth = {
-        network: {way: {lanes: [] for lanes in work.lanes} for way in WAYS}
+        network: {way: {lanes: [] for lanes in work.lanes} for way in work.ways}
         for network in work.networks
     }
     try:
@@ -195,10 +236,38 @@ def growth(work: Work, rounds: int) -> Growth:
     return found
 
 
-def linear_runs(work: Work) -> Cost:
-    """The sweep of a linear model (1,000 runs in full), everything counted."""
-    with tempfile.TemporaryDirectory() as cache:
-        return process(*work.linear_sweep(), cache=Path(cache))
+def linear_runs(work: Work, cache: Path) -> tuple[dict[int, Cost], float]:
+    """Sweeps of a linear model, by their number of runs, and the seconds a run of a bare loop."""
+    costs, bare = {}, math.inf
+    with tempfile.TemporaryDirectory() as scratch:
+        if len(work.linear_runs) > 1:
+            process(*linear_sweep(work.linear_runs[0]), cache=cache)
+        for runs in work.linear_runs:
+            directory = Path(scratch, str(runs))
+            directory.mkdir()
+            costs[runs] = process(*linear_sweep(runs), cache=cache, directory=directory)
+            bare = min(bare, bare_loop(directory, Path(scratch, "bare")))
+            shutil.rmtree(directory)
+            print(f"  {runs:,} runs: {costs[runs].seconds:.1f} s", file=sys.stderr, flush=True)
+    return costs, bare
+
+
+def bare_loop(sweep: Path, directory: Path) -> float:
+    """Seconds a run of a loop that makes the folders and files of the runs of a sweep again."""
+    runs = [summary.parent for summary in sweep.rglob("summary.json")][:1_000]
+    contents = [
+        {file.relative_to(run): file.read_bytes() for file in run.rglob("*") if file.is_file()}
+        for run in runs
+    ]
+    started = time.perf_counter()
+    for number, files in enumerate(contents):
+        run = directory / str(number)
+        (run / ".hydra").mkdir(parents=True)
+        for name, content in files.items():
+            (run / name).write_bytes(content)
+    seconds = (time.perf_counter() - started) / len(runs)
+    shutil.rmtree(directory)
+    return seconds
 
 
 def main() -> None:
@@ -209,13 +278,12 @@ def main() -> None:
     arguments = parser.parse_args()
     described = machine()
     work, rounds = (SMALL, 1) if arguments.small else (FULL, arguments.rounds)
-    sweeps = whole_sweeps(work, rounds)
-    populations = growth(work, rounds)
-    linear = [linear_runs(work) for _ in range(min(rounds, 3))]
-    seconds = statistics.median(cost.seconds for cost in linear)
-    memory = max(cost.memory for cost in linear)
+    with tempfile.TemporaryDirectory() as caches:
+        sweeps = whole_sweeps(work, rounds, Path(caches))
+        populations = growth(work, rounds)
+        linear, bare = linear_runs(work, Path(caches) / "0")
     picture = arguments.output.with_suffix(".png") if arguments.output else None
-    text = page(sweeps, populations, (seconds, memory), described, picture)
+    text = page(sweeps, populations, linear_table(linear, bare), described, picture)
     print(text)
     if arguments.output:
         arguments.output.write_text(text)

@@ -81,7 +81,7 @@ def test_what_has_no_number_comes_last_and_says_why(
     rows = rank(runs)
     assert [row.group.settings["optimizer"] for row in rows] == ["c", "b", "a", "d"]
     assert rows[0].half_width is None
-    print_sweep_table(runs, tmp_path, Computation(), 1.0)
+    print_sweep_table(runs, rank(runs), tmp_path, Computation(), 1.0)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:5]]
     assert [line[0] for line in lines] == ["c", "b", "a", "d"]
     assert lines[0][-1] == "1"
@@ -124,7 +124,8 @@ def test_the_summary_of_a_sweep(tmp_path: Path) -> None:
     """The best settings are all overrides but the seed, as typed."""
     runs = [run(error, optimizer="adam", seed=seed) for seed, error in enumerate((0.1, 0.3))]
     runs.append(run(None, "failed", optimizer="sgd"))
-    write_summary(tmp_path / "sweep.json", runs, Computation(programs=2, lanes=4), 1.5)
+    computation = Computation(programs=2, lanes=4)
+    write_summary(tmp_path / "sweep.json", runs, rank(runs), computation, 1.5)
     assert json.loads((tmp_path / "sweep.json").read_text()) == {
         "runs": 3,
         "ends": {"finished": 2, "failed": 1},
@@ -141,10 +142,23 @@ def test_the_table_on_the_terminal(capsys: pytest.CaptureFixture[str], tmp_path:
         for name, errors in {"sgd": [0.3, 0.4], "adam": [0.1, 0.2]}.items()
         for seed, error in enumerate(errors)
     ]
-    print_sweep_table(runs, tmp_path, Computation(programs=2, compilations=4), 1.25)
+    computation = Computation(programs=2, compilations=4)
+    print_sweep_table(runs, rank(runs), tmp_path, computation, 1.25)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["optimizer", "best", "validation"]
     assert lines[1].split()[:3] == ["adam", "15.00", "%"]
     assert lines[2].split()[0] == "sgd"
     assert "Runs:   4 finished, 2 programs, 4 compilations, 1.2 s" in lines
     assert lines[-1].startswith("Look:   tensorboard --logdir ")
+
+
+def test_a_long_table_shows_the_best_and_says_how_many_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [run(0.5 - number / 1e4, optimizer__lr=float(number)) for number in range(1, 1235)]
+    print_sweep_table(runs, rank(runs), tmp_path, Computation(), 1.0)
+    shown = capsys.readouterr().out
+    assert "and 1,134 more; all runs are in sweep.csv" in shown
+    assert "\n 1234 " in shown
+    assert "\n 1135 " in shown
+    assert "\n 1134 " not in shown

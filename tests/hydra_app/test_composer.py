@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from runner.hydra_app import dot_hydra
 from runner.hydra_app.application import Application, prepare_overrides
 from runner.hydra_app.checking import as_plain
 from runner.hydra_app.composer import Composer
+from runner.hydra_app.job_environment import JobEnvironment, OncePerMessage
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +101,8 @@ def test_the_folder_dot_hydra_is_hydras_own(
     words = ["optimizer=adam", "optimizer.learning_rate=1e-05", "data=mnist", "data.dir=1e3_x"]
     for number in range(2):
         job = composer.compose([*words, f"seed={number}"], 3)
-        config = job.config(shared=True)
-        dot_hydra.write(tmp_path / str(number), config, job.plain, job.base.hydra_text)
+        own = dot_hydra.keys_of_a_job(job.config(shared=True))
+        dot_hydra.write(tmp_path / str(number), own, job.plain, job.base.hydra_text)
         expected = by_hydra(application.config_loader, sweep, [*words, f"seed={number}"])
         read = {
             name: OmegaConf.load(tmp_path / str(number) / f"{name}.yaml")
@@ -110,6 +112,57 @@ def test_the_folder_dot_hydra_is_hydras_own(
         hydra = OmegaConf.to_yaml(OmegaConf.masked_copy(expected, "hydra"), sort_keys=True)
         assert OmegaConf.to_yaml(read["hydra"], sort_keys=True) == hydra
         assert read["overrides"] == expected.hydra.overrides.task
+
+
+def test_a_template_says_what_the_config_of_a_job_says(
+    tmp_path: Path, composer: Composer, application: Application, sweep: DictConfig
+) -> None:
+    for number in (3, 4):
+        words = ["optimizer=adam", "optimizer.b1=0.8", f"seed={number}"]
+        job = composer.compose(words, number)
+        config = job.config(shared=True)
+        template = job.base.template
+        assert template is not None
+        dirname = job.directory_name()
+        assert dirname == config.hydra.job.override_dirname
+        assert template.subdir(number, dirname) == config.hydra.sweep.subdir
+        assert template.sweep_directory == Path(config.hydra.sweep.dir)
+        config.hydra.runtime.output_dir = str(tmp_path)
+        own = template.keys_of_a_job(number, job.task, dirname, tmp_path)
+        assert own == dot_hydra.keys_of_a_job(config)
+        for environment in (template.environment(tmp_path), JobEnvironment.of(config)):
+            with environment.entered(OncePerMessage()):
+                logging.getLogger("mine").info("%s", type(environment).__name__)
+            with environment.entered(OncePerMessage()):
+                logging.getLogger("mine").info("again")
+    lines = (tmp_path / "runner.log").read_text().splitlines()
+    said = [line.partition(" mine: ")[2] for line in lines]
+    assert said == ["JobEnvironment", "again"] * 4
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "hydra.sweep.subdir=${hydra.job.num}",
+        "hydra.job_logging.handlers.file.filename=${hydra.runtime.output_dir}/${seed}.log",
+        "+hydra.job.env_set.SEED=${seed}",
+    ],
+)
+def test_unusual_settings_of_hydra_have_no_template(word: str, application: Application) -> None:
+    words = ["hydra.mode=MULTIRUN", word]
+    sweep = application.compose_config("config", words, RunMode.MULTIRUN)
+    own = Composer(HydraContext(application.config_loader, Callbacks(sweep)), sweep)
+    assert own.compose(["seed=3"], 0).base.template is None
+
+
+def test_a_job_that_sets_a_key_of_hydra_has_a_template_of_its_own(composer: Composer) -> None:
+    words = ["seed=3", "hydra.job.name=other"]
+    job = composer.compose(words, 2)
+    assert job.base.template is not None
+    own = job.base.template.keys_of_a_job(2, job.task, job.directory_name(), Path("/a"))
+    assert own["job"]["name"] == "other"
+    assert own["job"]["override_dirname"] == job.config().hydra.job.override_dirname
+    assert own["overrides"]["task"] == ["seed=3"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import yaml
 from conftest import CONF
 
 from runner.cli import run_command_line
-from runner.hydra_app.job import JobEnvironment, OncePerMessage
+from runner.hydra_app.job_environment import JobEnvironment, OncePerMessage
 from runner.hydra_app.settings import LauncherSettings
 
 

@@ -319,7 +319,6 @@ def test_pieces_appended_are_one_array(sizes: list[int], tmp_path: Path) -> None
         begin += size
         np.testing.assert_array_equal(np.load(tmp_path / "c.npy", allow_pickle=False), rows[:begin])
         np.testing.assert_array_equal(np.load(tmp_path / "c.npy", mmap_mode="r"), rows[:begin])
-    curve.close()
 
 
 def test_rows_that_were_not_counted_in_are_ignored(tmp_path: Path) -> None:
@@ -327,7 +326,6 @@ def test_rows_that_were_not_counted_in_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "c.npy"
     curve = CurveFile(path, STEP_DTYPE)
     curve.append(chunk(0, 5).steps)
-    curve.close()
     with path.open("ab") as file:
         file.write(b"\x01" * 77)
     assert read_curve(path)["step"].tolist() == [0, 1, 2, 3, 4]

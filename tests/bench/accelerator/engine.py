@@ -14,6 +14,7 @@ from runner.engine.placement import place
 from runner.engine.state import Timeline
 from runner.engine.strategy import Strategy
 from runner.engine.train import STEPS_PER_CALL
+from runner.experiment.plan import tabulated
 from tests.bench.settings import config
 from tests.bench.workloads import Workload, images_and_labels
 
@@ -34,6 +35,7 @@ class Engine:
         self._lanes = Lanes(lanes, strategy, jax.devices()[:1])
         arrays = place(experiments[0], Dataset(Split(images, labels), held_out, held_out))
         self.predicted = lanes * bytes_of_a_lane(experiments[0], arrays)
+        self._phases = tabulated(experiments[0].phases())
         self._arguments = (self._lanes.stack(experiments), self._lanes.share(arrays))
         self.steps = min(workload.steps, STEPS_PER_CALL)
         self.seconds()
@@ -41,7 +43,7 @@ class Engine:
     def seconds(self) -> float:
         """Take `steps` steps of all runs from the start; the time of a step."""
         states = jax.block_until_ready(self._lanes.initialize(*self._arguments))
-        timeline = Timeline(0, 0, self.steps, 1.0, 1, MEASURE_EVERY)
+        timeline = Timeline(0, 0, self.steps, 1.0, self._phases, measure_every=MEASURE_EVERY)
         started = time.perf_counter()
         done = self._lanes.advance(*self._arguments, states, 0, self.steps, timeline, ())
         jax.block_until_ready(done)

@@ -60,6 +60,7 @@ class Clock(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         loss = np.array([[float((logs or {})["loss"])]])
         self.events.scalars(["epoch_loss"], np.array([epoch]), np.array([time.time()]), loss)
+        self.events.flush()
 
 
 def prepare(workload: Workload) -> Callable[[int], float]:
@@ -83,7 +84,6 @@ def prepare(workload: Workload) -> Callable[[int], float]:
                 callbacks=[clock],
                 verbose=0,
             )
-            clock.events.close()
         return clock.seconds / clock.counted * steps
 
     run(10)
