@@ -21,6 +21,7 @@ import numpy as np
 from runner.engine.chunk import EPOCH_DTYPE, STEP_DTYPE, make_chunk
 from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
+from runner.status import Status
 from tests.bench.training import machine
 
 GOAL_SECONDS, GOAL_BYTES = 10.0, 2**30
@@ -91,7 +92,7 @@ def make(directory: Path, number: int, steps: int, seeds: int) -> None:
         marks[name] = np.append(rows["train_loss"], rows["train_loss"][-1])[marks["step"]]
     started = 1_700_000_000.0
     recorder.write(make_chunk(rows, marks, started, started + 1.0, steps, lambda _: epochs))
-    recorder.close("finished")
+    recorder.close(Status.FINISHED)
 
 
 def process(*arguments: str) -> Cost:

@@ -28,6 +28,7 @@ from runner.engine.train import STEPS_PER_CALL, initial_state, take_steps
 from runner.experiment.plan import tabulated
 from runner.options.sampling import permutation
 from tests.bench.contenders import bare_scan, runner_itself
+from tests.bench.settings import config
 from tests.bench.workloads import Workload
 
 NO_KERNEL = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast"}
@@ -99,7 +100,7 @@ def microseconds(run: Callable[[], Any]) -> dict[str, float]:
 
 def runner_program(workload: Workload) -> tuple[str, Callable[[], Any]]:
     """The runner's compiled loop as text, and a function that runs some of its steps."""
-    experiment = build(runner_itself.config(workload) | {"measure_every": workload.steps})
+    experiment = build(config(workload) | {"measure_every": workload.steps})
     arrays = place(experiment, runner_itself.dataset(workload))
     leaves = jax.tree.map(as_array, experiment)
     state = jax.jit(initial_state)(leaves, arrays)
@@ -108,7 +109,7 @@ def runner_program(workload: Workload) -> tuple[str, Callable[[], Any]]:
         0, 0, 2 * steps, 1.0, tabulated(experiment.phases()), measure_every=workload.steps
     )
     compiled = jax.jit(take_steps).lower(leaves, arrays, state, 0, 0, timeline).compile()
-    return compiled.as_text(), lambda: compiled(leaves, arrays, state, 0, steps, timeline)
+    return compiled.as_text() or "", lambda: compiled(leaves, arrays, state, 0, steps, timeline)
 
 
 def bare_program(workload: Workload) -> tuple[str, Callable[[], Any]]:
@@ -116,7 +117,7 @@ def bare_program(workload: Workload) -> tuple[str, Callable[[], Any]]:
     train, state = bare_scan.program(workload)
     key = jax.random.key(0)
     compiled = jax.jit(train).lower(state, key).compile()
-    return compiled.as_text(), lambda: compiled(state, key)
+    return compiled.as_text() or "", lambda: compiled(state, key)
 
 
 def order_milliseconds(examples: int, repetitions: int = 5) -> tuple[float, float]:

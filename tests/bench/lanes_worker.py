@@ -48,21 +48,22 @@ class Population:
             return Split(images, random.integers(0, 10, examples).astype(np.int32))
 
         data = Dataset(split(STEPS * 32), split(180), split(180))
-        self._arguments: tuple[Any, ...] = (
-            lanes.stack(experiments),
-            lanes.share(place(experiments[0], data)),
-        )
+        self._experiments: Any = lanes.stack(experiments)
+        self._arrays: Any = lanes.share(place(experiments[0], data))
         self.seconds(1)
 
     def seconds(self, epochs: int) -> float:
         """The time of one step of all lanes; evaluating before and after an epoch is part of it."""
-        states = [self._lanes.initialize(*self._arguments) for _ in range(epochs)]
+        lanes: Any = self._lanes
+        states = [lanes.initialize(self._experiments, self._arrays) for _ in range(epochs)]
         jax.block_until_ready(states)
         timeline, running = Timeline(0, 0, STEPS, 1.0, PHASES), [False] * self._lanes.count
         started = time.perf_counter()
         for state in states:
-            done = self._lanes.advance(*self._arguments, state, 0, STEPS, timeline, running)
-            self._lanes.to_host(done[1])
+            done = lanes.advance(
+                self._experiments, self._arrays, state, 0, STEPS, timeline, running
+            )
+            lanes.to_host(done[1])
         return (time.perf_counter() - started) / epochs / STEPS
 
 

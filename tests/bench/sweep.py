@@ -25,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench.sweep_page import Growth, draw, linear_table, page
+from tests.bench.sweep_page import Cost, Growth, draw, linear_table, page
 from tests.bench.training import machine
 
 ROOT = Path(__file__).parent.parent.parent
@@ -104,14 +104,6 @@ SMALL = Work(
     linear_runs=(4,),
 )
 """What `--small` measures: enough to see that every way works. All sweeps have the same program."""
-
-
-class Cost(NamedTuple):
-    """Seconds of a process, the most memory that it had, in bytes, and the most open files."""
-
-    seconds: float
-    memory: int
-    files: int
 
 
 def process(*arguments: str, cache: Path | None, directory: Path | None = None) -> Cost:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple
 
 Growth = dict[str, dict[str, dict[int, list[float]]]]
 """Seconds of a step of all lanes in each round: by network, way and number of lanes."""
@@ -26,8 +26,8 @@ FIRST_GOAL = 3.5
 """Seconds of the sweep with programs compiled before."""
 
 
-class Cost(Protocol):
-    """What a sweep took: seconds, and the most bytes and open files."""
+class Cost(NamedTuple):
+    """Seconds of a process, the most memory that it had, in bytes, and the most open files."""
 
     seconds: float
     memory: int

@@ -54,7 +54,11 @@ def images_and_labels(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
     if root and (Path(root) / "mnist").is_dir():
         from runner.data import MNIST
 
-        train = MNIST(dir=str(Path(root) / "mnist")).load().train
+        train = (
+            MNIST(dir=str(Path(root) / "mnist"), validation_examples=5000, train_examples=None)
+            .load()
+            .train
+        )
         return train.inputs[: workload.examples], train.targets[: workload.examples]
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (workload.examples, 28, 28, 1)).astype(np.uint8)

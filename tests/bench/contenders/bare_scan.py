@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from runner.experiment.table import OPTIONS
 from runner.options.model.convolution import convolve, max_pool
+from runner.options.optimizer.adam import Adam
 from tests.bench.workloads import ADAM, Workload, images_and_labels
 
 
@@ -55,7 +55,7 @@ def program(
 ) -> tuple[Callable[..., Any], tuple]:
     """The training of a window as a function of the state and a key, and the first state."""
     images, labels = map(jax.device_put, images_and_labels(workload))
-    adam = OPTIONS["optimizer"]["adam"](**ADAM).build(jnp.asarray(ADAM["learning_rate"]))
+    adam = Adam(**ADAM).build(jnp.asarray(ADAM["learning_rate"]))
 
     def step(state: tuple, rows: jax.Array) -> tuple:
         params, memory = state

@@ -13,6 +13,7 @@ from runner.engine.compilation import use_persistent_cache
 from runner.engine.loop import Training
 from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
+from runner.status import Status
 from tests.bench.settings import config
 from tests.bench.workloads import Workload, images_and_labels
 
@@ -51,7 +52,7 @@ def prepare(workload: Workload, *, measure_every: int | None = 50) -> Callable[[
                 assert chunk is not None
                 recorder.write(chunk)
             seconds = time.perf_counter() - started
-            recorder.close("finished")
+            recorder.close(Status.FINISHED)
         return seconds
 
     return run
