@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.bench import kernels, products
 from tests.bench.report import Times, order, page
 from tests.bench.worker import use_few_cores
-from tests.bench.workloads import SMALL_WORKLOADS, WORKLOADS, Workload
+from tests.bench.workloads import LISTED, SMALL_LISTED, SMALL_WORKLOADS, WORKLOADS, Workload
 
 CONTENDERS = {
     "runner_itself": "jax",
@@ -145,10 +145,10 @@ def main() -> None:
         print(workload.name, file=sys.stderr)
         results[workload] = measure(workload, contenders, rounds)
     use_few_cores()
-    first = workloads[0]
+    drawing = kernels.order_milliseconds(workloads[0].examples)
     details = [
-        order(results, *kernels.order_milliseconds(first.examples)),
-        kernels.section(first),
+        order(results, *drawing),
+        kernels.section(SMALL_LISTED if arguments.small else LISTED),
         *(
             products.section(workload, {name: min(of) for name, of in times.items()})
             for workload, times in results.items()

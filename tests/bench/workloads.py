@@ -47,6 +47,11 @@ SMALL_WORKLOADS = {workload.name: workload for workload in [Workload("cnn", 2, 2
 """What `--small` measures instead, enough to see that every contender runs: a network that has
 convolutions and dense layers."""
 
+LISTED = WORKLOADS["784-64-10, batch 1"]
+"""The workload whose kernels are listed: at batch 1 their number counts most."""
+
+SMALL_LISTED = Workload("784-8-10", 1, 20, 20)
+
 
 def images_and_labels(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
     """MNIST's training split where it is available, else noise of the same shape (same speed)."""
