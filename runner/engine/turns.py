@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 
-from runner.engine.lanes import Lanes
+from runner.engine.lanes import Lanes, as_array
 from runner.engine.state import Arrays, Measured, State, Timeline
 from runner.engine.strategy import Strategy
 from runner.experiment.experiment import Experiment
@@ -54,10 +54,9 @@ class Turns:
 
     def stack(self, experiments: Sequence[Experiment]) -> list[Experiment]:
         """The experiments, every number an array."""
-        return [
-            self._places[self._place(lane)].stack([experiment])
-            for lane, experiment in enumerate(experiments)
-        ]
+        arrays = [jax.tree.map(as_array, experiment) for experiment in experiments]
+        places = [self._places[self._place(lane)].devices[0] for lane in range(len(arrays))]
+        return jax.device_put(arrays, places)
 
     def share(self, tree: _Tree) -> list[_Tree]:
         """The same arrays in every place."""
