@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from runner.compare.conclusions import verdict
 from runner.compare.curve_summary import Row, table
 from runner.compare.grouping import Group, group_runs
 from runner.compare.profile import Profile
@@ -129,7 +130,7 @@ class Runs(Sequence[Run]):
             ConfigError: the measure or a key is not known.
         """
         chosen = _view(measure=measure, **view)
-        return chosen.verdict(chosen.groups(self._runs))
+        return verdict(chosen, chosen.groups(self._runs))
 
     def profile(
         self,

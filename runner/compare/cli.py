@@ -95,7 +95,7 @@ def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field) -> None
     if isinstance(default, tuple):
         kind, default = _words, ",".join(default)
     parser.add_argument(
-        f"--{field.metadata['flag'] or field.name}",
+        f"--{field.metadata['flag'] or field.name.replace('_', '-')}",
         dest=field.name,
         type=kind,
         default=field.default,
@@ -204,7 +204,9 @@ def _check_output(file: Path) -> None:
 
 def _tabulated(groups: Sequence[Group], view: View, form: str) -> str:
     """The table and, where people read it, the verdict."""
+    from runner.compare.conclusions import notes, verdict
     from runner.compare.curve_summary import table
+    from runner.compare.edges import COMMAND
     from runner.compare.tables import group_cells, profile_cells, render
 
     if KINDS[view.kind].by_problem:
@@ -214,8 +216,10 @@ def _tabulated(groups: Sequence[Group], view: View, form: str) -> str:
             table(groups, view.chosen_measure, view.target), view.chosen_measure, view.target
         )
     text = render(lines, form)
-    words = view.verdict(groups) if form in ("text", "markdown") else ""
-    if words:
-        words = textwrap.fill(words, 100, break_on_hyphens=False) if form == "text" else words
-        text += f"\n{words}\n"
+    if form not in ("text", "markdown"):
+        return text
+    for words in filter(None, (verdict(view, groups), *notes(view, groups))):
+        is_filled = form == "text" and not words.startswith(COMMAND)
+        filled = textwrap.fill(words, 100, break_on_hyphens=False) if is_filled else words
+        text += f"\n{filled}\n"
     return text

@@ -14,7 +14,7 @@ import numpy as np
 
 from runner.compare.curve import measure_label
 from runner.compare.curve_summary import Row, table
-from runner.compare.grouping import format_range
+from runner.compare.grouping import NAMED, first_names, format_range
 from runner.compare.problems import Problem, competitors
 from runner.statistics.ranks import (
     LEVEL,
@@ -28,9 +28,6 @@ from runner.statistics.ranks import (
     rank_sum,
     signed_rank,
 )
-
-NAMED = 4
-"""A sentence names this many groups and counts the others."""
 
 
 def over_seeds(rows: Sequence[Row], measure: str, tuned: bool = False) -> str:
@@ -118,7 +115,7 @@ def over_problems(values: Mapping[str, Sequence[float]], what: str) -> str:
     ranks = midranks(np.array(list(values.values()), float).T)
     means = dict(sorted(zip(values, ranks.mean(0).tolist(), strict=True), key=lambda x: x[1]))
     listed = [f"{name} {mean:.3g}" for name, mean in means.items()]
-    text = f"Mean rank of {what} over {problems} problems: {_first(listed, 2 * NAMED)}. "
+    text = f"Mean rank of {what} over {problems} problems: {first_names(listed, 2 * NAMED)}. "
     if count > MOST_RANKED:
         return text + f"They are too many to be tested: at most {MOST_RANKED} are."
     if not _can_differ(count, problems):
@@ -179,14 +176,7 @@ def _pairwise(names: Sequence[str], values: Sequence[float]) -> str:
 def _joined(worse: Sequence[str], similar: Sequence[str]) -> str:
     parts = []
     if worse:
-        parts.append(f"better than {_first(worse)}")
+        parts.append(f"better than {first_names(worse)}")
     if similar:
-        parts.append(f"not significantly different from {_first(similar)}")
+        parts.append(f"not significantly different from {first_names(similar)}")
     return "; ".join(parts)
-
-
-def _first(names: Sequence[str], count: int = NAMED) -> str:
-    """The first names, and how many others there are."""
-    named = list(names[:count]) if len(names) > count + 1 else list(names)
-    rest = len(names) - len(named)
-    return ", ".join(named) + (f" and {rest} others" if rest else "")
