@@ -151,7 +151,7 @@ def users_of(package: str) -> set[str]:
     }
 
 
-HYDRA_APP = ("checking", "composer", "dot_hydra", "error_lines", "job", "launch")
+HYDRA_APP = ("checking", "composer", "confirm", "dot_hydra", "error_lines", "job", "launch")
 
 
 def test_few_modules_know_hydra() -> None:

@@ -2,21 +2,59 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from runner.compare.curve import measure_label
 from runner.compare.curve_summary import are_shares, table
-from runner.compare.edges import edge_notes, edge_words, untuned
+from runner.compare.edges import COMMAND, edge_notes, edge_words, untuned
 from runner.compare.example_means import basis
-from runner.compare.grouping import Group
+from runner.compare.grouping import Group, group_runs, is_below, is_number
+from runner.compare.problems import PROBLEM
+from runner.compare.runs import Run
+from runner.compare.surface_paths import surface_of
+from runner.compare.tables import group_cells, profile_cells, render
 from runner.compare.tuning import target_for
-from runner.compare.verdict import final_over_problems, over_problems, over_seeds
+from runner.compare.verdict import (
+    final_over_problems,
+    over_problems,
+    over_seeds,
+    problem_shortage,
+    seed_shortage,
+)
 from runner.compare.view import KINDS, View
 from runner.measures import is_minimized
+from runner.statistics.ranks import MOST_RANKED
 
 SHARES = (
     "Some runs trained side by side: their seconds are shares of the time that all of them took."
 )
+
+
+def tabulated(view: View, groups: Sequence[Group], form: str) -> str:
+    """The table of some groups and, where people read it, the verdict and the notes.
+
+    Args:
+        view: what is shown of them.
+        groups: the groups that the view keeps.
+        form: one of `runner.compare.tables.FORMATS`.
+
+    Raises:
+        ConfigError: see `View.profile`.
+    """
+    measure, target = view.chosen_measure, view.target
+    if KINDS[view.kind].by_problem:
+        lines = profile_cells(view.profile(groups))
+    else:
+        lines = group_cells(table(groups, measure, target), measure, target)
+    text = render(lines, form)
+    if form not in ("text", "markdown"):
+        return text
+    for words in filter(None, (verdict(view, groups), *notes(view, groups))):
+        is_filled = form == "text" and not words.startswith(COMMAND)
+        filled = textwrap.fill(words, 100, break_on_hyphens=False) if is_filled else words
+        text += f"\n{filled}\n"
+    return text
 
 
 def verdict(view: View, groups: Sequence[Group]) -> str:
@@ -59,8 +97,49 @@ def notes(view: View, groups: Sequence[Group]) -> list[str]:
         ConfigError: see `View.profile`.
     """
     found = [tuned_by(view), times(view, groups), repetitions(view, groups)]
-    chosen = view.chosen(groups) if view.tune else untuned(groups, view.tuning_measure)
-    return [*filter(None, found), *edge_notes(chosen)]
+    return [*filter(None, found), *edges(view, groups)]
+
+
+def edges(view: View, groups: Sequence[Group]) -> list[str]:
+    """The best values at the edge of what was tried, tuned or not, and how to extend the range."""
+    return edge_notes(view.chosen(groups) if view.tune else untuned(groups, view.tuning_measure))
+
+
+def shortage(view: View, runs: Sequence[Run], fresh: int = 0) -> str:
+    """Say before training that a planned comparison cannot show a difference.
+
+    A comparison is planned where there are several seeds, where settings are tuned, or where
+    options are compared; of numbers alone with one seed each, a sweep is a search. Nothing is
+    random on a surface.
+
+    Args:
+        view: what will be shown of the runs.
+        runs: the planned runs.
+        fresh: on how many fresh seeds the tuned settings will be confirmed.
+
+    Returns:
+        A sentence; empty if no comparison is planned, or it can show a difference.
+    """
+    by_problem = view.problem or KINDS[view.kind].by_problem
+    usual = [key for key in PROBLEM if any(key in run.config for run in runs)]
+    problem_keys = view.problem or (usual if by_problem else ())
+    groups = group_runs(runs, view.by, problem_keys, view.tune)
+    keys = [key for key in groups[0].settings if key not in view.tune]
+    if by_problem:
+        solved = [key for key in keys if is_below(key, problem_keys)]
+        compared = [key for key in keys if key not in solved]
+        count, problems = (len({g.label_of(own) for g in groups}) for own in (compared, solved))
+        can_be_tested = 1 < count <= MOST_RANKED and problems > 1
+        return problem_shortage(count, problems) if can_be_tested else ""
+    seeds: dict[str, set[int]] = {}
+    for group in groups:
+        own = seeds.setdefault(group.label_of(keys), set())
+        own.update(run.seed for run in group.runs)
+    are_options = any(not is_number(group.settings[key]) for group in groups for key in keys)
+    is_planned = are_options or view.tune or max(map(len, seeds.values())) > 1
+    if not is_planned or len(seeds) < 2 or "data" in keys or any(map(surface_of, runs)):
+        return ""
+    return seed_shortage([range(fresh) if fresh else own for own in seeds.values()])
 
 
 def tuned_by(view: View) -> str:

@@ -19,6 +19,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from runner import files
+from runner.compare.conclusions import edges, shortage
+from runner.compare.runs import Run, find
 from runner.compare.view import View
 from runner.config.values import from_plain
 from runner.errors import ConfigError, RecordError, UserError
@@ -26,6 +28,7 @@ from runner.execution.results import Computation, write_csv, write_summary
 from runner.execution.resume import EarlierRuns
 from runner.execution.table import print_sweep_table
 from runner.hydra_app.composer import Composer
+from runner.hydra_app.confirm import check_confirm, confirmation, planned
 from runner.hydra_app.job import HydraJob, OncePerMessage
 from runner.hydra_app.settings import LauncherSettings
 from runner.status import Status
@@ -70,15 +73,20 @@ def launch(
     try:
         chosen = from_plain(LauncherSettings, settings)
         view = _view(sweep)
+        check_confirm(chosen.confirm, view, sweep)
         jobs = _compose(context, task, sweep, job_overrides, first_number)
         view.check_keys(job.config for job in jobs)
     except ConfigError:
         _remove_if_unused(directory)
         raise
     missing = [job for job in jobs if not job.take_earlier()]
+    plan = shortage(view, [job.run for job in jobs], chosen.confirm)
     if chosen.dry_run:
         _print_plan(jobs, missing)
+        print("\n".join(filter(None, [plan, planned(chosen.confirm, view)])))
         return []
+    if plan:
+        print(f"Note:   {plan}", file=sys.stderr)
     computation, start = Computation(), time.time()
     try:
         _make(directory)
@@ -90,7 +98,14 @@ def launch(
     finally:
         _summarize(jobs, computation, time.time() - start, directory, view)
     _raise_failures(jobs)
-    return [job.returned for job in jobs]
+    results = [job.returned for job in jobs]
+    if chosen.confirm:
+        again = confirmation(sweep, view, jobs, chosen.confirm)
+        print(f"\n{again.title}", file=sys.stderr)
+        own = {**settings, "confirm": 0}
+        results += launch(context, task, again.sweep, again.job_overrides, 0, own)
+        print(again.report())
+    return results
 
 
 def check_settings(config: DictConfig) -> None:
@@ -111,7 +126,7 @@ def draw_after(sweep: DictConfig) -> None:
         ConfigError: a key of `figure` is wrong.
     """
     directory = Path(str(sweep.hydra.sweep.dir))
-    figure = _draw([directory], directory, _view(sweep))
+    figure = _draw(_recorded([directory]), directory, _view(sweep))
     if figure:
         print(f"Figure: {figure}")
 
@@ -236,17 +251,34 @@ def _summarize(
 ) -> None:
     """Draw the figure of the sweep, print its table, and write its files."""
     runs = [job.run for job in jobs]
-    recorded = [run.directory for run in runs if run.directory and run.summary]
     if any(run.summary for run in runs):
+        recorded = _recorded([run.directory for run in runs if run.directory and run.summary])
         figure = _draw(recorded, directory, view)
-        print_sweep_table(runs, directory, computation, seconds, figure)
+        notes = _edges(recorded, view)
+        print_sweep_table(runs, directory, computation, seconds, figure, notes)
     with contextlib.suppress(OSError):
         write_csv(directory / files.SWEEP_TABLE, runs)
         write_summary(directory / files.SWEEP_SUMMARY, runs, computation, seconds)
 
 
-def _draw(runs: Sequence[Path], directory: Path, view: View) -> Path | None:
-    """Draw the figure of the runs in some folders; None if it cannot be drawn."""
+def _recorded(directories: Sequence[Path]) -> list[Run]:
+    """The runs in some folders."""
+    try:
+        return find(directories).runs
+    except ConfigError:  # there is none
+        return []
+
+
+def _edges(runs: Sequence[Run], view: View) -> list[str]:
+    """What lies at the edge of what was tried; nothing where the runs cannot be compared."""
+    try:
+        return edges(view, view.groups(runs)) if len(runs) > 1 else []
+    except ConfigError:
+        return []
+
+
+def _draw(runs: Sequence[Run], directory: Path, view: View) -> Path | None:
+    """Draw the figure of some runs; None if it cannot be drawn."""
     from runner.execution.figure import draw  # imports matplotlib
 
     try:

@@ -261,7 +261,7 @@ def test_noise_of_small_batches_crosses_no_target_early(tmp_path: Path) -> None:
     """A mean loss that reaches 0.5 at step 1,500 of 2,000, in batches of 4 and of 100.
 
     The loss of an example has a gamma distribution. With a window of 2 % of the points, batches of
-    4 would cross at about 1,340.
+    4 cross it at 1,277.
     """
     random = np.random.default_rng(0)
     for size in (4, 100):
