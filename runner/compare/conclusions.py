@@ -9,7 +9,7 @@ from runner.compare.curve import measure_label
 from runner.compare.curve_summary import are_shares, table
 from runner.compare.edges import COMMAND, edge_notes, edge_words, untuned
 from runner.compare.example_means import basis
-from runner.compare.grouping import Group, group_runs, is_below, is_number
+from runner.compare.grouping import Group, first_names, group_runs, is_below, is_number
 from runner.compare.problems import PROBLEM
 from runner.compare.runs import Run
 from runner.compare.surface_paths import surface_of
@@ -76,6 +76,11 @@ def verdict(view: View, groups: Sequence[Group]) -> str:
     if KINDS[view.kind].by_problem:
         found = view.profile(groups)
         text = over_problems(found.ranked, f"the {found.unit} to the target")
+        met = [
+            p.name for p, is_met in zip(found.problems, found.met_at_start, strict=True) if is_met
+        ]
+        if met:
+            text += f" On {first_names(met)} the target is met at step 0, which compares no speed."
     elif view.problem:
         text = final_over_problems(view.problems(groups), measure)
     elif "data" in groups[0].settings:

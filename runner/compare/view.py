@@ -12,9 +12,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runner.compare.curve import AXES, MEASURES
+from runner.compare.curve import AXES, MEASURES, measure_label
 from runner.compare.curve_summary import are_shares, table
 from runner.compare.edges import edge_words
+from runner.compare.example_means import basis
 from runner.compare.figures.animation import save_animation
 from runner.compare.figures.critical_batch_size import critical_batch_size_figure
 from runner.compare.figures.curves import MOST_LINES, curves_figure, generalization_figure
@@ -207,10 +208,13 @@ class View:
         Raises:
             ConfigError: this kind of figure cannot be drawn of them.
         """
-        figure = KINDS[self.kind].draw(groups, self)
-        add_to_small_print(figure, edge_words(self.chosen(groups)))
+        kind, measure = KINDS[self.kind], self.chosen_measure
+        figure = kind.draw(groups, self)
+        if kind.needs_target or kind.by_problem:
+            add_to_small_print(figure, f"{measure_label(measure)}: {basis(measure)}")
         if "seconds" in self.axes and self.kind in ("curves", "profile") and are_shares(groups):
             add_to_small_print(figure, "seconds of runs that trained side by side are shares")
+        add_to_small_print(figure, edge_words(self.chosen(groups)))
         return figure
 
     def can_be_animated(self, groups: Sequence[Group]) -> bool:

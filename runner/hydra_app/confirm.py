@@ -78,12 +78,6 @@ def check_confirm(count: int, view: View, sweep: DictConfig) -> None:
         )
 
 
-def planned(count: int, view: View) -> str:
-    """What a dry run says of the confirmation; empty if there is none."""
-    keys = " and ".join(view.tune)
-    return f"then the best {keys} of each on {several(count, 'fresh seed')}" if count else ""
-
-
 def confirmation(
     sweep: DictConfig, view: View, jobs: Sequence[HydraJob], count: int
 ) -> Confirmation:

@@ -28,7 +28,7 @@ from runner.execution.results import Computation, write_csv, write_summary
 from runner.execution.resume import EarlierRuns
 from runner.execution.table import print_sweep_table
 from runner.hydra_app.composer import Composer
-from runner.hydra_app.confirm import check_confirm, confirmation, planned
+from runner.hydra_app.confirm import check_confirm, confirmation
 from runner.hydra_app.job import HydraJob, OncePerMessage
 from runner.hydra_app.settings import LauncherSettings
 from runner.status import Status
@@ -80,13 +80,11 @@ def launch(
         _remove_if_unused(directory)
         raise
     missing = [job for job in jobs if not job.take_earlier()]
-    plan = shortage(view, [job.run for job in jobs], chosen.confirm)
+    for note in _foreseen(jobs, view, chosen):
+        print(f"Note:   {note}", file=sys.stderr)
     if chosen.dry_run:
         _print_plan(jobs, missing)
-        print("\n".join(filter(None, [plan, planned(chosen.confirm, view)])))
         return []
-    if plan:
-        print(f"Note:   {plan}", file=sys.stderr)
     computation, start = Computation(), time.time()
     try:
         _make(directory)
@@ -172,6 +170,15 @@ def _compose(
         if seen[job.title] > 1:
             job.title += f" ({seen[job.title]})"
     return jobs
+
+
+def _foreseen(jobs: Sequence[HydraJob], view: View, settings: LauncherSettings) -> list[str]:
+    """What is to be said before training: too few seeds, and what follows the sweep."""
+    notes = [shortage(view, [job.run for job in jobs], settings.confirm)]
+    if settings.confirm:
+        keys, seeds = " and ".join(view.tune), several(settings.confirm, "fresh seed")
+        notes.append(f"then the best {keys} of each runs on {seeds}")
+    return list(filter(None, notes))
 
 
 def _make(directory: Path) -> None:

@@ -33,8 +33,8 @@ def test_the_best_settings_run_on_seeds_that_did_not_choose_them(tmp_path: Path)
     runner = CommandLine(tmp_path)
     line = [*SWEEP, TUNE, "figure.kind=curves", "confirm=2"]
     plan = runner(*line, "dry_run=true")
-    assert "then the best optimizer.learning_rate of each on 2 fresh seeds" in plan.stdout
-    assert "2 seeds each cannot show a difference at 5 %: use at least 4" in plan.stdout
+    assert "then the best optimizer.learning_rate of each runs on 2 fresh seeds" in plan.stderr
+    assert "2 seeds each cannot show a difference at 5 %: use at least 4" in plan.stderr
     done = runner(*line)
     assert done.returncode == 0, done.stderr
     tuned, confirmed = seeds(tmp_path / "swept"), seeds(tmp_path / "swept" / "confirmed")

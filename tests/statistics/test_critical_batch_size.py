@@ -138,7 +138,7 @@ def test_what_it_cannot_show_is_an_error(
     groups = runner.load(tmp_path).groups()
     with pytest.raises(ConfigError, match="batch_size=growing has more"):
         critical_batch_size_figure(groups, "train_loss", 1.0)
-    with pytest.raises(ConfigError, match="met before training"):
+    with pytest.raises(ConfigError, match="met from the start"):
         critical_batch_size_figure(groups[:1], "train_loss", 3.0)
     groups[0].settings.clear()
     with pytest.raises(ConfigError, match="differ in batch_size"):
