@@ -37,7 +37,13 @@ def tuning_measure(measure: str, to_target: bool) -> str:
 
 
 def target_for(chosen_by: str, measure: str, target: float | None) -> float | None:
-    """The target of the measure that tunes: the same one if both are losses, or both errors."""
+    """The target of the measure that tunes: the same one if both are losses, or both errors.
+
+    Args:
+        chosen_by: the measure that tunes.
+        measure: the measure that is reported.
+        target: its target.
+    """
     return target if validated(chosen_by) == validated(measure) else None
 
 

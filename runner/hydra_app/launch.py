@@ -19,14 +19,13 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from runner import files
-from runner.compare.conclusions import edges, shortage
-from runner.compare.runs import Run, find
+from runner.compare.conclusions import shortage
 from runner.compare.view import View
 from runner.config.values import from_plain
 from runner.errors import ConfigError, RecordError, UserError
-from runner.execution.results import Computation, write_csv, write_summary
+from runner.execution.closing import close_sweep, draw_figure, recorded
+from runner.execution.results import Computation
 from runner.execution.resume import EarlierRuns
-from runner.execution.table import print_sweep_table
 from runner.hydra_app.composer import Composer
 from runner.hydra_app.confirm import check_confirm, confirmation
 from runner.hydra_app.job import HydraJob, OncePerMessage
@@ -94,7 +93,8 @@ def launch(
         print(f"To go on: the same command with {where}", file=sys.stderr)
         raise
     finally:
-        _summarize(jobs, computation, time.time() - start, directory, view)
+        runs = [job.run for job in jobs]
+        close_sweep(runs, computation, time.time() - start, directory, view)
     _raise_failures(jobs)
     results = [job.returned for job in jobs]
     if chosen.confirm:
@@ -124,7 +124,7 @@ def draw_after(sweep: DictConfig) -> None:
         ConfigError: a key of `figure` is wrong.
     """
     directory = Path(str(sweep.hydra.sweep.dir))
-    figure = _draw(_recorded([directory]), directory, _view(sweep))
+    figure = draw_figure(recorded([directory]), directory, _view(sweep))
     if figure:
         print(f"Figure: {figure}")
 
@@ -251,49 +251,6 @@ def _announce(runs: int, computation: Computation) -> None:
         where = f"{computation.strategy} on {several(computation.devices, 'device')}"
         words.append(f"up to {computation.lanes} runs side by side ({where})")
     print(", ".join(words), file=sys.stderr, flush=True)
-
-
-def _summarize(
-    jobs: Sequence[HydraJob], computation: Computation, seconds: float, directory: Path, view: View
-) -> None:
-    """Draw the figure of the sweep, print its table, and write its files."""
-    runs = [job.run for job in jobs]
-    if any(run.summary for run in runs):
-        recorded = _recorded([run.directory for run in runs if run.directory and run.summary])
-        figure = _draw(recorded, directory, view)
-        notes = _edges(recorded, view)
-        print_sweep_table(runs, directory, computation, seconds, figure, notes)
-    with contextlib.suppress(OSError):
-        write_csv(directory / files.SWEEP_TABLE, runs)
-        write_summary(directory / files.SWEEP_SUMMARY, runs, computation, seconds)
-
-
-def _recorded(directories: Sequence[Path]) -> list[Run]:
-    """The runs in some folders."""
-    try:
-        return find(directories).runs
-    except ConfigError:  # there is none
-        return []
-
-
-def _edges(runs: Sequence[Run], view: View) -> list[str]:
-    """What lies at the edge of what was tried; nothing where the runs cannot be compared."""
-    try:
-        return edges(view, view.groups(runs)) if len(runs) > 1 else []
-    except ConfigError:
-        return []
-
-
-def _draw(runs: Sequence[Run], directory: Path, view: View) -> Path | None:
-    """Draw the figure of some runs; None if it cannot be drawn."""
-    from runner.execution.figure import draw  # imports matplotlib
-
-    try:
-        return draw(runs, directory, view)
-    except Exception as error:
-        reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        print(f"The figure could not be drawn: {reason}", file=sys.stderr)
-        return None
 
 
 def _print_plan(jobs: Sequence[HydraJob], missing: Sequence[HydraJob]) -> None:
