@@ -29,6 +29,9 @@ SWEEP_SUMMARY = "sweep.json"
 SWEEP_CONFIG = "multirun.yaml"
 """Of a sweep: its config, as other sweepers of Hydra write it."""
 
+CONFIRMED = "confirmed"
+"""Of a sweep: the folder of the sweep that confirms, on fresh seeds, what it tuned."""
+
 SWEEP_FIGURES = ("sweep.png", "sweep.svg")
 SWEEP_ANIMATION = "sweep.gif"
 

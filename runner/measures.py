@@ -45,6 +45,16 @@ METRIC = "validation_error"
 its minimum."""
 
 
+def is_minimized(measure: str) -> bool:
+    """Whether less of a measure is better: of a loss or an error, not of a rate or a norm."""
+    return "_loss" in measure or "_error" in measure
+
+
+def validated(measure: str) -> str:
+    """The measure of the validation split that makes the choices where `measure` is reported."""
+    return "validation_error" if "_error" in measure else "validation_loss"
+
+
 class ErrorKind(StrEnum):
     """What the error of an example is. The value is what `summary.json` calls it."""
 

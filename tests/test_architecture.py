@@ -154,6 +154,7 @@ def users_of(package: str) -> set[str]:
 HYDRA_APP = (
     "checking",
     "composer",
+    "confirm",
     "dot_hydra",
     "error_lines",
     "job",

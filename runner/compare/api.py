@@ -7,8 +7,8 @@ For example:
     runs.figure("validation_loss", axes=["epoch"], tune="optimizer.learning_rate")
 
 The keyword arguments `view` are the fields of `runner.compare.view.View`, which are also the flags
-of `runner-compare`: `kind` (there `--figure`), `axes` (`--axis`), `by`, `tune`, `target`,
-`problem`. A list of one key may be the key alone.
+of `runner-compare`: `kind` (there `--figure`), `axes` (`--axis`), `by`, `tune`, `tune_by`,
+`target`, `problem`. A list of one key may be the key alone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from runner.compare.conclusions import verdict
 from runner.compare.curve_summary import Row, table
 from runner.compare.grouping import Group, group_runs
 from runner.compare.profile import Profile
@@ -101,7 +102,7 @@ class Runs(Sequence[Run]):
         Args:
             measure: the name of the measure; by default the validation error.
             target: the value of the measure to which times are measured.
-            **view: `by` and `tune`.
+            **view: `by`, `tune` and `tune_by`.
 
         Returns:
             A row for each group, the best first.
@@ -120,7 +121,7 @@ class Runs(Sequence[Run]):
 
         Args:
             measure: the name of the measure; by default the validation error.
-            **view: `by`, `tune` and `problem`.
+            **view: `by`, `tune`, `tune_by` and `problem`.
 
         Returns:
             Some sentences; none if there is nothing to compare.
@@ -129,7 +130,7 @@ class Runs(Sequence[Run]):
             ConfigError: the measure or a key is not known.
         """
         chosen = _view(measure=measure, **view)
-        return chosen.verdict(chosen.groups(self._runs))
+        return verdict(chosen, chosen.groups(self._runs))
 
     def profile(
         self,

@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import math
 import sys
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -95,7 +94,7 @@ def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field) -> None
     if isinstance(default, tuple):
         kind, default = _words, ",".join(default)
     parser.add_argument(
-        f"--{field.metadata['flag'] or field.name}",
+        f"--{field.metadata['flag'] or field.name.replace('_', '-')}",
         dest=field.name,
         type=kind,
         default=field.default,
@@ -117,6 +116,7 @@ def compare(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: there are no runs, or what is asked for cannot be shown or written.
     """
+    from runner.compare.conclusions import tabulated
     from runner.compare.runs import find
     from runner.terminal.waiting import waiting
 
@@ -132,7 +132,7 @@ def compare(arguments: argparse.Namespace) -> None:
         print(f"left out: {reason}", file=sys.stderr)
     with waiting(f"Reading {len(found.runs)} runs"):
         groups = view.groups(found.runs)
-        text = _tabulated(groups, view, arguments.table or "text")
+        text = tabulated(view, groups, arguments.table or "text")
     missing = _without_curve(found.runs, view.chosen_measure)
     if missing:
         print(missing, file=sys.stderr)
@@ -202,22 +202,3 @@ def _check_output(file: Path) -> None:
         )
     if not file.parent.is_dir():
         raise ConfigError(f"--output {file}: cannot be written: there is no folder {file.parent}")
-
-
-def _tabulated(groups: Sequence[Group], view: View, form: str) -> str:
-    """The table and, where people read it, the verdict."""
-    from runner.compare.curve_summary import table
-    from runner.compare.tables import group_cells, profile_cells, render
-
-    if KINDS[view.kind].by_problem:
-        lines = profile_cells(view.profile(groups))
-    else:
-        lines = group_cells(
-            table(groups, view.chosen_measure, view.target), view.chosen_measure, view.target
-        )
-    text = render(lines, form)
-    words = view.verdict(groups) if form in ("text", "markdown") else ""
-    if words:
-        words = textwrap.fill(words, 100, break_on_hyphens=False) if form == "text" else words
-        text += f"\n{words}\n"
-    return text

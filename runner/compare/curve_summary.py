@@ -14,10 +14,11 @@ from typing import NamedTuple, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-from runner.compare.curve import curve, position, rows_of, smoothed
+from runner.compare.curve import position
+from runner.compare.example_means import example_means
 from runner.compare.grouping import Group
 from runner.compare.runs import Run
-from runner.measures import STEP_MEASURES
+from runner.measures import EPOCH_MEASURES, is_minimized, validated
 from runner.statistics.intervals import half_width
 from runner.status import Status
 
@@ -31,8 +32,12 @@ R = TypeVar("R")
 class CurveSummary(NamedTuple):
     """The curve of one run at one measure, in numbers.
 
-    A time is infinite if the target was not reached; a number is NaN if it is not known. `area` is
-    the mean of the measure over the epochs (the area under its curve divided by their number).
+    Losses and errors of steps are means over `runner.compare.example_means.EXAMPLES` examples. A
+    time is infinite if the target was not reached, and 0 if the first value meets it; a number is
+    NaN if it is not known. `best` is the least value; of the test split it is the value at the
+    evaluation that is best by validation, and of a measure that has no better (a norm) it is NaN.
+    `area` is the mean of the measure over the epochs (the area under its curve divided by their
+    number).
     """
 
     final: float
@@ -47,11 +52,13 @@ class Row(NamedTuple):
     """A group in numbers.
 
     Attributes:
-        group: its settings and runs.
+        group: its settings and runs; of runs with equal curves the first.
         median: the median of each number over the runs in which it is known.
-        half_width: half the width of the 95 % interval of the mean of `final`; None for one run.
+        half_width: half the width of the 95 % interval of the mean of `final`; None for fewer than
+            three runs, and where a run diverged, as there is no mean.
         reached: how many runs reached the target.
         finals: the final value of each run, in the order of the group's runs.
+        repeated: how many runs were left out, as they have the curve of another one.
     """
 
     group: Group
@@ -59,6 +66,13 @@ class Row(NamedTuple):
     half_width: float | None
     reached: int
     finals: tuple[float, ...]
+    repeated: int = 0
+
+    @property
+    def mean(self) -> float:
+        """The mean of `finals`; infinite if a run diverged, NaN if nothing is known."""
+        known = [final for final in self.finals if not math.isnan(final)]
+        return statistics.fmean(known) if known else math.nan
 
 
 def _cached_on_run(function: Callable[P, R]) -> Callable[P, R]:
@@ -77,7 +91,7 @@ def _cached_on_run(function: Callable[P, R]) -> Callable[P, R]:
 
 @_cached_on_run
 def summarize(run: Run, measure: str, target: float | None = None) -> CurveSummary:
-    """Summarize the curve of a run. Measures of every step are smoothed first; less is better.
+    """Summarize the curve of a run; less is better.
 
     Args:
         run: the run.
@@ -88,16 +102,26 @@ def summarize(run: Run, measure: str, target: float | None = None) -> CurveSumma
         The summary; `final` and `area` are infinite if the run diverged, everything is NaN if it
         has no values.
     """
-    line = curve(run, measure, "epoch")
-    if not len(line.x):
+    rows, y = example_means(run, measure)
+    if not len(y):
         return CurveSummary(math.nan, math.nan, math.nan)
-    y = smoothed(line.y) if measure in STEP_MEASURES else line.y
-    span = float(line.x[-1] - line.x[0])
-    area = float(np.trapezoid(y, line.x)) / span if span else float(y[-1])
-    summary = CurveSummary(float(y[-1]), float(y.min()), area)
+    x = position(run, rows, "epoch")
+    span = float(x[-1] - x[0])
+    area = float(np.trapezoid(y, x)) / span if span else float(y[-1])
+    summary = CurveSummary(float(y[-1]), _best(run, measure, y), area)
     if run.status == Status.DIVERGED:
         summary = summary._replace(final=math.inf, area=math.inf)
-    return summary if target is None else summary._replace(**_times_to(target, run, measure, y))
+    return summary if target is None else summary._replace(**_times_to(target, run, rows, y))
+
+
+def _best(run: Run, measure: str, y: np.ndarray) -> float:
+    """The value of the best evaluation or, of steps, the least mean."""
+    if not is_minimized(measure):
+        return math.nan
+    if not measure.startswith("test_"):
+        return float(y.min())
+    rows = run.epochs[np.isfinite(run.epochs[validated(measure)])]
+    return float(rows[measure][rows[validated(measure)].argmin()]) if len(rows) else math.nan
 
 
 @_cached_on_run
@@ -109,24 +133,27 @@ def start_and_best(run: Run, measure: str, part: float) -> tuple[float, float]:
         measure: the name of the measure.
         part: how much of the planned epochs count, between 0 and 1.
     """
-    line = curve(run, measure, "epoch")
-    y = smoothed(line.y) if measure in STEP_MEASURES else line.y
-    early = y[line.x <= part * float(run.summary["total_epochs"])]
+    rows, y = example_means(run, measure)
+    early = y[position(run, rows, "epoch") <= part * float(run.summary["total_epochs"])]
     return (float(early[0]), float(early.min())) if len(early) else (math.inf, math.inf)
 
 
-def _times_to(target: float, run: Run, measure: str, y: np.ndarray) -> dict[str, float]:
-    """When a measure, with the smoothed values `y`, first was at most `target`."""
+def _times_to(target: float, run: Run, rows: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """When a measure, with the values `y` at some rows, first was at most `target`."""
     hit = np.flatnonzero(y <= target)
     if not len(hit):
         return dict.fromkeys(TIMES, math.inf)
-    rows = rows_of(run, measure)
-    rows = rows[np.isfinite(rows[measure])][hit[:1]]
-    return {unit: float(position(run, rows, axis)[0]) for unit, axis in TIMES.items()}
+    if hit[0] == 0:
+        return dict.fromkeys(TIMES, 0.0)
+    row = rows[hit[:1]]
+    return {unit: float(position(run, row, axis)[0]) for unit, axis in TIMES.items()}
 
 
 def table(groups: Sequence[Group], measure: str, target: float | None = None) -> list[Row]:
     """Summarize groups.
+
+    A run with exactly the curve of another one is no repetition, whatever its seed: it is a copy,
+    or nothing is random. It is counted once.
 
     Args:
         groups: the groups.
@@ -139,13 +166,44 @@ def table(groups: Sequence[Group], measure: str, target: float | None = None) ->
     """
     rows = []
     for group in groups:
-        summaries = [summarize(run, measure, target) for run in group.runs]
+        runs = _distinct(group.runs)
+        summaries = [summarize(run, measure, target) for run in runs]
         median = CurveSummary(*(_median(values) for values in zip(*summaries, strict=True)))
         finals = tuple(summary.final for summary in summaries)
-        spread = half_width([final for final in finals if math.isfinite(final)])
+        known = [final for final in finals if not math.isnan(final)]
+        spread = None if math.inf in known else half_width(known)
         reached = sum(math.isfinite(summary.steps) for summary in summaries)
-        rows.append(Row(group, median, spread, reached, finals))
+        repeated = len(group.runs) - len(runs)
+        own = group._replace(runs=runs) if repeated else group
+        rows.append(Row(own, median, spread, reached, finals, repeated))
     return sorted(rows, key=lambda row: (math.isnan(row.median.final), row.median.final))
+
+
+def are_shares(groups: Sequence[Group]) -> bool:
+    """Whether some run trained side by side with others: its seconds are a share of theirs."""
+    return any(run.summary.get("lanes", 1) > 1 for group in groups for run in group.runs)
+
+
+def _distinct(runs: Sequence[Run]) -> list[Run]:
+    """The runs without those that have exactly the curves of an earlier one."""
+    found: dict[object, list[Run]] = {}
+    for run in runs:
+        same = found.setdefault(_evaluations(run), [])
+        if not any(
+            np.array_equal(run.steps["train_loss"], other.steps["train_loss"], equal_nan=True)
+            for other in same
+        ):
+            same.append(run)
+    kept = {id(run) for same in found.values() for run in same}
+    return [run for run in runs if id(run) in kept]
+
+
+@_cached_on_run
+def _evaluations(run: Run) -> object:
+    """All evaluations, to be compared with those of other runs; the run itself if it has none."""
+    if not len(run.epochs):
+        return run
+    return run.status, *(run.epochs[name].tobytes() for name in ("step", *EPOCH_MEASURES))
 
 
 def _median(values: Sequence[float]) -> float:

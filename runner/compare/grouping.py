@@ -20,15 +20,41 @@ from runner.status import count_statuses
 ABSENT = "-"
 """The value of a key that a run does not have."""
 
+NAMED = 4
+"""A sentence names this many groups and counts the others."""
+
+
+class Edge(NamedTuple):
+    """A number that was chosen by tuning and is the least or the largest that was tried.
+
+    Attributes:
+        key: the key of the number.
+        value: the number.
+        tried: all numbers that were tried for the same combination of the other settings, sorted.
+    """
+
+    key: str
+    value: float
+    tried: tuple[float, ...]
+
+    @property
+    def is_upper(self) -> bool:
+        """Whether it is the largest."""
+        return self.value == self.tried[-1]
+
 
 class Group(NamedTuple):
     """Runs with the same settings.
 
-    `settings` are the values, by key, in which the groups of a comparison differ.
+    Attributes:
+        settings: the values, by key, in which the groups of a comparison differ.
+        runs: the runs.
+        edges: the tuned settings that lie at the edge of what was tried.
     """
 
     settings: dict[str, Any]
     runs: list[Run]
+    edges: tuple[Edge, ...] = ()
 
     @property
     def label(self) -> str:
@@ -165,6 +191,13 @@ def format_range(counts: Collection[int]) -> str:
     """The least and the largest of some counts: `2 to 4`, or `3` if all are equal."""
     least, largest = min(counts), max(counts)
     return f"{least}" if least == largest else f"{least} to {largest}"
+
+
+def first_names(names: Sequence[str], count: int = NAMED) -> str:
+    """The first names, and how many others there are."""
+    named = list(names[:count]) if len(names) > count + 1 else list(names)
+    rest = len(names) - len(named)
+    return ", ".join(named) + (f" and {rest} others" if rest else "")
 
 
 def _order(group: Group) -> tuple:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from runner.compare.curve_summary import start_and_best
 from runner.compare.grouping import Group, is_below
-from runner.compare.tuning import tuned
+from runner.compare.tuning import target_for, tuned
 from runner.errors import ConfigError
 
 PROBLEM = ("data", "model")
@@ -41,6 +41,7 @@ def problems(
     keys: Sequence[str] = (),
     tune: Sequence[str] = (),
     target: float | None = None,
+    tune_by: str | None = None,
 ) -> list[Problem]:
     """Divide groups into problems.
 
@@ -62,10 +63,12 @@ def problems(
         tune: keys of which, for each problem separately, the value is kept that reaches the target
             in the fewest steps.
         target: the target of all problems.
+        tune_by: the measure that is tuned; by default `measure`. Of another kind (an error where
+            `measure` is a loss) its final value is tuned, else the steps to its target.
 
     Raises:
-        ConfigError: there are not two problems, or not two competitors, or the groups do not differ
-            in a key of `tune`.
+        ConfigError: there are not two problems, or not two competitors, or the groups cannot be
+            tuned.
     """
     wanted = tuple(keys) or PROBLEM
     problem_keys = [key for key in groups[0].settings if is_below(key, wanted)]
@@ -86,7 +89,11 @@ def problems(
     found = []
     for name, same_problem in members.items():
         goal = _target(same_problem, measure) if target is None else target
-        kept = tuned(same_problem, tune, measure, goal) if tune else same_problem
+        kept = same_problem
+        if tune:
+            chosen_by = tune_by or measure
+            own = _target(same_problem, chosen_by) if target is None else target
+            kept = tuned(same_problem, tune, chosen_by, target_for(chosen_by, measure, own))
         found.append(Problem(name, goal, {group.label_of(compared_keys): group for group in kept}))
     if len(competitors(found)) < 2:
         raise ConfigError("nothing is compared: there is only one of what would be compared")

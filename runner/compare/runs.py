@@ -23,7 +23,7 @@ from runner.errors import ConfigError
 from runner.measures import TRAINING_SET_MEASURES
 from runner.record.curves import read_curve
 from runner.record.summary import best_metric, read_summary
-from runner.status import Status
+from runner.status import COMPLETE, Status
 
 
 class Run:
@@ -131,8 +131,8 @@ class Found(NamedTuple):
 def find(paths: Iterable[Path]) -> Found:
     """Find the runs in some folders and everywhere below them.
 
-    A copy of a run (the same config, started at the same millisecond) is left out: it is not
-    another repetition, and intervals over seeds must not count it as one.
+    Of runs with the same config and seed one is kept, a complete one if there is one: a copy, or
+    the same run again, is no repetition, and intervals over seeds must not count it as one.
 
     Args:
         paths: the folders.
@@ -152,14 +152,17 @@ def find(paths: Iterable[Path]) -> Found:
     runs: dict[Any, Run] = {}
     left_out = []
     for directory in places:
-        summary = read_summary(directory)
-        if not _is_run(summary):
+        run = Run(directory, read_summary(directory))
+        if not _is_run(run.summary):
             left_out.append(f"{directory}: {files.SUMMARY} is not the summary of a run")
             continue
-        run = Run(directory, summary)
-        original = runs.setdefault(_identity(run), run)
-        if original is not run:
-            left_out.append(f"{directory}: a copy of {original.directory}")
+        kept = runs.setdefault(_identity(run), run)
+        if kept is run:
+            continue
+        if run.status in COMPLETE and kept.status not in COMPLETE:
+            runs[_identity(run)], run, kept = run, kept, run
+        same = "a copy of" if _started(run) == _started(kept) else "the same config and seed as"
+        left_out.append(f"{run.directory}: {same} {kept.directory}")
     if not runs:
         where = ", ".join(map(str, paths))
         raise ConfigError(f"{where}: there is no run in it (a run has a {files.SUMMARY})")
@@ -167,9 +170,12 @@ def find(paths: Iterable[Path]) -> Found:
 
 
 def _identity(run: Run) -> Any:
-    """What a run and its copies have in common, and no two other runs."""
-    started = run.summary.get("started")
-    return (started, json.dumps(run.config, sort_keys=True)) if started else run.directory
+    """What a run has in common with its copies and repetitions, and no two other runs."""
+    return run.seed, json.dumps(run.config, sort_keys=True)
+
+
+def _started(run: Run) -> Any:
+    return run.summary.get("started", run.directory)
 
 
 _NUMBERS = ("total_steps", "total_epochs", "train_examples", "steps", "epochs", "seconds")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from runner.compare.curve import measure_label
-from runner.compare.curve_summary import TIMES, Row
+from runner.compare.curve_summary import TIMES, Row, are_shares
 from runner.compare.grouping import format_setting
 from runner.compare.profile import Profile
+from runner.measures import is_minimized
+from runner.statistics.intervals import half_width
 
 FORMATS = ("text", "markdown", "csv", "latex")
 
@@ -25,29 +27,66 @@ def group_cells(rows: Sequence[Row], measure: str, target: float | None) -> list
     """
     keys = list(rows[0].group.settings) if rows else []
     several = any(len(row.group.runs) > 1 for row in rows)
-    header = [
-        *keys,
-        f"final {measure_label(measure)}",
-        *(["95 %"] if several else []),
-        "best",
-        "mean over epochs",
-    ]
+    final = f"final {measure_label(measure)}"
+    header = [*keys, *([f"median {final}", "mean", "95 %"] if several else [final])]
+    if is_minimized(measure):
+        header.append("at best validation" if measure.startswith("test_") else "best")
+    header.append("mean over epochs")
     if target is not None:
-        header += [f"{unit} to {target:g}" for unit in TIMES]
+        shares = "seconds (shares)" if are_shares([row.group for row in rows]) else "seconds"
+        header += [f"{unit} to {target:g}" for unit in (*list(TIMES)[:-1], shares)]
         header += ["reached"] if several else []
     lines = [[*header, "runs"]]
     for row in rows:
         median = row.median
-        values = map(format_setting, row.group.settings.values())
-        line = [*values, format_number(median.final)]
-        if several:
-            line.append("" if row.half_width is None else f"+- {row.half_width:.2g}")
-        line += [format_number(median.best), format_number(median.area)]
+        line = list(map(format_setting, row.group.settings.values()))
+        line += _finals(row) if several else [format_number(median.final)]
+        line += [format_number(median.best)] if is_minimized(measure) else []
+        line.append(format_number(median.area))
         if target is not None:
             line += [format_number(getattr(median, unit)) for unit in TIMES]
             line += [f"{row.reached}/{len(row.group.runs)}"] if several else []
         lines.append([*line, row.group.outcome])
     return lines
+
+
+def _finals(row: Row) -> list[str]:
+    """The median, the mean and its interval, with the digits that the interval leaves."""
+    known = [final for final in row.finals if math.isfinite(final)]
+    if len(known) < len(row.finals):
+        return [format_number(row.median.final), "-", ""]  # infinite values have no mean
+    width = uncertainty(known)
+    values = [format_rounded(value, width) for value in (row.median.final, row.mean)]
+    return [*values, interval(known, lambda value: format_rounded(value, width))]
+
+
+def uncertainty(values: Sequence[float]) -> float | None:
+    """Half the width of the interval of a mean, of two values their distance; None for one."""
+    if len(values) == 2:
+        return abs(values[0] - values[1])
+    return half_width(values)
+
+
+def interval(values: Sequence[float], show: Callable[[float], str]) -> str:
+    """The 95 % interval of a mean; of two values from one to the other; of one nothing.
+
+    Args:
+        values: the values, all finite.
+        show: writes one of them.
+    """
+    if len(values) == 2:
+        return f"{show(min(values))} to {show(max(values))}"
+    half = half_width(values)
+    return "" if half is None else f"+- {show(half)}"
+
+
+def format_rounded(value: float, width: float | None) -> str:
+    """A number with the decimals of two digits of its uncertainty; four digits if that is 0."""
+    if not width or not math.isfinite(value) or not math.isfinite(width):
+        return format_number(value)
+    # Rounded first: 0.0996 has the two digits 0.10.
+    decimals = 1 - math.floor(math.log10(float(f"{width:.1e}")))
+    return f"{round(value, decimals):.{max(decimals, 0)}f}"
 
 
 def profile_cells(profile: Profile) -> list[list[str]]:

@@ -8,13 +8,13 @@ and how many are needed.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from runner.compare.curve import measure_label
 from runner.compare.curve_summary import Row, table
-from runner.compare.grouping import format_range
+from runner.compare.grouping import NAMED, first_names, format_range
 from runner.compare.problems import Problem, competitors
 from runner.statistics.ranks import (
     LEVEL,
@@ -28,9 +28,6 @@ from runner.statistics.ranks import (
     rank_sum,
     signed_rank,
 )
-
-NAMED = 4
-"""A sentence names this many groups and counts the others."""
 
 
 def over_seeds(rows: Sequence[Row], measure: str, tuned: bool = False) -> str:
@@ -57,19 +54,22 @@ def over_seeds(rows: Sequence[Row], measure: str, tuned: bool = False) -> str:
     if any(len(set(own)) < len(own) for own in seeds):
         return "Some groups hold several runs with one seed, so no difference is tested."
     family = math.comb(len(known), 2)
-    count = len(seeds[0])
-    same_seeds = len({frozenset(own) for own in seeds}) == 1
-    if same_seeds and least_signed_rank(count) * family <= LEVEL:
+    paired = _are_paired(seeds)
+    if shortage := seed_shortage(seeds):
+        return shortage
+    if paired:
         finals = [_by_seed(row) for row in known]
         values = [signed_rank(_differences(finals[0], other)) for other in finals[1:]]
         test = "Wilcoxon's signed-rank test, paired by seed"
-    elif min(least_rank_sum(count, len(own)) for own in seeds[1:]) * family <= LEVEL:
+    else:
         values = [rank_sum(best.finals, row.finals) for row in others]
         test = "Mann-Whitney test"
-    else:
-        return _too_few_seeds([len(own) for own in seeds], family)
-    text = f"Best median final {measure_label(measure)}: {_name(best)}. "
-    text += _pairwise([_name(row) for row in others], holm(values, family))
+    leaders = _leaders(known)
+    leading = " and ".join(leaders) + " (equal)" * (len(leaders) > 1)
+    text = f"Best median final {measure_label(measure)}: {leading}. "
+    agree = [_ranks_agree(best, row, paired=paired) for row in others]
+    subject = "it" if len(leaders) == 1 else _name(best)
+    text += _pairwise(subject, [_name(row) for row in others], holm(values, family), agree)
     corrected = f", Holm's correction for {family} pairs" if family > 1 else ""
     counts = format_range([len(own) for own in seeds])
     text += f" ({test}, {counts} seeds each{corrected}.)"
@@ -118,15 +118,11 @@ def over_problems(values: Mapping[str, Sequence[float]], what: str) -> str:
     ranks = midranks(np.array(list(values.values()), float).T)
     means = dict(sorted(zip(values, ranks.mean(0).tolist(), strict=True), key=lambda x: x[1]))
     listed = [f"{name} {mean:.3g}" for name, mean in means.items()]
-    text = f"Mean rank of {what} over {problems} problems: {_first(listed, 2 * NAMED)}. "
+    text = f"Mean rank of {what} over {problems} problems: {first_names(listed, 2 * NAMED)}. "
     if count > MOST_RANKED:
         return text + f"They are too many to be tested: at most {MOST_RANKED} are."
-    if not _can_differ(count, problems):
-        needed = next(n for n in range(problems, 1000) if _can_differ(count, n))
-        return text + (
-            f"{problems} problems cannot show a difference between {count} at 5 %: "
-            f"use at least {needed}."
-        )
+    if shortage := problem_shortage(count, problems):
+        return text + shortage
     p = friedman(ranks)
     if p > LEVEL:
         return text + f"No significant difference at 5 % (Friedman test, p = {p:.2g})."
@@ -134,9 +130,15 @@ def over_problems(values: Mapping[str, Sequence[float]], what: str) -> str:
     best, *others = means
     far = [name for name in others if means[name] - means[best] >= limit]
     near = [name for name in others if name not in far]
-    text += f"They differ (Friedman test, p = {p:.2g}): {best} is "
-    text += _joined(far, near) + f" (Nemenyi's critical difference at 5 %: {limit:.3g})."
-    return text
+    difference = f"(Nemenyi's critical difference at 5 %: {limit:.3g})."
+    if not far:
+        return text + (
+            f"They differ as a whole (Friedman test, p = {p:.2g}), but none is far enough behind "
+            f"{best} to be named {difference}"
+        )
+    return text + (
+        f"They differ (Friedman test, p = {p:.2g}): {best} is {_joined(far, near)} {difference}"
+    )
 
 
 def _can_differ(compared: int, problems: int) -> bool:
@@ -145,12 +147,49 @@ def _can_differ(compared: int, problems: int) -> bool:
     return 1 / same <= LEVEL and critical_difference(compared, problems) <= compared - 1
 
 
-def _too_few_seeds(counts: Sequence[int], family: int) -> str:
+def seed_shortage(seeds: Sequence[Collection[int]]) -> str:
+    """Say that no test can find a difference at 5 %, and with how many seeds one can.
+
+    Args:
+        seeds: the seeds of each group, the best first.
+
+    Returns:
+        A sentence; empty if the seeds are enough.
+    """
+    family, counts = math.comb(len(seeds), 2), [len(own) for own in seeds]
+    least = min(least_rank_sum(counts[0], count) for count in counts[1:])
+    if _are_paired(seeds) or least * family <= LEVEL:
+        return ""
     needed = next(n for n in range(2, 1000) if least_rank_sum(n, n) * family <= LEVEL)
     between = "" if len(counts) == 2 else f" between {len(counts)} groups"
     few = format_range(counts)
-    seeds = "seed each" if few == "1" else "seeds each"
-    return f"{few} {seeds} cannot show a difference{between} at 5 %: use at least {needed}."
+    words = "seed each" if few == "1" else "seeds each"
+    return f"{few} {words} cannot show a difference{between} at 5 %: use at least {needed}."
+
+
+def problem_shortage(compared: int, problems: int) -> str:
+    """Say that so few problems cannot show a difference at 5 %, and how many can.
+
+    Args:
+        compared: the number of competitors, at most `MOST_RANKED`.
+        problems: the number of problems.
+
+    Returns:
+        A sentence; empty if they are enough.
+    """
+    if _can_differ(compared, problems):
+        return ""
+    needed = next(n for n in range(problems, 1000) if _can_differ(compared, n))
+    return (
+        f"{problems} problems cannot show a difference between {compared} at 5 %: "
+        f"use at least {needed}."
+    )
+
+
+def _are_paired(seeds: Sequence[Collection[int]]) -> bool:
+    """Whether all groups have the same seeds, and enough of them for a test of pairs."""
+    least = least_signed_rank(len(seeds[0])) * math.comb(len(seeds), 2)
+    return len({frozenset(own) for own in seeds}) == 1 and least <= LEVEL
 
 
 def _name(row: Row) -> str:
@@ -169,24 +208,48 @@ def _differences(first: Sequence[float], second: Sequence[float]) -> list[float]
     return [0.0 if a == b else b - a for a, b in zip(first, second, strict=True)]
 
 
-def _pairwise(names: Sequence[str], values: Sequence[float]) -> str:
-    """The verdict on the others, from corrected p-values."""
-    worse = [f"{x} (p = {p:.2g})" for x, p in zip(names, values, strict=True) if p <= LEVEL]
-    similar = [f"{x} (p = {p:.2g})" for x, p in zip(names, values, strict=True) if p > LEVEL]
-    return f"At 5 % it is {_joined(worse, similar)}."
+def _leaders(rows: Sequence[Row]) -> list[str]:
+    """The names of the groups with the best median, the best first."""
+    return [_name(row) for row in rows if row.median.final == rows[0].median.final]
+
+
+def _ranks_agree(best: Row, other: Row, *, paired: bool) -> bool:
+    """Whether the group with the better median has the better ranks as well."""
+    if paired:
+        differences = np.array(_differences(_by_seed(best), _by_seed(other)))
+        return float((np.sign(differences) * midranks(np.abs(differences))).sum()) >= 0
+    ranks = midranks([*best.finals, *other.finals])
+    size = len(best.finals)
+    return float(ranks[:size].mean()) <= float(ranks[size:].mean())
+
+
+def _pairwise(
+    subject: str, names: Sequence[str], values: Sequence[float], agree: Sequence[bool]
+) -> str:
+    """The verdict on the others.
+
+    Args:
+        subject: what the best group is called.
+        names: the others.
+        values: their corrected p-values.
+        agree: whether the ranks that were tested agree with the medians.
+    """
+    worse: list[str] = []
+    similar: list[str] = []
+    contrary: list[str] = []
+    for name, p, is_agreed in zip(names, values, agree, strict=True):
+        kind = similar if p > LEVEL else worse if is_agreed else contrary
+        kind.append(f"{name} (p = {p:.2g})")
+    text = f"At 5 % {subject} is {_joined(worse, similar)}." if worse or similar else ""
+    if contrary:
+        text += f" Medians and ranks disagree on {first_names(contrary)}, which ranks better."
+    return text.strip()
 
 
 def _joined(worse: Sequence[str], similar: Sequence[str]) -> str:
     parts = []
     if worse:
-        parts.append(f"better than {_first(worse)}")
+        parts.append(f"better than {first_names(worse)}")
     if similar:
-        parts.append(f"not significantly different from {_first(similar)}")
+        parts.append(f"not significantly different from {first_names(similar)}")
     return "; ".join(parts)
-
-
-def _first(names: Sequence[str], count: int = NAMED) -> str:
-    """The first names, and how many others there are."""
-    named = list(names[:count]) if len(names) > count + 1 else list(names)
-    rest = len(names) - len(named)
-    return ", ".join(named) + (f" and {rest} others" if rest else "")

@@ -12,22 +12,24 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runner.compare.curve import AXES, MEASURES
-from runner.compare.curve_summary import table
+from runner.compare.curve import AXES, MEASURES, measure_label
+from runner.compare.curve_summary import are_shares, table
+from runner.compare.edges import edge_words
+from runner.compare.example_means import basis
 from runner.compare.figures.animation import save_animation
 from runner.compare.figures.critical_batch_size import critical_batch_size_figure
 from runner.compare.figures.curves import MOST_LINES, curves_figure, generalization_figure
 from runner.compare.figures.final import final_figure
 from runner.compare.figures.heat_map import heat_map
 from runner.compare.figures.profile import profile_figure
+from runner.compare.figures.style import add_to_small_print
 from runner.compare.figures.suited import numeric_keys, suited_kind
 from runner.compare.figures.surface import SurfaceFigure
 from runner.compare.grouping import Group, check_keys, group_runs
-from runner.compare.problems import PROBLEM, problems
+from runner.compare.problems import PROBLEM, Problem, problems
 from runner.compare.profile import Profile, profile
 from runner.compare.runs import Run
-from runner.compare.tuning import tuned
-from runner.compare.verdict import final_over_problems, over_problems, over_seeds
+from runner.compare.tuning import check_validated, target_for, tuned, tuning_measure
 from runner.config.keys import typed
 from runner.errors import ConfigError, did_you_mean
 from runner.measures import METRIC
@@ -81,6 +83,12 @@ class View:
         "the first to reach it",
         metavar="KEY,...",
     )
+    tune_by: str | None = _field(
+        None,
+        "the measure that tune minimizes (default: the validation error or, unless an error is "
+        "shown, the validation loss; of times to a target the measure, if it is not of the test)",
+        metavar="MEASURE",
+    )
     target: float | None = _field(
         None,
         "show how long the measure takes to reach this (default in a profile: for each problem "
@@ -99,6 +107,12 @@ class View:
         """The measure, or the default of the kind."""
         return self.measure or KINDS[self.kind].measure
 
+    @property
+    def tuning_measure(self) -> str:
+        """The measure that `tune` minimizes."""
+        to_target = self.target is not None or KINDS[self.kind].by_problem
+        return self.tune_by or tuning_measure(self.chosen_measure, to_target)
+
     def check(self) -> None:
         """Check the names of the kind, the measure and the axes, and the target.
 
@@ -106,8 +120,8 @@ class View:
             ConfigError: a name is not known, or the target is missing or not finite.
         """
         _check_name("figure", self.kind, KINDS)
-        if self.measure is not None:
-            _check_name("measure", self.measure, MEASURES)
+        for measure in filter(None, (self.measure, self.tune_by)):
+            _check_name("measure", measure, MEASURES)
         if not self.axes:
             raise ConfigError(f"a figure needs an axis at least: {', '.join(AXES)}")
         for axis in self.axes:
@@ -121,9 +135,12 @@ class View:
         """Check the keys against the configs of runs, before there are runs.
 
         Raises:
-            ConfigError: a key is in none of the configs.
+            ConfigError: a key is in none of the configs, or nothing is held out to tune by.
         """
-        check_keys([typed(config) for config in configs], (*self.by, *self.tune), self.problem)
+        settings = [typed(config) for config in configs]
+        check_keys(settings, (*self.by, *self.tune), self.problem)
+        if self.tune:
+            check_validated(settings, self.tuning_measure)
 
     def groups(self, runs: Sequence[Run]) -> list[Group]:
         """Group runs and, unless the kind tunes for each problem separately, keep the tuned groups.
@@ -135,8 +152,19 @@ class View:
         usual = [key for key in PROBLEM if any(key in run.config for run in runs)]
         found = group_runs(runs, self.by, self.problem or (usual if by_problem else ()), self.tune)
         if self.tune and not by_problem:
-            found = tuned(found, self.tune, self.chosen_measure, self.target)
+            target = target_for(self.tuning_measure, self.chosen_measure, self.target)
+            found = tuned(found, self.tune, self.tuning_measure, target)
         return found
+
+    def problems(self, groups: Sequence[Group]) -> list[Problem]:
+        """Divide groups into problems, tuned for each of them.
+
+        Raises:
+            ConfigError: see `profile`.
+        """
+        return problems(
+            groups, self.chosen_measure, self.problem, self.tune, self.target, self.tuning_measure
+        )
 
     def profile(self, groups: Sequence[Group], axis: str | None = None) -> Profile:
         """Compute the performance profile of some groups.
@@ -148,24 +176,17 @@ class View:
         Raises:
             ConfigError: the groups are of one problem only, or there is nothing to compare.
         """
-        found = problems(groups, self.chosen_measure, self.problem, self.tune, self.target)
-        return profile(found, self.chosen_measure, axis or self.axes[0])
+        return profile(self.problems(groups), self.chosen_measure, axis or self.axes[0])
 
-    def verdict(self, groups: Sequence[Group]) -> str:
-        """Say which group is best, and which differences are significant, over problems or seeds.
+    def chosen(self, groups: Sequence[Group]) -> list[Group]:
+        """The groups that tuning kept, of all problems; those of a kind that tunes nothing: all.
 
         Raises:
             ConfigError: see `profile`.
         """
-        if KINDS[self.kind].by_problem:
-            found = self.profile(groups)
-            return over_problems(found.ranked, f"the {found.unit} to the target")
-        if self.problem:
-            divided = problems(groups, self.chosen_measure, self.problem, self.tune, self.target)
-            return final_over_problems(divided, self.chosen_measure)
-        if "data" in groups[0].settings:
-            return "Values on different data do not compare; --problem data ranks over them."
-        return over_seeds(table(groups, self.chosen_measure), self.chosen_measure, bool(self.tune))
+        if not self.tune or not KINDS[self.kind].by_problem:
+            return list(groups)
+        return [group for problem in self.problems(groups) for group in problem.groups.values()]
 
     def suited(self, groups: Sequence[Group]) -> View:
         """The same view with the kind that suits the groups, if its own is `auto`."""
@@ -178,8 +199,8 @@ class View:
         view = self.suited(groups)
         if view.kind != "curves" or len(groups) <= MOST_LINES:
             return list(groups)
-        best = {id(row.group) for row in table(groups, view.chosen_measure)[:MOST_LINES]}
-        return [group for group in groups if id(group) in best]
+        best = {row.group.label for row in table(groups, view.chosen_measure)[:MOST_LINES]}
+        return [group for group in groups if group.label in best]
 
     def draw(self, groups: Sequence[Group]) -> Figure:
         """Draw the figure of some groups.
@@ -187,7 +208,14 @@ class View:
         Raises:
             ConfigError: this kind of figure cannot be drawn of them.
         """
-        return KINDS[self.kind].draw(groups, self)
+        kind, measure = KINDS[self.kind], self.chosen_measure
+        figure = kind.draw(groups, self)
+        if kind.needs_target or kind.by_problem:
+            add_to_small_print(figure, f"{measure_label(measure)}: {basis(measure)}")
+        if "seconds" in self.axes and self.kind in ("curves", "profile") and are_shares(groups):
+            add_to_small_print(figure, "seconds of runs that trained side by side are shares")
+        add_to_small_print(figure, edge_words(self.chosen(groups)))
+        return figure
 
     def can_be_animated(self, groups: Sequence[Group]) -> bool:
         """Whether the figure of some groups can also be an animation."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.backends.backend_agg
@@ -12,17 +12,16 @@ import matplotlib.figure  # noqa: F401 - imported while programs compile, for dr
 
 from runner import files
 from runner.compare.figures.style import save
-from runner.compare.runs import find
+from runner.compare.runs import Run
 from runner.compare.view import View
-from runner.errors import ConfigError
 from runner.record.sweep_events import show_in_tensorboard
 
 
-def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
+def draw(runs: Sequence[Run], folder: Path, view: View) -> Path | None:
     """Draw the figure of a sweep.
 
     Args:
-        directories: where its runs were recorded.
+        runs: its runs, as they were recorded.
         folder: where the figure goes, in the formats of `runner.files`.
         view: what is drawn.
 
@@ -33,10 +32,6 @@ def draw(directories: Iterable[Path], folder: Path, view: View) -> Path | None:
         OSError: a file cannot be written.
         ConfigError: this kind of figure cannot be drawn of these runs.
     """
-    try:
-        runs = find(directories).runs
-    except ConfigError:
-        return None
     for name in (*files.SWEEP_FIGURES, files.SWEEP_ANIMATION):
         (folder / name).unlink(missing_ok=True)  # an earlier figure shows other runs
     if len(runs) < 2:

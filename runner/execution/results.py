@@ -1,7 +1,7 @@
 """The results of a sweep: a row for each group of seeds, `sweep.csv` and `sweep.json`.
 
-Runs that differ only in their seed are one row: the mean of the metric, and half the width of its
-95 % confidence interval under Student's t distribution. Rows are sorted by the mean.
+Runs that differ only in their seed are one row: the mean of the metric, by which rows are sorted,
+with its 95 % confidence interval under Student's t distribution.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runner.compare.grouping import Group, format_setting, group_runs, is_number
+from runner.compare.grouping import Group, group_runs
 from runner.compare.runs import Run
 from runner.config.keys import SEED
 from runner.measures import METRIC
-from runner.statistics.intervals import half_width
 from runner.status import count_statuses
 
 
@@ -52,49 +51,31 @@ class SweepRow(NamedTuple):
     """A group of a sweep.
 
     Attributes:
-        group: the runs that differ only in their seed.
-        mean: the mean metric of the runs that have one; infinite if none has.
-        half_width: half the width of the 95 % interval of the mean; None for a single run.
+        group: the runs that differ only in their seed, one for each seed.
+        values: the metric of the runs that have one.
     """
 
     group: Group
-    mean: float
-    half_width: float | None
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean metric; infinite if no run has one."""
+        return statistics.fmean(self.values) if self.values else math.inf
 
 
 def rank(runs: Sequence[Run]) -> list[SweepRow]:
-    """Group runs over seeds, the best group first; groups without any metric come last."""
+    """Group runs over seeds, the best group first; groups without any metric come last.
+
+    A seed that was typed twice is no repetition, and is counted once.
+    """
     rows = []
     for group in group_runs(runs):
-        known = [run.metric for run in group.runs if run.metric is not None]
-        mean = statistics.fmean(known) if known else math.inf
-        rows.append(SweepRow(group, mean, half_width(known)))
+        first = {run.seed: run for run in reversed(group.runs)}
+        own = group._replace(runs=[run for run in group.runs if first[run.seed] is run])
+        known = [run.metric for run in own.runs if run.metric is not None]
+        rows.append(SweepRow(own, tuple(known)))
     return sorted(rows, key=lambda row: row.mean)
-
-
-def edges(rows: Sequence[SweepRow]) -> list[str]:
-    """Find the numbers whose best value is the least or the largest that was tried.
-
-    Args:
-        rows: the groups, the best first.
-
-    Returns:
-        A line for each such number with at least three values.
-    """
-    if not rows or not math.isfinite(rows[0].mean):
-        return []
-    lines = []
-    for key, best in rows[0].group.settings.items():
-        values = [row.group.settings[key] for row in rows]
-        if not all(map(is_number, values)):
-            continue
-        least, largest = min(values), max(values)
-        if len(set(values)) >= 3 and best in (least, largest):
-            best, least, largest = map(format_setting, (best, least, largest))
-            lines.append(
-                f"the best {key}, {best}, lies at the edge of the swept range {least} to {largest}"
-            )
-    return lines
 
 
 def write_csv(file: Path, runs: Sequence[Run]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,8 @@ from pathlib import Path
 from runner import files
 from runner.compare.grouping import Group, format_setting
 from runner.compare.runs import Run
-from runner.execution.results import Computation, SweepRow, edges
+from runner.compare.tables import format_rounded, interval, uncertainty
+from runner.execution.results import Computation, SweepRow
 from runner.measures import ErrorKind
 from runner.status import Status, count_statuses
 from runner.terminal.live import print_where_to_look
@@ -27,6 +27,7 @@ def print_sweep_table(
     computation: Computation,
     seconds: float,
     figure: Path | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
     """Print the results of a sweep, the best first, and how to look at the curves.
 
@@ -37,12 +38,16 @@ def print_sweep_table(
         computation: how they were computed.
         seconds: how long that took.
         figure: the figure of the sweep, if there is one.
+        notes: what has to be said of the results.
     """
     is_rate = all(run.summary.get("error", ErrorKind.RATE) == ErrorKind.RATE for run in runs)
     _print_rows(rows[:ROWS], ErrorKind.RATE if is_rate else ErrorKind.DISTANCE)
     if len(rows) > ROWS:
         print(f"        and {len(rows) - ROWS:,} more; all runs are in {files.SWEEP_TABLE}")
-    for line in edges(rows):
+    repeated = len(runs) - sum(len(row.group.runs) for row in rows)
+    if repeated:
+        notes = [f"{several(repeated, 'run')} with a seed that occurs twice: counted once", *notes]
+    for line in notes:
         print(f"Note:   {line}")
     counts = count_statuses(run.status for run in runs)
     words = [", ".join(f"{count} {status}" for status, count in counts.items())]
@@ -63,22 +68,34 @@ def _print_rows(rows: Sequence[SweepRow], kind: ErrorKind) -> None:
 
     keys = list(rows[0].group.settings)
     several = any(len(row.group.runs) > 1 for row in rows)
-    table = Table(*keys, f"best validation {kind.noun}", box=None)
+    value = f"best validation {kind.noun}"
+    table = Table(*keys, f"{value}, mean" if several else value, box=None)
     table.columns[-1].justify = "right"
     if several:
         table.add_column("95 % interval", justify="right")
         table.add_column("runs", justify="right")
     table.add_column("")
     for row in rows:
-        mean = row.mean if math.isfinite(row.mean) else None
-        settings = map(format_setting, row.group.settings.values())
-        cells = [*settings, format_measure(mean, kind)]
-        if several:
-            half = row.half_width
-            cells.append("" if half is None else f"+- {format_measure(half, kind)}")
-            cells.append(str(len(row.group.runs)))
-        table.add_row(*cells, _outcome(row.group))
+        cells = list(map(format_setting, row.group.settings.values()))
+        outcome = _outcome(row.group)
+        mean, interval = _mean_and_interval(row, kind) if row.values else (outcome, "")
+        cells.append(mean)
+        cells += [interval, str(len(row.group.runs))] if several else []
+        table.add_row(*cells, outcome if row.values else "")
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _mean_and_interval(row: SweepRow, kind: ErrorKind) -> tuple[str, str]:
+    """The mean and its interval, with the digits that the interval leaves; of two their range."""
+    width = uncertainty(row.values)
+    if width is None:
+        return format_measure(row.mean, kind), ""
+    scale, unit = (100, " %") if kind.is_percentage else (1, "")
+
+    def show(value: float) -> str:
+        return format_rounded(scale * value, scale * width) + unit
+
+    return show(row.mean), interval(row.values, show)
 
 
 def _outcome(group: Group) -> str:

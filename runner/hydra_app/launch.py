@@ -19,13 +19,15 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from runner import files
+from runner.compare.conclusions import shortage
 from runner.compare.view import View
 from runner.config.values import from_plain
 from runner.errors import ConfigError, RecordError, UserError
-from runner.execution.results import Computation, rank, write_csv, write_summary
+from runner.execution.closing import close_sweep, draw_figure, recorded
+from runner.execution.results import Computation
 from runner.execution.resume import EarlierRuns
-from runner.execution.table import print_sweep_table
 from runner.hydra_app.composer import Composer
+from runner.hydra_app.confirm import check_confirm, confirmation
 from runner.hydra_app.job import HydraJob
 from runner.hydra_app.job_environment import OncePerMessage
 from runner.hydra_app.settings import LauncherSettings
@@ -71,12 +73,15 @@ def launch(
     try:
         chosen = from_plain(LauncherSettings, settings)
         view = _view(sweep)
+        check_confirm(chosen.confirm, view, sweep)
         jobs = _compose(context, task, sweep, job_overrides, first_number)
         view.check_keys(job.config for job in jobs)
     except ConfigError:
         _remove_if_unused(directory)
         raise
     missing = [job for job in jobs if not job.take_earlier()]
+    for note in _foreseen(jobs, view, chosen):
+        print(f"Note:   {note}", file=sys.stderr)
     if chosen.dry_run:
         _print_plan(jobs, missing)
         return []
@@ -89,9 +94,17 @@ def launch(
         print(f"To go on: the same command with {where}", file=sys.stderr)
         raise
     finally:
-        _summarize(jobs, computation, time.time() - start, directory, view)
+        runs = [job.run for job in jobs]
+        close_sweep(runs, computation, time.time() - start, directory, view)
     _raise_failures(jobs)
-    return [job.returned for job in jobs]
+    results = [job.returned for job in jobs]
+    if chosen.confirm:
+        again = confirmation(sweep, view, jobs, chosen.confirm)
+        print(f"\n{again.title}", file=sys.stderr)
+        own = {**settings, "confirm": 0}
+        results += launch(context, task, again.sweep, again.job_overrides, 0, own)
+        print(again.report())
+    return results
 
 
 def check_settings(config: DictConfig) -> None:
@@ -112,7 +125,7 @@ def draw_after(sweep: DictConfig) -> None:
         ConfigError: a key of `figure` is wrong.
     """
     directory = Path(str(sweep.hydra.sweep.dir))
-    figure = _draw([directory], directory, _view(sweep))
+    figure = draw_figure(recorded([directory]), directory, _view(sweep))
     if figure:
         print(f"Figure: {figure}")
 
@@ -158,6 +171,15 @@ def _compose(
         if seen[job.title] > 1:
             job.title += f" ({seen[job.title]})"
     return jobs
+
+
+def _foreseen(jobs: Sequence[HydraJob], view: View, settings: LauncherSettings) -> list[str]:
+    """What is to be said before training: too few seeds, and what follows the sweep."""
+    notes = [shortage(view, [job.run for job in jobs], settings.confirm)]
+    if settings.confirm:
+        keys, seeds = " and ".join(view.tune), several(settings.confirm, "fresh seed")
+        notes.append(f"then the best {keys} of each runs on {seeds}")
+    return list(filter(None, notes))
 
 
 def _make(directory: Path) -> None:
@@ -230,33 +252,6 @@ def _announce(runs: int, computation: Computation) -> None:
         where = f"{computation.strategy} on {several(computation.devices, 'device')}"
         words.append(f"up to {computation.lanes} runs side by side ({where})")
     print(", ".join(words), file=sys.stderr, flush=True)
-
-
-def _summarize(
-    jobs: Sequence[HydraJob], computation: Computation, seconds: float, directory: Path, view: View
-) -> None:
-    """Draw the figure of the sweep, print its table, and write its files."""
-    runs = [job.run for job in jobs]
-    rows = rank(runs)
-    recorded = [run.directory for run in runs if run.directory and run.summary]
-    if any(run.summary for run in runs):
-        figure = _draw(recorded, directory, view)
-        print_sweep_table(runs, rows, directory, computation, seconds, figure)
-    with contextlib.suppress(OSError):
-        write_csv(directory / files.SWEEP_TABLE, runs)
-        write_summary(directory / files.SWEEP_SUMMARY, runs, rows, computation, seconds)
-
-
-def _draw(runs: Sequence[Path], directory: Path, view: View) -> Path | None:
-    """Draw the figure of the runs in some folders; None if it cannot be drawn."""
-    from runner.execution.figure import draw  # imports matplotlib
-
-    try:
-        return draw(runs, directory, view)
-    except Exception as error:
-        reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        print(f"The figure could not be drawn: {reason}", file=sys.stderr)
-        return None
 
 
 def _print_plan(jobs: Sequence[HydraJob], missing: Sequence[HydraJob]) -> None:

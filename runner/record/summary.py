@@ -87,7 +87,8 @@ def final_and_best(epochs: npt.NDArray) -> dict[str, dict[str, float | None]]:
     """The values of the last evaluation, and the least value of each measure.
 
     `best` also has the epoch with the least validation error (the earliest one), and the test error
-    of that epoch: the number to report for a run whose length was chosen by validation.
+    of that epoch: the number to report for a run whose length was chosen by validation. The same of
+    the loss: the test loss at the least validation loss.
 
     Args:
         epochs: the evaluations of a run (`runner.engine.chunk.EPOCH_DTYPE`).
@@ -99,12 +100,21 @@ def final_and_best(epochs: npt.NDArray) -> dict[str, dict[str, float | None]]:
     names = (*EPOCH_MEASURES, *asked)
     final = {name: epochs[name][-1].item() for name in ("epoch", "step", *names)}
     best: dict[str, float | None] = {name: _least(epochs[name]) for name in names}
-    chosen = epochs[METRIC]
-    if np.isfinite(chosen).any():
-        row = epochs[np.nanargmin(np.where(np.isfinite(chosen), chosen, np.inf))]
+    if (row := _at_least(epochs, METRIC)) is not None:
         best["epoch"] = row["epoch"].item()
-        best[f"test_error_at_best_{METRIC}"] = row["test_error"].item()
+    for kind in ("loss", "error"):
+        if (row := _at_least(epochs, f"validation_{kind}")) is not None:
+            best[at_best_validation(kind)] = row[f"test_{kind}"].item()
     return {"final": final, "best": best}
+
+
+def at_best_validation(kind: str) -> str:
+    """The name of the test loss or error of the evaluation that validation finds best.
+
+    Args:
+        kind: `loss` or `error`.
+    """
+    return f"test_{kind}_at_best_validation_{kind}"
 
 
 def best_metric(summary: Mapping[str, Any]) -> float | None:
@@ -117,6 +127,13 @@ def minimized(summary: Mapping[str, Any]) -> float:
     """What sweepers that search (Optuna, Nevergrad, Ax) minimize: the best `METRIC`, else inf."""
     value = best_metric(summary)
     return math.inf if value is None else value
+
+
+def _at_least(epochs: npt.NDArray, measure: str) -> npt.NDArray | None:
+    """The first evaluation with the least value of a measure; None if it has no value."""
+    values = epochs[measure]
+    known = np.where(np.isfinite(values), values, np.inf)
+    return epochs[known.argmin()] if np.isfinite(values).any() else None
 
 
 def _least(values: npt.NDArray) -> float | None:

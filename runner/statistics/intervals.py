@@ -28,7 +28,10 @@ def interval_factor(count: int) -> float:
 
 
 def half_width(values: Sequence[float]) -> float | None:
-    """Half the width of the 95 % confidence interval of a mean; None for fewer than two values."""
-    if len(values) < 2:
+    """Half the width of the 95 % confidence interval of a mean; None for fewer than three values.
+
+    Of two values it would be 12.7 standard errors, and say no more than the two themselves.
+    """
+    if len(values) < 3:
         return None
     return interval_factor(len(values)) * statistics.stdev(values)

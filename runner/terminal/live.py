@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.engine.chunk import Chunk
 from runner.measures import METRIC, SPLITS, ErrorKind
+from runner.record.summary import at_best_validation
 from runner.terminal.speed import Speed
 from runner.terminal.words import (
     format_duration,
@@ -115,11 +116,15 @@ def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     for split in SPLITS:
-        losses = [format_measure(numbers.get(f"{split}_loss")) for numbers in (final, best)]
-        errors = [format_measure(numbers.get(f"{split}_error"), kind) for numbers in (final, best)]
-        table.add_row(split, *losses, *errors)
+        cells = []
+        for name, shown in (("loss", None), ("error", kind)):
+            key = at_best_validation(name) if split == "test" else f"{split}_{name}"
+            cells += [format_measure(final.get(f"{split}_{name}"), shown)]
+            cells += [format_measure(best.get(key), shown)]
+        table.add_row(split, *cells)
     console = Console(highlight=False)
     console.print(table)
+    print(f"Best of test: where the validation loss or {kind.noun} is least")
     print(_outcome(summary))
     print_where_to_look(directory)
 

@@ -17,9 +17,9 @@ import scipy.stats
 import runner
 from runner.compare.cli import run_command_line
 from runner.compare.curve import AXES, POINTS, band, curve, smoothed, thinned
-from runner.compare.curve_summary import summarize, table
+from runner.compare.curve_summary import CurveSummary, Row, summarize, table
 from runner.compare.figures.curves import curves_figure, generalization_figure
-from runner.compare.grouping import group_runs
+from runner.compare.grouping import Group, group_runs
 from runner.compare.runs import Run, find
 from runner.compare.tables import group_cells, render
 from runner.compare.tuning import tuned
@@ -30,7 +30,8 @@ from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
 from runner.terminal.waiting import waiting
 
-PER_EPOCH, EXAMPLES = 10, 80
+PER_EPOCH, EXAMPLES = 10, 100_000
+"""Each step takes more examples than a mean over examples, so that each is one step."""
 
 
 def leave(
@@ -40,30 +41,32 @@ def leave(
     status: str | None = "finished",
     seed: int = 0,
     planned: int | None = None,
+    examples: int = EXAMPLES,
+    per_epoch: int = PER_EPOCH,
     **config: Any,
 ) -> Path:
-    """A run with these training losses, ten steps an epoch; its errors are a tenth of them."""
+    """A run with these training losses; its errors are a tenth of them."""
     total = planned or len(losses)
     facts = RunFacts(
         config={"seed": seed, **config},
         seed=seed,
-        train_examples=EXAMPLES,
+        train_examples=examples,
         total_steps=total,
-        total_epochs=total / PER_EPOCH,
+        total_epochs=total / per_epoch,
         device="cpu",
     )
     recorder = Recorder(directory, facts)
     steps = np.zeros(len(losses), STEP_DTYPE)
     steps["step"] = np.arange(len(losses))
     steps["train_loss"] = losses
-    marks = np.arange(0, len(losses) + 1, PER_EPOCH)
+    marks = np.arange(0, len(losses) + 1, per_epoch)
     epochs = np.zeros(len(marks), EPOCH_DTYPE)
-    epochs["step"], epochs["epoch"] = marks, marks // PER_EPOCH
+    epochs["step"], epochs["epoch"] = marks, marks // per_epoch
     epochs["validation_error"] = np.append(losses, losses[-1])[marks] / 10
     epochs["train_loss"][0] = np.nan
     started = 1_700_000_000.0
     ended = started + len(losses)
-    recorder.write(make_chunk(steps, epochs, started, ended, total, lambda step: step / PER_EPOCH))
+    recorder.write(make_chunk(steps, epochs, started, ended, total, lambda step: step / per_epoch))
     if status is not None:
         recorder.close(status)
     return directory
@@ -78,14 +81,22 @@ def optimizer(name: str, rate: float, **others: Any) -> dict[str, Any]:
     return {"optimizer": {"name": name, "learning_rate": rate, **others}}
 
 
+def row(label: str, finals: list[float], seeds: range | None = None) -> Row:
+    """A group with these final values."""
+    numbers = seeds or range(len(finals))
+    runs = [Run(Path(), {"seed": seed, "status": "finished", "config": {}}) for seed in numbers]
+    median = CurveSummary(float(np.median(finals)), 0.0, 0.0)
+    return Row(Group({"optimizer": label}, runs), median, None, 0, tuple(finals))
+
+
 # --- reading ----------------------------------------------------------------------------------
 
 
 def test_runs_in_any_state_are_read_and_foreign_folders_left_out(tmp_path: Path) -> None:
-    leave(tmp_path / "a" / "10_x", [3.0] * 20)
-    leave(tmp_path / "a" / "2_x", [3.0] * 20, status=None)
-    (leave(tmp_path / "b", [3.0] * 20) / "steps.npy").unlink()
-    cut = leave(tmp_path / "c", [3.0] * 20) / "steps.npy"
+    leave(tmp_path / "a" / "10_x", [3.0] * 20, seed=1)
+    leave(tmp_path / "a" / "2_x", [3.0] * 20, seed=2, status=None)
+    (leave(tmp_path / "b", [3.0] * 20, seed=3) / "steps.npy").unlink()
+    cut = leave(tmp_path / "c", [3.0] * 20, seed=4) / "steps.npy"
     cut.write_bytes(cut.read_bytes()[:300])
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "summary.json").write_text('{"status": "finished"}')
@@ -115,16 +126,21 @@ def test_nothing_to_compare_is_an_error(make: bool, tmp_path: Path) -> None:
         find([tmp_path / "x"])
 
 
-def test_a_copy_of_a_run_is_not_another_repetition(tmp_path: Path) -> None:
-    """An interval over seeds must not count it; another run of the same config is kept."""
+def test_the_same_run_again_is_not_another_repetition(tmp_path: Path) -> None:
+    """An interval over seeds must not count it; of two attempts the complete one is kept."""
     for seed, level in enumerate((1.0, 2.0)):
         leave(tmp_path / f"s{seed}", [level] * 20, seed=seed)
     shutil.copytree(tmp_path / "s0", tmp_path / "t0")
     time.sleep(0.002)
     leave(tmp_path / "u0", [1.0] * 20, seed=0)
+    leave(tmp_path / "q1", [2.0] * 10, seed=1, status="interrupted")
     found = find([tmp_path])
-    assert [run.directory.name for run in found.runs if run.directory] == ["s0", "s1", "u0"]
-    assert found.left_out == [f"{tmp_path / 't0'}: a copy of {tmp_path / 's0'}"]
+    assert sorted(run.directory.name for run in found.runs if run.directory) == ["s0", "s1"]
+    assert found.left_out == [
+        f"{tmp_path / 'q1'}: the same config and seed as {tmp_path / 's1'}",
+        f"{tmp_path / 't0'}: a copy of {tmp_path / 's0'}",
+        f"{tmp_path / 'u0'}: the same config and seed as {tmp_path / 's0'}",
+    ]
 
 
 def test_a_run_without_a_record_has_a_config_and_no_curves() -> None:
@@ -384,7 +400,8 @@ def test_the_figure_suits_what_was_swept(tmp_path: Path) -> None:
 
 def test_a_notebook_needs_three_lines(tmp_path: Path) -> None:
     for seed in range(2):
-        leave(tmp_path / str(seed), np.linspace(3, 1, 30), seed=seed, **optimizer("adam", 0.1))
+        losses = np.linspace(3 + seed, 1, 30)
+        leave(tmp_path / str(seed), losses, seed=seed, **optimizer("adam", 0.1))
     runs = runner.load(tmp_path)
     frame = runs.frame()
     assert frame["seed"].tolist() == [0, 1]
@@ -468,7 +485,7 @@ def test_a_hundred_seeds_are_one_line(tmp_path: Path) -> None:
     found = find([tmp_path])
     assert len(found.runs) == 100
     (row,) = table(group_runs(found.runs), "train_loss")
-    assert row.median.final == pytest.approx(np.linspace(3, 1, 200)[-3:].mean())
+    assert (row.median.final, row.repeated) == (1.0, 99), "equal curves are no repetitions"
 
 
 def test_waiting_says_what_for(capsys: pytest.CaptureFixture[str]) -> None:

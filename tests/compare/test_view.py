@@ -46,8 +46,10 @@ def test_the_keys_of_a_sweep_are_made_from_the_fields_of_a_view() -> None:
 def test_the_flags_are_the_fields_of_a_view(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["--help"]) == 0
     shown = capsys.readouterr().out
-    flags = set(re.findall(r"^  (--\w+)", shown, re.MULTILINE)) - {"--output", "--table"}
-    assert flags == {FLAGS.get(f.name, f"--{f.name}") for f in dataclasses.fields(View)}
+    flags = set(re.findall(r"^  (--[\w-]+)", shown, re.MULTILINE)) - {"--output", "--table"}
+    assert flags == {
+        FLAGS.get(f.name, f"--{f.name.replace('_', '-')}") for f in dataclasses.fields(View)
+    }
     for name, kind in KINDS.items():
         assert re.search(rf"^  {name} .*{kind.measure}", shown, re.MULTILINE)
 

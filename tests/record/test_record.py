@@ -292,10 +292,13 @@ def test_the_best_epoch_is_the_first_of_least_validation_error() -> None:
     rows["epoch"] = range(4)
     rows["validation_error"] = [np.nan, 0.2, 0.1, 0.1]
     rows["test_error"] = [0.0, 0.5, 0.4, 0.3]
+    rows["validation_loss"] = [4, 1, 2, 3]
+    rows["test_loss"] = [1, 8, 7, 6]
     best = final_and_best(rows)["best"]
     assert best["epoch"] == 2
     assert best["validation_error"] == pytest.approx(0.1)
     assert best["test_error_at_best_validation_error"] == pytest.approx(0.4)
+    assert best["test_loss_at_best_validation_loss"] == 8
     assert best["test_error"] == 0.0
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 import scipy.stats
-from test_compare import leave
+from test_compare import EXAMPLES, leave
 
 import runner
 from runner.compare.cli import run_command_line
@@ -103,17 +103,17 @@ VIEW = View("critical_batch_size", "train_loss", tune=("optimizer.learning_rate"
 
 
 def test_the_figure_shows_each_size_at_its_best_rate(tmp_path: Path) -> None:
-    """Full batches have the 80 examples of the runs; one size never reaches the target."""
+    """Full batches have all examples of the runs; one size never reaches the target."""
     leave_sizes(tmp_path, {"stochastic": 30, 2: 17, 8: 7, 20: 100, "full": 4})
     figure = VIEW.draw(VIEW.groups(find([tmp_path]).runs))
     (panel,) = figure.axes
     drawn = {str(line.get_label()): line for line in panel.get_lines()}
     medians = drawn["measured (median)"]
-    assert medians.get_xdata().tolist() == [1, 2, 8, 80]
+    assert medians.get_xdata().tolist() == [1, 2, 8, EXAMPLES]
     assert medians.get_ydata().tolist() == [30, 17, 7, 4]
     assert drawn["not reached"].get_xdata().tolist() == [20]
     (verdict,) = [label for label in drawn if label.startswith("critical batch size")]
-    expected = fit([1, 2, 8, 80], [30, 17, 7, 4])
+    expected = fit([1, 2, 8, EXAMPLES], [30, 17, 7, 4])
     assert expected is not None
     assert verdict == expected.verdict
     x, y = drawn["perfect scaling"].get_data()
@@ -138,7 +138,7 @@ def test_what_it_cannot_show_is_an_error(
     groups = runner.load(tmp_path).groups()
     with pytest.raises(ConfigError, match="batch_size=growing has more"):
         critical_batch_size_figure(groups, "train_loss", 1.0)
-    with pytest.raises(ConfigError, match="met before training"):
+    with pytest.raises(ConfigError, match="met from the start"):
         critical_batch_size_figure(groups[:1], "train_loss", 3.0)
     groups[0].settings.clear()
     with pytest.raises(ConfigError, match="differ in batch_size"):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.stats
+from test_compare import row
 
-from runner.compare.curve_summary import CurveSummary, Row
+from runner.compare.curve_summary import Row
 from runner.compare.grouping import Group
-from runner.compare.runs import Run
 from runner.compare.verdict import over_problems, over_seeds
 from runner.statistics.ranks import (
     MOST_RANKED,
@@ -86,13 +85,6 @@ def test_nemenyis_difference() -> None:
         quantile = scipy.stats.studentized_range.ppf(0.95, compared, math.inf) / math.sqrt(2)
         expected = quantile * math.sqrt(compared * (compared + 1) / 60)
         assert critical_difference(compared, 10) == pytest.approx(expected, rel=5e-4)
-
-
-def row(label: str, finals: list[float], seeds: range | None = None) -> Row:
-    numbers = seeds or range(len(finals))
-    runs = [Run(Path(), {"seed": seed, "status": "finished", "config": {}}) for seed in numbers]
-    median = CurveSummary(float(np.median(finals)), 0.0, 0.0)
-    return Row(Group({"optimizer": label}, runs), median, None, 0, tuple(finals))
 
 
 def test_too_few_seeds_are_said_to_be_too_few() -> None:

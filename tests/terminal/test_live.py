@@ -25,7 +25,13 @@ SUMMARY = {
     "error": "0-1 error",
     "diverged_at": None,
     "final": {"train_loss": 0.25, "train_error": 0.05, "test_loss": float("nan")},
-    "best": {"train_loss": 0.2, "train_error": 0.04, "validation_error": None},
+    "best": {
+        "train_loss": 0.2,
+        "train_error": 0.04,
+        "validation_error": None,
+        "test_error": 0.01,
+        "test_error_at_best_validation_error": 0.03,
+    },
     "steps": 12345,
     "epochs": 3.5,
     "seconds": 2.0,
@@ -96,7 +102,7 @@ def test_the_closing_table_says_where_and_how(
     assert max(map(len, out.splitlines())) <= 80
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
     assert rows["train"] == ["0.25", "0.2", "5.00", "%", "4.00", "%"]
-    assert rows["test"] == ["-", "-", "-", "-"]
+    assert rows["test"] == ["-", "-", "-", "3.00", "%"], "not the least, which nobody can choose"
     assert "finished: 12,345 steps, 3.5 epochs in 2.00 s (6,172 steps/s; compiling 0.50 s)" in out
     assert out.endswith("Curves: 'outputs/a b'\nLook:   tensorboard --logdir 'outputs/a b'\n")
 

@@ -103,7 +103,7 @@ def _point(group: Group, measure: str, target: float) -> Point:
     steps = [summarize(run, measure, target).steps for run in group.runs]
     found = Point(float(size), [math.inf if math.isnan(value) else value for value in steps])
     if found.median == 0:
-        raise ConfigError(f"the target {target:g} of {measure} is met before training; choose less")
+        raise ConfigError(f"the target {target:g} of {measure} is met from the start; choose less")
     return found
 
 

@@ -94,6 +94,12 @@ def small_print(figure: Figure, text: str) -> None:
     figure.supxlabel(text, x=0.01, ha="left", fontsize=NOTE_SIZE, color="0.35")
 
 
+def add_to_small_print(figure: Figure, text: str) -> None:
+    """Add a line to the note below the panels; nothing if it is empty."""
+    if text:
+        small_print(figure, "\n".join(filter(None, (figure.get_supxlabel(), text))))
+
+
 def cross_at_top(panel: Axes, x: float, color: Any, size: float = 5) -> None:
     """Mark at the top of a panel a place where there is no value.
 

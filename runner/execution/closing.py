@@ -1,0 +1,76 @@
+"""What a sweep leaves at its end: its figure, its table and its files."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner import files
+from runner.compare.conclusions import edges
+from runner.compare.runs import Run, find
+from runner.compare.view import View
+from runner.errors import ConfigError, UserError
+from runner.execution.results import Computation, rank, write_csv, write_summary
+from runner.execution.table import print_sweep_table
+
+
+def close_sweep(
+    runs: Sequence[Run], computation: Computation, seconds: float, directory: Path, view: View
+) -> None:
+    """Draw the figure of a sweep, print its table, and write its files.
+
+    Args:
+        runs: all runs of the sweep, in any state.
+        computation: how they were computed.
+        seconds: how long that took.
+        directory: the folder of the sweep.
+        view: what the figure shows.
+    """
+    rows = rank(runs)
+    if any(run.summary for run in runs):
+        known = recorded([run.directory for run in runs if run.directory and run.summary])
+        figure = draw_figure(known, directory, view)
+        notes = _edges(known, view)
+        print_sweep_table(runs, rows, directory, computation, seconds, figure, notes)
+    with contextlib.suppress(OSError):
+        write_csv(directory / files.SWEEP_TABLE, runs)
+        write_summary(directory / files.SWEEP_SUMMARY, runs, rows, computation, seconds)
+
+
+def recorded(directories: Sequence[Path]) -> list[Run]:
+    """The runs in some folders; none where nothing can be read."""
+    try:
+        return find(directories).runs
+    except ConfigError:
+        return []
+
+
+def draw_figure(runs: Sequence[Run], directory: Path, view: View) -> Path | None:
+    """Draw the figure of a sweep.
+
+    Args:
+        runs: its runs, as they were recorded.
+        directory: the folder of the figure.
+        view: what it shows.
+
+    Returns:
+        The figure; None if it cannot be drawn, which is said.
+    """
+    from runner.execution.figure import draw  # imports matplotlib
+
+    try:
+        return draw(runs, directory, view)
+    except Exception as error:
+        reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        print(f"The figure could not be drawn: {reason}", file=sys.stderr)
+        return None
+
+
+def _edges(runs: Sequence[Run], view: View) -> list[str]:
+    """What lies at the edge of what was tried; nothing where the runs cannot be compared."""
+    try:
+        return edges(view, view.groups(runs)) if len(runs) > 1 else []
+    except ConfigError:
+        return []
