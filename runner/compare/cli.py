@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner import files
+from runner.compare.figures.kinds import KINDS
 from runner.compare.tables import FORMATS
-from runner.compare.view import KINDS, View
+from runner.compare.view import View, fields_of_view
 from runner.errors import ConfigError, RecordError, exit_code
 from runner.measures import STEP_MEASURES
 from runner.status import COMPLETE
@@ -74,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="FOLDER", help="runs and sweeps")
-    for field in dataclasses.fields(View):
+    for field in fields_of_view():
         _add_flag(parser, field)
     parser.add_argument(
         "--output",
@@ -90,10 +91,11 @@ def _parser() -> argparse.ArgumentParser:
 def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field) -> None:
     """The flag of a field of `View`; the words of a list are separated by commas."""
     words = field.metadata["help"].replace("%", "%%")
-    kind: Any = float if field.type == "float | None" else str
+    kind: Any = float if str(field.type).startswith("float") else str
     default = field.default
     if isinstance(default, tuple):
-        kind, default = _words, ",".join(default)
+        kind = _numbers if "float" in str(field.type) else _words
+        default = ",".join(map(str, default))
     parser.add_argument(
         f"--{field.metadata['flag'] or field.name}",
         dest=field.name,
@@ -106,6 +108,13 @@ def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field) -> None
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word for word in text.split(",") if word)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be numbers, separated by commas") from None
 
 
 def compare(arguments: argparse.Namespace) -> None:

@@ -132,7 +132,7 @@ def test_a_target_that_is_met_before_training_is_pointed_out(tmp_path: Path) -> 
     assert profile_cells(found)[-1][3:] == ["<= 0.5 (met at step 0)", "<= 0.5"]
     figure = runs.figure("train_loss", kind="profile", target=0.5)
     (note,) = [text.get_text() for text in figure.texts]
-    assert note.endswith("target met at step 0 on 1")
+    assert " ".join(note.split()).endswith("target met at step 0 on 1")
 
 
 def test_the_figure_says_the_scores(study: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_panel_a_surface_and_a_line_an_optimizer(sweep: Path) -> None:
     assert [panel.get_title() for panel in panels] == ["ravine", "saddle"]
     for panel in panels:
         handles, labels = panel.get_legend_handles_labels()
-        assert [label.split(", ")[0] for label in labels] == ["momentum", "sgd"]
+        assert [label.split(", ")[0] for label in labels] == ["sgd", "momentum"]
         assert len({handle.get_color() for handle in handles}) == 2  # type: ignore[attr-defined]
     lines = {line.get_label(): line for line in panels[0].get_lines()}
     np.testing.assert_allclose(
@@ -173,7 +173,7 @@ def test_the_animation_shows_one_step_after_the_other(
 def test_a_group_of_runs_on_several_surfaces_is_drawn_on_each(sweep: Path) -> None:
     groups = group_runs(runs_in(sweep), ["optimizer"])
     for panel in View("surface").draw(groups).axes:
-        assert panel.get_legend_handles_labels()[1] == ["momentum", "sgd"]
+        assert panel.get_legend_handles_labels()[1] == ["sgd", "momentum"]
         start = STARTS[panel.get_title()]
         lines = [line for line in panel.get_lines() if line.get_linestyle() != "None"]
         first_points = [np.stack(line.get_data(), 1)[0] for line in lines]

@@ -25,6 +25,7 @@ from runner.compare.figures.style import (
     line_styles,
 )
 from runner.compare.grouping import Group, is_number
+from runner.compare.look import PLAIN, Look
 from runner.errors import ConfigError
 from runner.statistics.critical_batch_size import FEWEST, Fit, fit
 
@@ -49,7 +50,11 @@ class Point(NamedTuple):
 
 
 def critical_batch_size_figure(
-    groups: Sequence[Group], measure: str, target: float, tune: Sequence[str] = ()
+    groups: Sequence[Group],
+    measure: str,
+    target: float,
+    tune: Sequence[str] = (),
+    look: Look = PLAIN,
 ) -> Figure:
     """Draw steps to a target against the batch size, a line for each of the other settings.
 
@@ -58,19 +63,20 @@ def critical_batch_size_figure(
         measure: the name of the measure; less is better.
         target: its value to be reached.
         tune: settings that were tuned, which do not make a line of their own.
+        look: how the figure looks.
 
     Raises:
         ConfigError: the runs do not differ in batch size, a run has batches of several sizes, or
             the target was met before training or never.
     """
-    figure, (panel,) = empty_panels(1)
+    figure, (panel,) = empty_panels(1, look)
     lines: dict[str, list[Point]] = {}
     for group in groups:
         label = group.label_without((KEY, *tune))
         lines.setdefault(label, []).append(_point(group, measure, target))
     if all(math.isinf(point.median) for points in lines.values() for point in points):
         raise ConfigError(f"no run reached the target {target:g} of {measure}; choose more")
-    for (label, points), style in zip(lines.items(), line_styles(len(lines)), strict=True):
+    for (label, points), style in zip(lines.items(), line_styles(len(lines), look), strict=True):
         _line(panel, label, sorted(points), style["color"])
     sizes = sorted({point.size for points in lines.values() for point in points})
     panel.set_xscale("log")

@@ -31,17 +31,21 @@ def suited_kind(groups: Sequence[Group], tune: Sequence[str] = ()) -> str:
         tune: settings that were tuned.
 
     Returns:
-        `surface` if all runs have a path; `heat_map` if nothing but two numbers differs, each with
-        more than two values; `final` if a number has more than two values and curves would be many;
-        else `curves`.
+        `surface` if all runs have a path; if nothing but numbers differs, two of them with more
+        than two values, `scatter` if less than half of their combinations have a run and else, of
+        two numbers, `heat_map`; `final` if a number has more than two values and curves would be
+        many; else `curves`.
     """
     if suits(groups, tune):
         return "surface"
     keys = [key for key in groups[0].settings if key not in tune]
     numbers = numeric_keys(groups, tune)
     values = [len({group.settings[key] for group in groups}) for key in numbers]
-    if len(numbers) == 2 == len(keys) and min(values) > 2:
-        return "heat_map"
+    if len(numbers) == len(keys) >= 2 and min(values[:2]) > 2:
+        if 2 * len(groups) < values[0] * values[1]:
+            return "scatter"
+        if len(keys) == 2:
+            return "heat_map"
     if numbers and len(groups) > FEW_LINES and values[0] > 2:
         return "final"
     return "curves"

@@ -186,7 +186,7 @@ class _Trace:
         halo = [withStroke(linewidth=2.6, foreground="white", alpha=0.75), Normal()]
         plain = {"color": style["color"], "ls": "none", "zorder": 5}
         self.line: Line2D
-        (self.line,) = panel.plot([], [], lw=1.3, zorder=4, path_effects=halo, **style)
+        (self.line,) = panel.plot([], [], path_effects=halo, **{**style, "lw": 1.3, "zorder": 4})
         (self._dots,) = panel.plot([], [], "o", ms=2.8, **plain)
         (self._head,) = panel.plot([], [], "o", ms=4.6, mec="white", mew=0.7, **plain)
         (self._cross,) = panel.plot([], [], "x", ms=6, mew=1.6, clip_on=False, **plain)
