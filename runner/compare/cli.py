@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import shlex
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from runner import files
 from runner.compare.figures.kinds import KINDS
 from runner.compare.tables import FORMATS
-from runner.compare.view import View, fields_of_view
+from runner.compare.view import View, command_of, fields_of_view
 from runner.errors import ConfigError, RecordError, exit_code
 from runner.measures import STEP_MEASURES
 from runner.status import COMPLETE
@@ -33,7 +34,8 @@ Compare finished or running runs: draw their curves, and tabulate how they ended
   runner-compare outputs --tune optimizer.learning_rate   each at its best rate
   runner-compare outputs --figure surface --output paths.gif   the paths on a surface
   runner-compare outputs --figure critical_batch_size --target 0.2 --tune optimizer.learning_rate
-  runner-compare outputs --axis epoch,seconds --output figure.pdf
+  runner-compare outputs --axis epoch,seconds --output figure.pdf --style paper
+  runner-compare outputs --output curves.csv          the numbers of the figure
   runner-compare outputs --figure profile --problem data,model --tune optimizer.learning_rate
   runner-compare outputs --table markdown             only the table
 
@@ -41,7 +43,7 @@ Runs that differ in nothing but their seed are one line: their mean with its 95 
 runs: from one to the other). Below the table it says which differences are more than chance.
 """
 
-ENDINGS = (".png", ".svg", ".pdf", ".gif")
+ENDINGS = (".png", ".svg", ".pdf", ".gif", ".csv")
 
 
 def main() -> NoReturn:
@@ -81,7 +83,8 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="FILE",
-        help="the figure: .png, .svg or .pdf, of paths on a surface also .gif (default: "
+        help="the figure: .png, .svg or .pdf, of paths on a surface also .gif; .csv: its numbers, "
+        "which else go beside it (default: "
         f"{', '.join(files.COMPARISON_FIGURES)} in the first folder)",
     )
     parser.add_argument("--table", choices=FORMATS, help="print only the table, in this form")
@@ -153,7 +156,10 @@ def compare(arguments: argparse.Namespace) -> None:
         print(f"Drawn:  the best {len(drawn)} of {len(groups)} groups; --by chooses")
     default = [arguments.paths[0] / name for name in files.COMPARISON_FIGURES]
     with waiting("Drawing"):
-        _draw(groups, view, [arguments.output] if arguments.output else default)
+        command = command_of(view, arguments.paths)
+        if arguments.output:
+            command += f" --output {shlex.quote(str(arguments.output))}"
+        _draw(groups, view, [arguments.output] if arguments.output else default, command)
 
 
 def _without_curve(runs: Sequence[Run], measure: str) -> str:
@@ -175,25 +181,30 @@ def _without_curve(runs: Sequence[Run], measure: str) -> str:
     return f"no {measure} of {which}: {file} is missing or damaged"
 
 
-def _draw(groups: Sequence[Group], view: View, targets: Sequence[Path]) -> None:
-    """Write the figure in several formats.
+def _draw(groups: Sequence[Group], view: View, targets: Sequence[Path], command: str) -> None:
+    """Write the figure in several formats, and its numbers beside the first.
 
     Raises:
         RecordError: a file cannot be written.
     """
+    from runner.compare.figures.numbers import write_numbers
     from runner.compare.figures.style import save
 
-    moving = [file for file in targets if file.suffix == ".gif"]
-    figure = None if moving else view.draw(groups)
-    for file in targets:
+    figure = view.draw(groups)
+    numbers = targets[0].with_suffix(files.FIGURE_NUMBERS)
+    beside = [] if targets[0].suffix == ".csv" else [numbers]
+    for file in [*targets, *beside]:
         try:
-            if figure is None:
+            if file.suffix == ".csv":
+                write_numbers(figure, file, command)
+            elif file.suffix == ".gif":
                 view.animate(groups, file)
             else:
-                save(figure, file)
+                save(figure, file, view.dpi)
         except (OSError, ValueError) as error:
             raise RecordError(f"{file}: cannot be written: {error}") from error
-        print(f"Figure: {file}")
+        if file is not numbers:
+            print(f"Figure: {file}")
 
 
 def _check_output(file: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from runner.compare.figures.curves import MOST_LINES
 from runner.compare.figures.dress import dress
 from runner.compare.figures.kinds import KINDS, Request
 from runner.compare.figures.suited import suited_kind
-from runner.compare.grouping import Group, check_keys, group_runs
+from runner.compare.grouping import Group, check_keys, format_setting, group_runs
 from runner.compare.look import Look, check_name, field
 from runner.compare.problems import PROBLEM, problems
 from runner.compare.profile import Profile, profile
@@ -223,6 +224,17 @@ class View(Look):
                 f"{file}: only the figure {animated} can be animated, not {self.kind}"
             )
         save_animation(groups, self.tune, file)
+
+
+def command_of(view: View, folders: Iterable[Path]) -> str:
+    """Return the command that draws a view of the runs in some folders, as it is typed."""
+    words = ["runner-compare", *map(str, folders)]
+    for one in fields_of_view():
+        value = getattr(view, one.name)
+        if value != one.default:
+            text = ",".join(map(format_setting, value)) if isinstance(value, tuple) else value
+            words.append(f"--{one.metadata['flag'] or one.name}={text}")
+    return shlex.join(words)
 
 
 def fields_of_view() -> list[dataclasses.Field]:

@@ -173,7 +173,7 @@ def test_the_animation_shows_one_step_after_the_other(
 def test_a_group_of_runs_on_several_surfaces_is_drawn_on_each(sweep: Path) -> None:
     groups = group_runs(runs_in(sweep), ["optimizer"])
     for panel in View("surface").draw(groups).axes:
-        assert panel.get_legend_handles_labels()[1] == ["sgd", "momentum"]
+        assert panel.get_legend_handles_labels()[1] == ["momentum", "sgd"]
         start = STARTS[panel.get_title()]
         lines = [line for line in panel.get_lines() if line.get_linestyle() != "None"]
         first_points = [np.stack(line.get_data(), 1)[0] for line in lines]

@@ -11,7 +11,7 @@ from runner.compare.figures.final import final_figure
 from runner.compare.figures.heat_map import heat_map
 from runner.compare.figures.profile import profile_figure
 from runner.compare.figures.scatter import scatter
-from runner.compare.figures.suited import numeric_keys
+from runner.compare.figures.suited import numeric_keys, scattered_keys
 from runner.compare.figures.surface import SurfaceFigure
 from runner.compare.grouping import Group
 from runner.compare.look import Look
@@ -82,7 +82,7 @@ def _heat_map(asked: Request) -> Figure:
 
 
 def _scatter(asked: Request) -> Figure:
-    across, up = _axes_of_numbers(asked, 2)
+    across, up, *_ = scattered_keys(asked.groups, asked.tune) or _axes_of_numbers(asked, 2)
     return scatter(asked.groups, asked.measure, across, up, asked.look)
 
 

@@ -29,13 +29,17 @@ def scatter(
     Args:
         groups: the groups.
         measure: the name of the measure.
-        across: the setting on the horizontal axis, a number in all groups.
-        up: the setting on the vertical axis, a number in all groups.
+        across: the setting on the horizontal axis, a number in all runs.
+        up: the setting on the vertical axis, a number in all runs.
         look: how the figure looks.
     """
     figure, (panel,) = empty_panels(1, look)
     points = [
-        (float(group.settings[across]), float(group.settings[up]), median_final(group, measure))
+        (
+            float(group.runs[0].settings[across]),
+            float(group.runs[0].settings[up]),
+            median_final(group, measure),
+        )
         for group in groups
     ]
     lost = [point for point in points if not math.isfinite(point[2])]
@@ -52,7 +56,7 @@ def scatter(
         panel.plot(x[-1:], y[-1:], "o", ms=9, mfc="none", mec="black", label="_best")
         color_bar(figure, panel, dots, groups, measure)
     for axis, key in (("x", across), ("y", up)):
-        places = [float(group.settings[key]) for group in groups]
+        places = [float(group.runs[0].settings[key]) for group in groups]
         if min(places) > 0 and max(places) > _SPAN * min(places):
             panel.set(**{f"{axis}scale": "log"})
             number_ticks(panel, is_percentage=False, axis=axis)
