@@ -87,7 +87,12 @@ def _parser() -> argparse.ArgumentParser:
         "which else go beside it (default: "
         f"{', '.join(files.COMPARISON_FIGURES)} in the first folder)",
     )
-    parser.add_argument("--table", choices=FORMATS, help="print only the table, in this form")
+    parser.add_argument(
+        "--table",
+        choices=FORMATS,
+        help="print only the table, in this form; with --problem, markdown and latex have a line "
+        "for each problem and a column for each method, the best in bold",
+    )
     return parser
 
 
@@ -225,15 +230,18 @@ def _check_output(file: Path) -> None:
 def _tabulated(groups: Sequence[Group], view: View, form: str) -> str:
     """The table and, where people read it, the verdict."""
     from runner.compare.curve_summary import table
+    from runner.compare.paper_table import PAPER_FORMS, csv_table, paper_table
     from runner.compare.tables import group_cells, profile_cells, render
 
+    measure, target = view.chosen_measure, view.target
     if KINDS[view.kind].by_problem:
-        lines = profile_cells(view.profile(groups))
+        text = render(profile_cells(view.profile(groups)), form)
+    elif form == "csv":
+        text = csv_table(table(groups, measure, target), measure, target)
+    elif form in PAPER_FORMS and view.problem:
+        text = paper_table(groups, measure, view.problem, view.tune, form)
     else:
-        lines = group_cells(
-            table(groups, view.chosen_measure, view.target), view.chosen_measure, view.target
-        )
-    text = render(lines, form)
+        text = render(group_cells(table(groups, measure, target), measure, target), form)
     words = view.verdict(groups) if form in ("text", "markdown") else ""
     if words:
         words = textwrap.fill(words, 100, break_on_hyphens=False) if form == "text" else words

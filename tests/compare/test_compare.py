@@ -407,7 +407,7 @@ def test_the_command_leaves_a_figure_and_a_table(
     assert (tmp_path / "comparison.png").read_bytes()[:4] == b"\x89PNG"
     assert "<svg" in (tmp_path / "comparison.svg").read_text()
     assert run_command_line([str(tmp_path), "--table", "csv"]) == 0
-    assert capsys.readouterr().out.startswith("optimizer.learning_rate,final validation error")
+    assert capsys.readouterr().out.startswith("optimizer.learning_rate,measure,final_mean,")
 
 
 def test_a_curve_that_cannot_be_read_is_pointed_out(
