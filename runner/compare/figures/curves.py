@@ -108,6 +108,7 @@ def _figure(groups: Sequence[Group], panels_of: Sequence[tuple[str, str]], look:
         _fit_to_lines(panel, panels if is_one_measure else [panel])
         panel.set_ylim(look.limits("ylim", number, len(panels)))
         number_ticks(panel, is_rate(groups, measure))
+        number_ticks(panel, is_percentage=False, axis="x")
     small_print(figure, _explanation(groups, first, is_log, look))
     legend_beside(figure, panels[0], title_of(groups[0].settings), look)
     return figure

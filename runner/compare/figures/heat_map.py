@@ -70,7 +70,10 @@ def heat_map(
             _write_numbers(panel, image, finite, rate)
         _frame_best(panel, finite)
         color_bar(figure, panel, image, groups, measure)
-    words = ["frame: the least"] * bool(len(known)) + ["x: diverged"] * bool(np.isinf(values).any())
+    unit = "in %, " if is_rate(groups, measure) else ""
+    words = [f"{unit}frame: the least"] * bool(len(known)) + ["x: diverged"] * bool(
+        np.isinf(values).any()
+    )
     small_print(figure, "; ".join(["median over seeds", *words]))
     return figure
 

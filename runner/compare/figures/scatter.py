@@ -10,7 +10,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from runner.compare.figures.heat_map import color_bar, color_scale, median_final
-from runner.compare.figures.style import LABEL_SIZE, empty_panels, number_ticks, readable
+from runner.compare.figures.style import (
+    LABEL_SIZE,
+    empty_panels,
+    number_ticks,
+    readable,
+    small_print,
+)
 from runner.compare.grouping import Group
 from runner.compare.look import PLAIN, Look
 
@@ -63,4 +69,6 @@ def scatter(
         panel.set(**{f"{axis}label": readable(key)})
     for label in (panel.xaxis.label, panel.yaxis.label):
         label.set_fontsize(LABEL_SIZE)
+    words = ["ring: the least"] * bool(known) + ["x: diverged"] * bool(lost)
+    small_print(figure, "; ".join(["median over seeds", *words]))
     return figure

@@ -43,7 +43,7 @@ _WIDTH_OF_LETTER = 0.56
 _LIGHTEST = 0.85
 """How far the scale of colors goes, so that its end is visible on white paper."""
 
-_THINNEST, _WIDEST = 1.0, 2.2
+_THINNEST, _WIDEST = 1.0, 1.9
 _COLUMN = 3.3
 _ERROR_SPAN = 10.0
 """Errors whose largest value is this many times the least have a logarithmic axis."""
@@ -226,7 +226,7 @@ def number_ticks(panel: Axes, is_percentage: bool, axis: str = "y") -> None:
         shown.set_major_locator(LogLocator(subs=subs))
         shown.set_minor_formatter(NullFormatter())
         shown.set_major_formatter(FuncFormatter(text))
-    elif is_percentage:
+    elif is_percentage or (shown.get_scale() == "symlog" and max(abs(low), abs(high)) < 1e6):
         shown.set_major_formatter(FuncFormatter(text))
 
 
