@@ -207,3 +207,16 @@ def test_an_error_is_in_percent_and_logarithmic_where_it_spans_a_decade(folder: 
     chosen = {"kind": "curves", "axes": "epoch", "yscale": "log"}
     (panel,) = runner.load(folder).figure("validation_error", **chosen).axes
     assert panel.get_yscale() == "log"
+
+
+def test_a_diverged_line_and_a_score_keep_what_follows_their_name(tmp_path: Path) -> None:
+    for data in ("digits", "teacher"):
+        for i, name in enumerate(("sgd", "adam")):
+            settings = {"data": {"name": data}, **optimizer(name, 0.1)}
+            leave(tmp_path / data / name, np.linspace(3, 0.1 + i, 30), **settings)
+    runs = runner.load(tmp_path)
+    names = legend_of(runs.figure("train_loss", kind="profile", target=2.0, labels="sgd=SGD"))
+    assert sorted(name.split("  ")[1] for name in names) == ["SGD", "adam"]
+    leave(tmp_path / "lost", [3.0, 9.0], status="diverged", planned=30, **optimizer("rms", 0.1))
+    lost = runner.load(tmp_path).figure(by="optimizer", labels="rms=RMSprop")
+    assert "RMSprop (diverged)" in legend_of(lost)

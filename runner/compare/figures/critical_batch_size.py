@@ -77,7 +77,7 @@ def critical_batch_size_figure(
     if all(math.isinf(point.median) for points in lines.values() for point in points):
         raise ConfigError(f"no run reached the target {target:g} of {measure}; choose more")
     for (label, points), style in zip(lines.items(), line_styles(len(lines), look), strict=True):
-        _line(panel, label, sorted(points), style["color"])
+        _line(panel, label, sorted(points), style["color"], style.get("marker", "o"))
     sizes = sorted({point.size for points in lines.values() for point in points})
     panel.set_xscale("log")
     panel.set_yscale("log")
@@ -113,7 +113,7 @@ def _point(group: Group, measure: str, target: float) -> Point:
     return found
 
 
-def _line(panel: Axes, label: str, points: Sequence[Point], color: Any) -> None:
+def _line(panel: Axes, label: str, points: Sequence[Point], color: Any, marker: str = "o") -> None:
     """One line: its points, the fit of their medians, and perfect scaling."""
     reached = [point for point in points if math.isfinite(point.median)]
     for point in points:
@@ -129,7 +129,7 @@ def _line(panel: Axes, label: str, points: Sequence[Point], color: Any) -> None:
     sizes = [point.size for point in reached]
     medians = [point.median for point in reached]
     found = fit(sizes, medians)
-    panel.plot(sizes, medians, "o", ms=4, color=color, label=label or "measured (median)")
+    panel.plot(sizes, medians, marker, ms=4, color=color, label=label or "measured (median)")
     conclusive = found if found and found.is_conclusive else None
     _perfect_scaling(panel, points, medians, conclusive, color)
     if found is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from runner.compare.curve import AXES, Curve, band, curve, measure_label, rows_of
+from runner.compare.curve import AXES, Curve, band, curve, measure_label, position, rows_of
 from runner.compare.figures.style import (
     LABEL_SIZE,
     MEANS,
@@ -91,7 +91,7 @@ def _figure(groups: Sequence[Group], panels_of: Sequence[tuple[str, str]], look:
     figure, panels = empty_panels(len(panels_of), look, sharey=is_one_measure)
     runs = [run for group in groups for run in group.runs]
     is_log = all(
-        is_log_measure(measure, [rows_of(run, measure)[measure] for run in runs], look)
+        is_log_measure(measure, (rows_of(run, measure)[measure] for run in runs), look)
         for measure in {m for m, _ in panels_of}
     )
     for number, (panel, (measure, axis)) in enumerate(zip(panels, panels_of, strict=True)):
@@ -165,20 +165,28 @@ def _fill(
     """The lines of all groups: of one measure against one axis, between the limits."""
     to_place = panel.xaxis.get_transform().transform
     is_log = panel.get_xscale() == "log"
-    lines = [[_read(run, *shown, is_log, to_place) for run in group.runs] for group in groups]
-    ends = [line.place[[0, -1]] for own in lines for line in own if len(line.place)]
-    low, high = np.ravel(ends).min(initial=np.inf), np.ravel(ends).max(initial=-np.inf)
-    if limits:
-        low, high = to_place(np.asarray(limits))
+    low, high = to_place(np.asarray(limits or _ends(groups, *shown, is_log)))
     width = look.smoothing * max(high - low, 0.0)
     with_raw = len(groups) <= FEW_LINES
-    for group, own, style in zip(groups, lines, group_styles(groups, look), strict=True):
+    for group, style in zip(groups, group_styles(groups, look), strict=True):
+        own = [_read(run, *shown, is_log, to_place) for run in group.runs]
         visible = [line.between(low - width, high + width) for line in own]
         if with_raw and len(own) == 1 and own[0].noisy and width:
             _raw(panel, group, visible[0].between(low, high), style)
         _line(panel, group, visible, width, style, is_stepped=shown[0] == "learning_rate")
     if limits:
         panel.set_xlim(*limits)
+
+
+def _ends(groups: Sequence[Group], measure: str, axis: str, is_log: bool) -> tuple[float, float]:
+    """The least and the largest place of all runs on an axis, in its unit."""
+    runs = [(run, rows_of(run, measure)) for group in groups for run in group.runs]
+    ends = [
+        position(run, rows[[0, min(1, len(rows) - 1), -1]], axis) for run, rows in runs if len(rows)
+    ]
+    x = np.ravel(ends)
+    x = x[x > 0] if is_log else x
+    return (float(x.min()), float(x.max())) if len(x) else (1.0, 1.0)
 
 
 def _read(run: Run, measure: str, axis: str, is_log: bool, to_place: Any) -> _Line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
 TITLE_SIZE = 9
+_NAME = re.compile(r"(final |\S+  )?(?P<name>.*?)( \((diverged|no values)\))?", re.DOTALL)
+"""A name with what figures add to it: `final train loss`, `0.93  adam`, `adam (diverged)`."""
+
 _COLOR_BAR = "<colorbar>"
 
 
@@ -58,6 +62,13 @@ def _texts(figure: Figure) -> list[Text]:
     return [text for text in texts if text.get_text()]
 
 
+def _renamed(part: str, name: str, new: Mapping[str, str]) -> str:
+    """A part of a text with its new name, with what the figure adds unless it is a measure."""
+    if name not in new:
+        return part
+    return new[name] if part.startswith("final ") else part.replace(name, new[name], 1)
+
+
 def _rename(texts: list[Text], names: Mapping[str, str]) -> None:
     """Replace names: the whole text, or parts of it that commas separate.
 
@@ -73,11 +84,10 @@ def _rename(texts: list[Text], names: Mapping[str, str]) -> None:
         whole = text.get_text()
         parts = [whole] if whole in new else whole.split(", ")
         known |= dict.fromkeys([whole, *parts])
-        plain = [part.removeprefix("final ") for part in parts]
+        found = [_NAME.fullmatch(part) for part in parts]
+        plain = [match["name"] if match else part for match, part in zip(found, parts, strict=True)]
         used |= set(plain) & set(new)
-        text.set_text(
-            ", ".join(new.get(part, kept) for part, kept in zip(plain, parts, strict=True))
-        )
+        text.set_text(", ".join(map(_renamed, parts, plain, [new] * len(parts))))
     for name in names:
         if not used & {name, readable(name)}:
             raise ConfigError(f"labels: {name} is not in the figure{did_you_mean(name, known)}")

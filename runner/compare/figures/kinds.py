@@ -87,7 +87,7 @@ def _scatter(asked: Request) -> Figure:
 
 
 def _surface(asked: Request) -> Figure:
-    return SurfaceFigure(asked.groups, asked.tune).figure
+    return SurfaceFigure(asked.groups, asked.tune, asked.look).figure
 
 
 def _profile(asked: Request) -> Figure:

@@ -44,7 +44,9 @@ _LIGHTEST = 0.85
 """How far the scale of colors goes, so that its end is visible on white paper."""
 
 _THINNEST, _WIDEST = 1.0, 1.9
-_COLUMN = 3.3
+COLUMN = 3.3
+"""The width of a column of a paper, in inches."""
+
 _ERROR_SPAN = 10.0
 """Errors whose largest value is this many times the least have a logarithmic axis."""
 
@@ -59,7 +61,7 @@ def empty_panels(count: int, look: Look = PLAIN, sharey: bool = True) -> tuple[F
     """
     from matplotlib.figure import Figure
 
-    usual = (_COLUMN, 0.5 + 1.9 * count) if look.is_paper else (7 if count > 1 else 4.5, 2.8)
+    usual = (COLUMN, 0.5 + 1.9 * count) if look.is_paper else (7 if count > 1 else 4.5, 2.8)
     width, height = look.size or usual
     figure = Figure(figsize=(width, height), layout="constrained")
     shape = (count, 1) if look.is_paper else (1, count)
@@ -188,12 +190,16 @@ def is_log_measure(measure: str, values: Iterable[npt.ArrayLike], look: Look = P
     """
     if look.yscale != "auto":
         return look.yscale == "log"
-    known = np.concatenate([np.zeros(0), *(np.ravel(np.asarray(own, float)) for own in values)])
-    known = known[np.isfinite(known)]
-    if not len(known) or known.min() < 0 or known.max() == 0:
+    least, largest = math.inf, -math.inf
+    for own in values:  # one after the other: a curve may have millions of values
+        known = np.ravel(np.asarray(own))
+        known = known[np.isfinite(known)]
+        if len(known):
+            least, largest = min(least, float(known.min())), max(largest, float(known.max()))
+    if least < 0 or largest <= 0:
         return False
     if measure.endswith("error"):
-        return bool(known.min() > 0 and known.max() > _ERROR_SPAN * known.min())
+        return 0 < _ERROR_SPAN * least < largest
     return measure.endswith(("loss", "norm"))
 
 
