@@ -35,5 +35,8 @@ CONFIRMED = "confirmed"
 SWEEP_FIGURES = ("sweep.png", "sweep.svg")
 SWEEP_ANIMATION = "sweep.gif"
 
+FIGURE_NUMBERS = ".data.csv"
+"""The ending of the file beside a figure that has the numbers that it draws."""
+
 COMPARISON_FIGURES = ("comparison.png", "comparison.svg")
 """Of `runner-compare`, in the first folder that it is given."""

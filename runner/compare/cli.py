@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner import files
+from runner.compare.figures.kinds import KINDS
 from runner.compare.tables import FORMATS
-from runner.compare.view import KINDS, View
+from runner.compare.view import View, command_of, fields_of_view
 from runner.errors import ConfigError, RecordError, exit_code
 from runner.measures import STEP_MEASURES, TRAINING_SET_MEASURES
 from runner.status import COMPLETE
@@ -31,7 +33,8 @@ Compare finished or running runs: draw their curves, and tabulate how they ended
   runner-compare outputs --tune optimizer.learning_rate   each at its best rate
   runner-compare outputs --figure surface --output paths.gif   the paths on a surface
   runner-compare outputs --figure critical_batch_size --target 0.2 --tune optimizer.learning_rate
-  runner-compare outputs --axis epoch,seconds --output figure.pdf
+  runner-compare outputs --axis epoch,seconds --output figure.pdf --style paper
+  runner-compare outputs --output curves.csv          the numbers of the figure
   runner-compare outputs --figure profile --problem data,model --tune optimizer.learning_rate
   runner-compare outputs --table markdown             only the table
 
@@ -39,7 +42,7 @@ Runs that differ in nothing but their seed are one line: their mean with its 95 
 runs: from one to the other). Below the table it says which differences are more than chance.
 """
 
-ENDINGS = (".png", ".svg", ".pdf", ".gif")
+ENDINGS = (".png", ".svg", ".pdf", ".gif", ".csv")
 
 
 def main() -> NoReturn:
@@ -73,26 +76,33 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="FOLDER", help="runs and sweeps")
-    for field in dataclasses.fields(View):
+    for field in fields_of_view():
         _add_flag(parser, field)
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
-        help="the figure: .png, .svg or .pdf, of paths on a surface also .gif (default: "
+        help="the figure: .png, .svg or .pdf, of paths on a surface also .gif; .csv: its numbers, "
+        "which else go beside it (default: "
         f"{', '.join(files.COMPARISON_FIGURES)} in the first folder)",
     )
-    parser.add_argument("--table", choices=FORMATS, help="print only the table, in this form")
+    parser.add_argument(
+        "--table",
+        choices=FORMATS,
+        help="print only the table, in this form; with --problem, markdown and latex have a line "
+        "for each problem and a column for each method, the best in bold",
+    )
     return parser
 
 
 def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field) -> None:
     """The flag of a field of `View`; the words of a list are separated by commas."""
     words = field.metadata["help"].replace("%", "%%")
-    kind: Any = float if field.type == "float | None" else str
+    kind: Any = float if str(field.type).startswith("float") else str
     default = field.default
     if isinstance(default, tuple):
-        kind, default = _words, ",".join(default)
+        kind = _numbers if "float" in str(field.type) else _words
+        default = ",".join(map(str, default))
     parser.add_argument(
         f"--{field.metadata['flag'] or field.name.replace('_', '-')}",
         dest=field.name,
@@ -105,6 +115,13 @@ def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field) -> None
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word for word in text.split(",") if word)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be numbers, separated by commas") from None
 
 
 def compare(arguments: argparse.Namespace) -> None:
@@ -144,7 +161,10 @@ def compare(arguments: argparse.Namespace) -> None:
         print(f"Drawn:  the best {len(drawn)} of {len(groups)} groups; --by chooses")
     default = [arguments.paths[0] / name for name in files.COMPARISON_FIGURES]
     with waiting("Drawing"):
-        _draw(groups, view, [arguments.output] if arguments.output else default)
+        command = command_of(view, arguments.paths)
+        if arguments.output:
+            command += f" --output {shlex.quote(str(arguments.output))}"
+        _draw(groups, view, [arguments.output] if arguments.output else default, command)
 
 
 def _without_curve(runs: Sequence[Run], measure: str) -> str:
@@ -168,25 +188,30 @@ def _without_curve(runs: Sequence[Run], measure: str) -> str:
     return f"no {measure} of {which}: {file} is missing or damaged"
 
 
-def _draw(groups: Sequence[Group], view: View, targets: Sequence[Path]) -> None:
-    """Write the figure in several formats.
+def _draw(groups: Sequence[Group], view: View, targets: Sequence[Path], command: str) -> None:
+    """Write the figure in several formats, and its numbers beside the first.
 
     Raises:
         RecordError: a file cannot be written.
     """
+    from runner.compare.figures.numbers import write_numbers
     from runner.compare.figures.style import save
 
-    moving = [file for file in targets if file.suffix == ".gif"]
-    figure = None if moving else view.draw(groups)
-    for file in targets:
+    figure = view.draw(groups)
+    numbers = targets[0].with_suffix(files.FIGURE_NUMBERS)
+    beside = [] if targets[0].suffix == ".csv" else [numbers]
+    for file in [*targets, *beside]:
         try:
-            if figure is None:
+            if file.suffix == ".csv":
+                write_numbers(figure, file, command)
+            elif file.suffix == ".gif":
                 view.animate(groups, file)
             else:
-                save(figure, file)
+                save(figure, file, view.dpi)
         except (OSError, ValueError) as error:
             raise RecordError(f"{file}: cannot be written: {error}") from error
-        print(f"Figure: {file}")
+        if file is not numbers:
+            print(f"Figure: {file}")
 
 
 def _check_output(file: Path) -> None:

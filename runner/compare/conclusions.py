@@ -9,7 +9,9 @@ from runner.compare.curve import measure_label
 from runner.compare.curve_summary import are_shares, table
 from runner.compare.edges import COMMAND, edge_notes, edge_words, untuned
 from runner.compare.example_means import basis
+from runner.compare.figures.kinds import KINDS
 from runner.compare.grouping import Group, first_names, group_runs, is_below, is_number
+from runner.compare.paper_table import PAPER_FORMS, csv_table, paper_table
 from runner.compare.problems import PROBLEM
 from runner.compare.runs import Run
 from runner.compare.surface_paths import surface_of
@@ -22,7 +24,7 @@ from runner.compare.verdict import (
     problem_shortage,
     seed_shortage,
 )
-from runner.compare.view import KINDS, View
+from runner.compare.view import View
 from runner.measures import is_minimized
 from runner.statistics.ranks import MOST_RANKED
 
@@ -44,10 +46,13 @@ def tabulated(view: View, groups: Sequence[Group], form: str) -> str:
     """
     measure, target = view.chosen_measure, view.target
     if KINDS[view.kind].by_problem:
-        lines = profile_cells(view.profile(groups))
+        text = render(profile_cells(view.profile(groups)), form)
+    elif form == "csv":
+        text = csv_table(table(groups, measure, target), measure, target)
+    elif form in PAPER_FORMS and view.problem:
+        text = paper_table(groups, measure, view.problem, view.tune, form)
     else:
-        lines = group_cells(table(groups, measure, target), measure, target)
-    text = render(lines, form)
+        text = render(group_cells(table(groups, measure, target), measure, target), form)
     if form not in ("text", "markdown"):
         return text
     for words in filter(None, (verdict(view, groups), *notes(view, groups))):

@@ -1,4 +1,4 @@
-"""Curves: a measure against one of four axes, smoothed, with a confidence band over seeds."""
+"""Curves: a measure against one of four axes, and the mean of several with a confidence band."""
 
 from __future__ import annotations
 
@@ -113,61 +113,67 @@ def _epochs_at(run: Run, iteration: npt.NDArray) -> npt.NDArray:
     return np.interp(iteration, steps, passed)
 
 
-def smoothed(y: npt.NDArray, part: float = 0.02, *, narrow_start: bool = False) -> npt.NDArray:
-    """Smooth a curve by the mean over a window around each point, cut off at the ends.
+def smoothed(y: npt.NDArray, part: float = 0.02) -> npt.NDArray:
+    """Smooth the values of a curve for numbers that must not depend on a single step.
+
+    Drawn curves are smoothed over their axis (see `runner.compare.smoothing`).
 
     Args:
         y: the values [n].
-        part: the width of the window, as a part of all points.
-        narrow_start: let the window reach no farther ahead than back, so that a drawn curve starts
-            where the run starts. (Not for numbers, which must not depend on a single step.)
+        part: the width of the window around each point, as a part of all points; it is cut off at
+            the ends.
     """
     reach = int(len(y) * part) // 2
     if reach == 0:
         return y
     sums = np.concatenate([[0.0], np.cumsum(y)])
     index = np.arange(len(y))
-    ahead = np.minimum(index, reach) if narrow_start else reach
-    begin, end = np.maximum(index - reach, 0), np.minimum(index + ahead + 1, len(y))
+    begin, end = np.maximum(index - reach, 0), np.minimum(index + reach + 1, len(y))
     return (sums[end] - sums[begin]) / (end - begin)
 
 
-def thinned(x: npt.NDArray, y: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:
-    """Select at most `POINTS` of the points, with the first and the last.
+def kept_points(count: int, most: int = POINTS) -> npt.NDArray:
+    """Select some points of a curve, with the first and the last.
 
     Half of them are evenly spaced and half by ratio, for linear and for logarithmic axes.
+
+    Args:
+        count: how many points there are.
+        most: how many to select at most.
+
+    Returns:
+        Their indices, ascending.
     """
-    if len(x) <= POINTS:
-        return x, y
-    evenly = np.linspace(0, len(x) - 1, POINTS // 2)
-    by_ratio = np.geomspace(1, len(x), POINTS // 2) - 1
-    kept = np.unique(np.concatenate([evenly, by_ratio]).round().astype(int))
-    return x[kept], y[kept]
+    if count <= most:
+        return np.arange(count)
+    evenly = np.linspace(0, count - 1, most // 2)
+    by_ratio = np.geomspace(1, count, most // 2) - 1
+    return np.unique(np.concatenate([evenly, by_ratio]).round().astype(int))
 
 
-def band(curves: Sequence[Curve], log: bool = False, part: float = 0.02) -> Band | None:
-    """Average smoothed curves, up to the end of the shortest that did not diverge, thinned.
+def band(curves: Sequence[Curve], log: bool = False) -> Band | None:
+    """Average curves, from where all have started to the end of the shortest.
 
     The interval is Student's, m +- t s / sqrt(n), at each point separately. For a logarithmic axis
     both are of the logarithms, exp(m +- t s / sqrt(n)): the geometric mean, and an interval that
     stays above 0. Values of which not all are positive are averaged as they are.
 
     Args:
-        curves: the curves; those that diverged are left out.
+        curves: the curves, smoothed; those that diverged are left out.
         log: whether the axis is logarithmic.
-        part: the width of the window that smooths, as a part of all points.
 
     Returns:
-        The band; None if all curves diverged or are empty.
+        The band; None if all curves diverged or are empty, or have no part in common.
     """
     alive = [line for line in curves if line.diverged is None and len(line.x)]
     if not alive:
         return None
     longest = max(alive, key=lambda line: len(line.x))
-    end = min(float(line.x[-1]) for line in alive)
-    x, _ = thinned(longest.x[longest.x <= end], longest.y[longest.x <= end])
-    lines = [(line.x, smoothed(line.y, part, narrow_start=True)) for line in alive]
-    values = np.stack([np.interp(x, *line) for line in lines])
+    start, end = max(float(line.x[0]) for line in alive), min(float(line.x[-1]) for line in alive)
+    x = longest.x[(longest.x >= start) & (longest.x <= end)]
+    if not len(x):
+        return None
+    values = np.stack([np.interp(x, line.x, line.y) for line in alive])
     log = log and bool((values > 0).all())
     if log:
         values = np.log(values)

@@ -1,105 +1,103 @@
 """What to show of some runs: which figure, of which measure, against what, tuned over what.
 
 The fields of `View` are the keys `figure.*` of a sweep, the flags of `runner-compare` and the
-arguments of the Python API. The kinds of figures are one table, `KINDS`.
+arguments of the Python API; those of how a figure looks are in `runner.compare.look`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from runner.compare.curve import AXES, MEASURES, measure_label
 from runner.compare.curve_summary import are_shares, table
 from runner.compare.edges import edge_words
 from runner.compare.example_means import basis
 from runner.compare.figures.animation import save_animation
-from runner.compare.figures.critical_batch_size import critical_batch_size_figure
-from runner.compare.figures.curves import MOST_LINES, curves_figure, generalization_figure
-from runner.compare.figures.final import final_figure
-from runner.compare.figures.heat_map import heat_map
-from runner.compare.figures.profile import profile_figure
+from runner.compare.figures.curves import MOST_LINES
+from runner.compare.figures.dress import dress
+from runner.compare.figures.kinds import KINDS, Request
 from runner.compare.figures.style import add_to_small_print
-from runner.compare.figures.suited import numeric_keys, suited_kind
-from runner.compare.figures.surface import SurfaceFigure
-from runner.compare.grouping import Group, check_keys, group_runs
+from runner.compare.figures.suited import suited_kind
+from runner.compare.grouping import Group, check_keys, format_setting, group_runs
+from runner.compare.look import Look, check_name, field
 from runner.compare.problems import PROBLEM, Problem, problems
 from runner.compare.profile import Profile, profile
 from runner.compare.runs import Run
+from runner.compare.selection import keys_of, ordered, where
 from runner.compare.tuning import check_validated, target_for, tuned, tuning_measure
 from runner.config.keys import typed
-from runner.errors import ConfigError, did_you_mean
-from runner.measures import METRIC
+from runner.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _field(default: Any, words: str, *, flag: str = "", metavar: str = "") -> Any:
-    """A field of `View`.
-
-    Args:
-        default: its default, the same everywhere.
-        words: its meaning, for `runner-compare --help` and the YAML page of a sweep.
-        flag: the name of the flag, if it differs from the name of the field.
-        metavar: the placeholder for a value in the help.
-    """
-    metadata = {"help": words, "flag": flag, "metavar": metavar}
-    return dataclasses.field(default=default, metadata=metadata)
-
-
 @dataclasses.dataclass(frozen=True)
-class View:
+class View(Look):
     """What is drawn, tabulated and tested of some runs; each field says its meaning."""
 
-    kind: str = _field(
+    kind: str = field(
         "auto",
         "what is drawn; runner-compare --help lists the kinds",
         flag="figure",
         metavar="KIND",
     )
-    measure: str | None = _field(
+    measure: str | None = field(
         None,
         "what is drawn, tabulated, tuned and tested (default: the measure of the kind)",
         metavar="MEASURE",
     )
-    axes: tuple[str, ...] = _field(
+    axes: tuple[str, ...] = field(
         ("iteration", "epoch"),
         f"of curves and profiles: a panel for each of {', '.join(AXES)}",
         flag="axis",
         metavar="AXIS,...",
     )
-    by: tuple[str, ...] = _field(
+    by: tuple[str, ...] = field(
         (),
         "what makes a group, as it is typed: optimizer,batch_size (default: what differs)",
         metavar="KEY,...",
     )
-    tune: tuple[str, ...] = _field(
+    tune: tuple[str, ...] = field(
         (),
         "of the values of these keys keep the best for each combination of the rest; with a target "
         "the first to reach it",
         metavar="KEY,...",
     )
-    tune_by: str | None = _field(
+    tune_by: str | None = field(
         None,
         "the measure that tune minimizes (default: the validation error or, unless an error is "
         "shown, the validation loss; of times to a target the measure, if it is not of the test)",
         metavar="MEASURE",
     )
-    target: float | None = _field(
+    target: float | None = field(
         None,
         "show how long the measure takes to reach this (default in a profile: for each problem "
         "nearly the best that is reached within 75 % of the epochs)",
         metavar="NUMBER",
     )
-    problem: tuple[str, ...] = _field(
+    problem: tuple[str, ...] = field(
         (),
         "what makes a problem; the rest is compared by its ranks over problems or, with a profile, "
         "by performance profiles (default there: data,model)",
         metavar="KEY,...",
+    )
+
+    where: tuple[str, ...] = field(
+        (),
+        "only the runs with these values, of one key any of several: data=digits,seed=0,seed=1",
+        metavar="KEY=VALUE,...",
+    )
+    order: tuple[str, ...] = field(
+        (),
+        "values or labels in the order in which they are shown (default: numbers by size, words as "
+        "they were typed)",
+        metavar="VALUE,...",
     )
 
     @property
@@ -114,18 +112,21 @@ class View:
         return self.tune_by or tuning_measure(self.chosen_measure, to_target)
 
     def check(self) -> None:
-        """Check the names of the kind, the measure and the axes, and the target.
+        """Check the names of the kind, the measure and the axes, the target and the look.
 
         Raises:
-            ConfigError: a name is not known, or the target is missing or not finite.
+            ConfigError: a name is not known, a number is missing or out of range, or a condition is
+                not `KEY=VALUE`.
         """
-        _check_name("figure", self.kind, KINDS)
+        super().check()
+        keys_of(self.where)
+        check_name("figure", self.kind, KINDS)
         for measure in filter(None, (self.measure, self.tune_by)):
-            _check_name("measure", measure, MEASURES)
+            check_name("measure", measure, MEASURES)
         if not self.axes:
             raise ConfigError(f"a figure needs an axis at least: {', '.join(AXES)}")
         for axis in self.axes:
-            _check_name("axis", axis, AXES)
+            check_name("axis", axis, AXES)
         if self.target is not None and not math.isfinite(self.target):
             raise ConfigError(f"the target {self.target} must be a finite number")
         if KINDS[self.kind].needs_target and self.target is None:
@@ -138,23 +139,25 @@ class View:
             ConfigError: a key is in none of the configs, or nothing is held out to tune by.
         """
         settings = [typed(config) for config in configs]
-        check_keys(settings, (*self.by, *self.tune), self.problem)
+        check_keys(settings, (*self.by, *self.tune, *keys_of(self.where)), self.problem)
         if self.tune:
             check_validated(settings, self.tuning_measure)
 
     def groups(self, runs: Sequence[Run]) -> list[Group]:
-        """Group runs and, unless the kind tunes for each problem separately, keep the tuned groups.
+        """Group the chosen runs in their order and, unless the kind tunes by problem, tune them.
 
         Raises:
-            ConfigError: `by`, `tune` or `problem` has a key in which the runs do not differ.
+            ConfigError: `by`, `tune` or `problem` has a key in which the runs do not differ, or
+                `where` or `order` names what no run has.
         """
+        runs = where(runs, self.where)
         by_problem = KINDS[self.kind].by_problem
         usual = [key for key in PROBLEM if any(key in run.config for run in runs)]
         found = group_runs(runs, self.by, self.problem or (usual if by_problem else ()), self.tune)
         if self.tune and not by_problem:
             target = target_for(self.tuning_measure, self.chosen_measure, self.target)
             found = tuned(found, self.tune, self.tuning_measure, target)
-        return found
+        return ordered(found, runs, self.order)
 
     def problems(self, groups: Sequence[Group]) -> list[Problem]:
         """Divide groups into problems, tuned for each of them.
@@ -206,16 +209,34 @@ class View:
         """Draw the figure of some groups.
 
         Raises:
-            ConfigError: this kind of figure cannot be drawn of them.
+            ConfigError: this kind of figure cannot be drawn of them, or does not show what the look
+                names.
         """
-        kind, measure = KINDS[self.kind], self.chosen_measure
-        figure = kind.draw(groups, self)
-        if kind.needs_target or kind.by_problem:
-            add_to_small_print(figure, f"{measure_label(measure)}: {basis(measure)}")
-        if "seconds" in self.axes and self.kind in ("curves", "profile") and are_shares(groups):
-            add_to_small_print(figure, "seconds of runs that trained side by side are shares")
-        add_to_small_print(figure, edge_words(self.chosen(groups)))
+        view = self.suited(groups)
+        asked = Request(
+            view.kind,
+            view.drawn(groups),
+            view.chosen_measure,
+            view.axes,
+            view.tune,
+            view.target,
+            lambda axis: view.profile(groups, axis),
+            view,
+        )
+        figure = KINDS[view.kind].draw(asked)
+        for line in view.drawn_notes(groups):
+            add_to_small_print(figure, line)
+        dress(figure, view)
         return figure
+
+    def drawn_notes(self, groups: Sequence[Group]) -> list[str]:
+        """What the figure of some groups says below itself, beside what its kind says."""
+        kind, measure, lines = KINDS[self.kind], self.chosen_measure, []
+        if kind.needs_target or kind.by_problem:
+            lines.append(f"{measure_label(measure)}: {basis(measure)}")
+        if "seconds" in self.axes and self.kind in ("curves", "profile") and are_shares(groups):
+            lines.append("seconds of runs that trained side by side are shares")
+        return [*lines, edge_words(self.chosen(groups))]
 
     def can_be_animated(self, groups: Sequence[Group]) -> bool:
         """Whether the figure of some groups can also be an animation."""
@@ -236,91 +257,17 @@ class View:
         save_animation(groups, self.tune, file)
 
 
-def _check_name(what: str, name: str, known: Collection[str]) -> None:
-    if name not in known:
-        raise ConfigError(f"the {what} {name} is not known{did_you_mean(name, known)}")
+def command_of(view: View, folders: Iterable[Path]) -> str:
+    """Return the command that draws a view of the runs in some folders, as it is typed."""
+    words = ["runner-compare", *map(str, folders)]
+    for one in fields_of_view():
+        value = getattr(view, one.name)
+        if value != one.default:
+            text = ",".join(map(format_setting, value)) if isinstance(value, tuple) else value
+            words.append(f"--{one.metadata['flag'] or one.name}={text}")
+    return shlex.join(words)
 
 
-def _axes_of_numbers(groups: Sequence[Group], view: View, count: int) -> list[str]:
-    """The first numbers, to be the axes of a figure.
-
-    Raises:
-        ConfigError: there are too few.
-    """
-    keys = numeric_keys(groups, view.tune)
-    if len(keys) < count:
-        raise ConfigError(
-            f"the figure {view.kind} needs "
-            + ("a number that differs" if count == 1 else "two numbers that differ")
-            + f" between the runs; there {'is one' if len(keys) == 1 else 'is none'}"
-        )
-    return keys[:count]
-
-
-def _auto(groups: Sequence[Group], view: View) -> Figure:
-    return view.suited(groups).draw(groups)
-
-
-def _curves(groups: Sequence[Group], view: View) -> Figure:
-    return curves_figure(view.drawn(groups), view.chosen_measure, view.axes)
-
-
-def _generalization(groups: Sequence[Group], view: View) -> Figure:
-    return generalization_figure(groups, view.chosen_measure)
-
-
-def _final(groups: Sequence[Group], view: View) -> Figure:
-    (key,) = _axes_of_numbers(groups, view, 1)
-    return final_figure(groups, view.chosen_measure, key, view.tune)
-
-
-def _heat_map(groups: Sequence[Group], view: View) -> Figure:
-    across, up = _axes_of_numbers(groups, view, 2)
-    return heat_map(groups, view.chosen_measure, across, up)
-
-
-def _surface(groups: Sequence[Group], view: View) -> Figure:
-    return SurfaceFigure(groups, view.tune).figure
-
-
-def _profile(groups: Sequence[Group], view: View) -> Figure:
-    return profile_figure([view.profile(groups, axis) for axis in view.axes])
-
-
-def _critical_batch_size(groups: Sequence[Group], view: View) -> Figure:
-    assert view.target is not None  # see `check`
-    return critical_batch_size_figure(groups, view.chosen_measure, view.target, view.tune)
-
-
-class Kind(NamedTuple):
-    """A kind of figure.
-
-    Attributes:
-        about: what it shows, for the help.
-        draw: draws it.
-        measure: what it shows where no measure is chosen.
-        needs_target: whether it shows how long it takes to reach a target.
-        can_be_animated: whether it can also be an animation.
-        by_problem: whether it compares on several problems, and tunes for each separately.
-    """
-
-    about: str
-    draw: Callable[[Sequence[Group], View], Figure]
-    measure: str = METRIC
-    needs_target: bool = False
-    can_be_animated: bool = False
-    by_problem: bool = False
-
-
-KINDS: Mapping[str, Kind] = {
-    "auto": Kind("the kind that suits what differs; curves show train_loss", _auto),
-    "curves": Kind("a measure against the axes", _curves, "train_loss"),
-    "generalization": Kind("training beside validation", _generalization, "validation_loss"),
-    "final": Kind("final values against a number", _final),
-    "heat_map": Kind("final values for two numbers", _heat_map),
-    "surface": Kind("paths over the contours of a surface", _surface, can_be_animated=True),
-    "profile": Kind("times to a target over problems", _profile, by_problem=True),
-    "critical_batch_size": Kind(
-        "steps to a target against the batch size", _critical_batch_size, needs_target=True
-    ),
-}
+def fields_of_view() -> list[dataclasses.Field]:
+    """The fields of `View`: what is shown first, then how it looks."""
+    return sorted(dataclasses.fields(View), key=lambda field: bool(field.kw_only))

@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import textwrap
 
-from runner.compare.view import View
+from runner.compare.view import fields_of_view
 from runner.config.values import shown
 
 HEAD = """\
@@ -27,7 +26,7 @@ figure:
 def page() -> str:
     """Return the whole page: each key with its meaning above it and its default."""
     lines = []
-    for field in dataclasses.fields(View):
+    for field in fields_of_view():
         lines += textwrap.wrap(
             field.metadata["help"], 98, initial_indent="  # ", subsequent_indent="  # "
         )

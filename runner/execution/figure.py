@@ -11,9 +11,10 @@ import matplotlib.backends.backend_svg
 import matplotlib.figure  # noqa: F401 - imported while programs compile, for drawing later
 
 from runner import files
+from runner.compare.figures.numbers import write_numbers
 from runner.compare.figures.style import save
 from runner.compare.runs import Run
-from runner.compare.view import View
+from runner.compare.view import View, command_of
 from runner.record.sweep_events import show_in_tensorboard
 
 
@@ -32,14 +33,16 @@ def draw(runs: Sequence[Run], folder: Path, view: View) -> Path | None:
         OSError: a file cannot be written.
         ConfigError: this kind of figure cannot be drawn of these runs.
     """
-    for name in (*files.SWEEP_FIGURES, files.SWEEP_ANIMATION):
+    numbers = (folder / files.SWEEP_FIGURES[0]).with_suffix(files.FIGURE_NUMBERS)
+    for name in (*files.SWEEP_FIGURES, files.SWEEP_ANIMATION, numbers.name):
         (folder / name).unlink(missing_ok=True)  # an earlier figure shows other runs
     if len(runs) < 2:
         return None
     groups = view.groups(runs)
     figure = view.draw(groups)
     for name in files.SWEEP_FIGURES:
-        save(figure, folder / name)
+        save(figure, folder / name, view.dpi)
+    write_numbers(figure, numbers, command_of(view, [folder]))
     if view.can_be_animated(groups):
         view.animate(groups, folder / files.SWEEP_ANIMATION)
     with contextlib.suppress(OSError):  # the files of the figure exist

@@ -63,6 +63,7 @@ class Experiment(Option):
     seed: int = leaf(0, minimum=0, maximum=2**31 - 1)
     epochs: int = leaf(10, minimum=1)
     steps: int | None = leaf(None, minimum=1)
+    min_steps: int = leaf(0, minimum=0)
     evaluate_every: int = leaf(1, minimum=1)
     evaluate_train: bool = False
     measure_every: int | None = leaf(None, minimum=1)
@@ -110,7 +111,7 @@ class Experiment(Option):
     def phases(self) -> tuple[Phase, ...]:
         """Return the phases of the run, one for each size of batch; needs plain numbers."""
         examples = self.data.sizes().train
-        return plan(self.batch_size, examples, self.epochs, self.steps)
+        return plan(self.batch_size, examples, self.epochs, self.steps, self.min_steps)
 
     @property
     def total_steps(self) -> int:

@@ -40,9 +40,9 @@ class Phase:
 
 
 def plan(
-    batch_size: BatchSize, train_examples: int, epochs: int, steps: int | None
+    batch_size: BatchSize, train_examples: int, epochs: int, steps: int | None, min_steps: int = 0
 ) -> tuple[Phase, ...]:
-    """Plan a run of `epochs` epochs, or of `steps` steps.
+    """Plan a run of `epochs` epochs and at least `min_steps` steps, or of `steps` steps.
 
     An epoch has `ceil(n / b)` steps, or `floor(n / b)` where the remainder is dropped.
 
@@ -51,6 +51,7 @@ def plan(
         train_examples: n, the number of training examples.
         epochs: the length of the run, unless `steps` is given.
         steps: the length of the run in steps, or None.
+        min_steps: the least length of the run in steps, unless `steps` is given.
 
     Returns:
         The phases in their order, at least one.
@@ -60,7 +61,8 @@ def plan(
     for size, lasts in batch_size.phases(train_examples):
         whole, remainder = size.batches(train_examples)
         per_epoch = max(whole + (remainder > 0), 1)
-        left = (epochs - epoch) * per_epoch if steps is None else steps - step
+        by_epochs = max((epochs - epoch) * per_epoch, min_steps - step)
+        left = by_epochs if steps is None else steps - step
         end = step + (left if lasts is None else min(left, lasts * per_epoch))
         phases.append(Phase(size, per_epoch, step, epoch, end))
         if lasts is None or end - step == left:

@@ -102,7 +102,7 @@ def test_a_panel_a_surface_and_a_line_an_optimizer(sweep: Path) -> None:
     assert [panel.get_title() for panel in panels] == ["ravine", "saddle"]
     for panel in panels:
         handles, labels = panel.get_legend_handles_labels()
-        assert [label.split(", ")[0] for label in labels] == ["momentum", "sgd"]
+        assert [label.split(", ")[0] for label in labels] == ["sgd", "momentum"]
         assert len({handle.get_color() for handle in handles}) == 2  # type: ignore[attr-defined]
     lines = {line.get_label(): line for line in panels[0].get_lines()}
     np.testing.assert_allclose(

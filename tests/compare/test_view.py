@@ -15,9 +15,10 @@ from test_compare import leave, optimizer
 
 import runner
 from runner.compare.cli import run_command_line
+from runner.compare.figures.kinds import KINDS
 from runner.compare.grouping import format_setting
 from runner.compare.runs import find
-from runner.compare.view import KINDS, View
+from runner.compare.view import View
 from runner.config.values import from_plain
 from runner.documentation.sweeper_keys import page
 from runner.errors import ConfigError

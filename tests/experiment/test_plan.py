@@ -22,11 +22,13 @@ from runner.execution.run import run
 from runner.experiment.plan import plan
 
 
-def sizes(choice: dict, examples: int, epochs: int, steps: int | None = None) -> list[tuple]:
+def sizes(
+    choice: dict, examples: int, epochs: int, steps: int | None = None, min_steps: int = 0
+) -> list[tuple]:
     experiment = compose(batch_size={"name": "growing", **choice})
     return [
         (phase.batch_size.examples(examples), phase.first_step, phase.end_step, phase.first_epoch)
-        for phase in plan(experiment.batch_size, examples, epochs, steps)
+        for phase in plan(experiment.batch_size, examples, epochs, steps, min_steps)
     ]
 
 
@@ -55,6 +57,21 @@ def sizes(choice: dict, examples: int, epochs: int, steps: int | None = None) ->
 )
 def test_growing_phases(choice: dict, epochs: int, steps: int | None, expected: list) -> None:
     assert sizes(choice, 100, epochs, steps) == expected
+
+
+@pytest.mark.parametrize(
+    ("epochs", "steps", "expected"),
+    [
+        (1, None, [(10, 0, 10, 0), (100, 10, 25, 1)]),  # 10 and 1 steps an epoch
+        (40, None, [(10, 0, 10, 0), (100, 10, 49, 1)]),
+        (40, 3, [(10, 0, 3, 0)]),
+    ],
+)
+def test_a_run_has_at_least_its_least_steps(
+    epochs: int, steps: int | None, expected: list[tuple]
+) -> None:
+    growing = {"size": 10, "every": 1, "factor": 10}
+    assert sizes(growing, 100, epochs, steps, min_steps=25) == expected
 
 
 def test_time_goes_on_where_a_growing_batch_grows(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from runner.compare.figures.style import (
     line_styles,
 )
 from runner.compare.grouping import Group, is_number
+from runner.compare.look import PLAIN, Look
 from runner.errors import ConfigError
 from runner.statistics.critical_batch_size import FEWEST, Fit, fit
 
@@ -49,7 +50,11 @@ class Point(NamedTuple):
 
 
 def critical_batch_size_figure(
-    groups: Sequence[Group], measure: str, target: float, tune: Sequence[str] = ()
+    groups: Sequence[Group],
+    measure: str,
+    target: float,
+    tune: Sequence[str] = (),
+    look: Look = PLAIN,
 ) -> Figure:
     """Draw steps to a target against the batch size, a line for each of the other settings.
 
@@ -58,20 +63,21 @@ def critical_batch_size_figure(
         measure: the name of the measure; less is better.
         target: its value to be reached.
         tune: settings that were tuned, which do not make a line of their own.
+        look: how the figure looks.
 
     Raises:
         ConfigError: the runs do not differ in batch size, a run has batches of several sizes, or
             the target was met before training or never.
     """
-    figure, (panel,) = empty_panels(1)
+    figure, (panel,) = empty_panels(1, look)
     lines: dict[str, list[Point]] = {}
     for group in groups:
         label = group.label_without((KEY, *tune))
         lines.setdefault(label, []).append(_point(group, measure, target))
     if all(math.isinf(point.median) for points in lines.values() for point in points):
         raise ConfigError(f"no run reached the target {target:g} of {measure}; choose more")
-    for (label, points), style in zip(lines.items(), line_styles(len(lines)), strict=True):
-        _line(panel, label, sorted(points), style["color"])
+    for (label, points), style in zip(lines.items(), line_styles(len(lines), look), strict=True):
+        _line(panel, label, sorted(points), style["color"], style.get("marker", "o"))
     sizes = sorted({point.size for points in lines.values() for point in points})
     panel.set_xscale("log")
     panel.set_yscale("log")
@@ -107,7 +113,7 @@ def _point(group: Group, measure: str, target: float) -> Point:
     return found
 
 
-def _line(panel: Axes, label: str, points: Sequence[Point], color: Any) -> None:
+def _line(panel: Axes, label: str, points: Sequence[Point], color: Any, marker: str = "o") -> None:
     """One line: its points, the fit of their medians, and perfect scaling."""
     reached = [point for point in points if math.isfinite(point.median)]
     for point in points:
@@ -123,7 +129,7 @@ def _line(panel: Axes, label: str, points: Sequence[Point], color: Any) -> None:
     sizes = [point.size for point in reached]
     medians = [point.median for point in reached]
     found = fit(sizes, medians)
-    panel.plot(sizes, medians, "o", ms=4, color=color, label=label or "measured (median)")
+    panel.plot(sizes, medians, marker, ms=4, color=color, label=label or "measured (median)")
     conclusive = found if found and found.is_conclusive else None
     _perfect_scaling(panel, points, medians, conclusive, color)
     if found is None:

@@ -14,12 +14,17 @@ from runner.compare.figures.style import (
     cross_at_top,
     empty_panels,
     is_log_measure,
+    is_rate,
     legend_beside,
     line_styles,
     mean_on_axis,
+    number_ticks,
+    readable,
     small_print,
+    title_of,
 )
 from runner.compare.grouping import Group
+from runner.compare.look import PLAIN, Look
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +33,11 @@ MOST_TICKS = 8
 
 
 def final_figure(
-    groups: Sequence[Group], measure: str, key: str, tune: Sequence[str] = ()
+    groups: Sequence[Group],
+    measure: str,
+    key: str,
+    tune: Sequence[str] = (),
+    look: Look = PLAIN,
 ) -> Figure:
     """Draw the final value against a number, a line for each combination of the other settings.
 
@@ -37,25 +46,30 @@ def final_figure(
         measure: the name of the measure.
         key: the setting on the horizontal axis, a number in all groups.
         tune: settings that were tuned, which do not make a line of their own.
+        look: how the figure looks.
     """
-    figure, (panel,) = empty_panels(1)
-    is_log = is_log_measure(groups, measure)
+    figure, (panel,) = empty_panels(1, look)
+    finals_of = [[summarize(run, measure).final for run in group.runs] for group in groups]
+    is_log = is_log_measure(measure, finals_of, look)
     lines: dict[str, list[Group]] = {}
     for group in groups:
         lines.setdefault(group.label_without((key, *tune)), []).append(group)
-    for (label, members), style in zip(lines.items(), line_styles(len(lines)), strict=True):
+    for (label, members), style in zip(lines.items(), line_styles(len(lines), look), strict=True):
         xs, means = [], []
         for group in sorted(members, key=lambda group: float(group.settings[key])):
             x = float(group.settings[key])
             finals = [summarize(run, measure).final for run in group.runs]
             known = [value for value in finals if math.isfinite(value)]
-            panel.plot([x] * len(known), known, ".", ms=3, alpha=0.4, color=style["color"])
+            panel.plot(
+                [x] * len(known), known, ".", ms=3, alpha=0.4, color=style["color"], label="_runs"
+            )
             if len(known) < len(finals):
                 cross_at_top(panel, x, style["color"])
             if known:
                 xs.append(x)
                 means.append(mean_on_axis(known, is_log))
-        panel.plot(xs, means, marker="o", ms=3, lw=1.2, label=label or None, **style)
+        drawing = {"marker": "o", "ms": 3, **style, "markevery": None}
+        panel.plot(xs, means, label=label or "_mean", **drawing)
     places = sorted({float(group.settings[key]) for group in groups})
     if places[0] > 0:
         panel.set_xscale("log")
@@ -64,10 +78,11 @@ def final_figure(
         panel.minorticks_off()
     if is_log:
         panel.set_yscale("log")
-    panel.set_xlabel(key, fontsize=LABEL_SIZE)
+    number_ticks(panel, is_rate(groups, measure))
+    panel.set_xlabel(readable(key), fontsize=LABEL_SIZE)
     panel.set_ylabel(f"final {measure_label(measure)}", fontsize=LABEL_SIZE)
     if len(lines) > 1:
         others = [name for name in groups[0].settings if name not in (key, *tune)]
-        legend_beside(figure, panel, ", ".join(others))
+        legend_beside(figure, panel, title_of(others), look)
     small_print(figure, f"points: runs; line: their {MEANS[is_log]}; x: a run that diverged")
     return figure

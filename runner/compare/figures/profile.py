@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,13 +16,14 @@ from runner.compare.figures.style import (
     small_print,
 )
 from runner.compare.grouping import format_range
+from runner.compare.look import PLAIN, Look
 from runner.compare.profile import R_MAX, Profile
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def profile_figure(profiles: Sequence[Profile]) -> Figure:
+def profile_figure(profiles: Sequence[Profile], look: Look = PLAIN) -> Figure:
     """Draw profiles of the same problems: a panel for each unit, a step function a competitor.
 
     A unit with the ratios of an earlier one has no panel: epochs, where all runs of a problem have
@@ -30,29 +31,29 @@ def profile_figure(profiles: Sequence[Profile]) -> Figure:
 
     Args:
         profiles: the profile in each unit.
+        look: how the figure looks.
     """
     drawn: list[Profile] = []
     for profile in profiles:
         known = (np.allclose(profile.ratios, other.ratios, equal_nan=True) for other in drawn)
         if not any(known):
             drawn.append(profile)
-    figure, panels = empty_panels(len(drawn))
+    figure, panels = empty_panels(len(drawn), look)
     order = list(drawn[0].scores)
-    styles = dict(zip(order, line_styles(len(order)), strict=True))
+    styles = dict(zip(order, line_styles(len(order), look), strict=True))
     for panel, profile in zip(panels, drawn, strict=True):
-        for place, name in enumerate(order):
+        for name in order:
             ratios = profile.ratios[profile.names.index(name)]
             x = np.unique([1.0, *ratios[ratios <= R_MAX], R_MAX])
             y = [profile.rho(name, tau) for tau in x]
-            # The last ones are thinner, so that lines that coincide are all visible.
-            width = 1.2 + 1.6 * (1 - place / max(len(order) - 1, 1))
-            style: dict[str, Any] = {**styles[name], "lw": width}
+            style = {**styles[name], "lw": 1.5 * styles[name]["lw"]}
             panel.step(x, y, where="post", label=_label(name, drawn), **style)
         panel.set_xlim(0.96, R_MAX)
         panel.set_ylim(-0.03, 1.03)
         panel.set_xlabel(f"{profile.unit} to target, relative to the best", fontsize=LABEL_SIZE)
-    panels[0].set_ylabel("part of the problems", fontsize=LABEL_SIZE)
-    legend_beside(figure, panels[0], "score")
+    for panel in panels if look.is_paper else panels[:1]:
+        panel.set_ylabel("share of the problems", fontsize=LABEL_SIZE)
+    legend_beside(figure, panels[0], "score", look)
     small_print(figure, _explanation(drawn[0]))
     return figure
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runner import files
-from runner.compare.figures.style import OKABE_ITO, line_styles
+from runner.compare.figures.style import COLUMN, OKABE_ITO, TICK_SIZE, line_styles
 from runner.compare.grouping import Group
+from runner.compare.look import PLAIN, Look
 from runner.compare.runs import Run
 from runner.compare.surface_paths import (
     VisiblePath,
@@ -41,7 +42,7 @@ MOST_LINES = len(OKABE_ITO)
 _SURFACE, _RATE = "data", "optimizer.learning_rate"
 _LOW, _HIGH = "#aab4c4", "#fafbfd"
 _LANDMARK: dict[str, Any] = {"mfc": "white", "mec": "black", "zorder": 6}
-_LETTERS_PER_INCH = 8.5
+_LETTERS_PER_INCH = 8.0
 """How long a label may be, for an inch of the panel, so that two fit beside each other."""
 
 _FOOT = 0.18
@@ -52,7 +53,7 @@ _DOTS = 10
 
 _LEGEND: dict[str, Any] = {
     "loc": "upper center",
-    "fontsize": 6.5,
+    "fontsize": TICK_SIZE,
     "frameon": False,
     "handlelength": 1.2,
     "handletextpad": 0.5,
@@ -76,6 +77,7 @@ class SurfaceFigure:
     Args:
         groups: the groups; each has a line in the panel of its surface.
         tune: settings that were tuned, which do not make a line of their own color.
+        look: for a paper the panels are below each other.
 
     Attributes:
         figure: the figure.
@@ -85,11 +87,14 @@ class SurfaceFigure:
         ConfigError: a run was on no surface, or none left a path.
     """
 
-    def __init__(self, groups: Sequence[Group], tune: Sequence[str] = ()) -> None:
+    def __init__(
+        self, groups: Sequence[Group], tune: Sequence[str] = (), look: Look = PLAIN
+    ) -> None:
         panels, self._without_path = _panels(groups)
         lines = list(dict.fromkeys(_line_key(group, tune) for group in groups))
         self._styles = dict(zip(lines, line_styles(len(lines)), strict=True))
         self._tune = tune
+        self._look = look
         self.steps = max(len(run.path) for group in groups for run in group.runs) - 1
         self._every = _round_number(self.steps / _DOTS)
         self._traces: list[_Trace] = []
@@ -112,9 +117,11 @@ class SurfaceFigure:
         from matplotlib.figure import Figure
 
         columns = len(panels) if len(panels) <= 3 else math.ceil(len(panels) / 2)
+        columns = 1 if self._look.is_paper else columns
         rows = math.ceil(len(panels) / columns)
         labels = [_label(group) for groups in panels.values() for group in groups]
-        width, left, between, right = (7.0 if columns > 1 else 4.5), 0.4, 0.38, 0.1
+        usual = COLUMN if self._look.is_paper else 7.0 if columns > 1 else 4.5
+        width, left, between, right = (*self._look.size, usual)[0], 0.4, 0.38, 0.1
         side = (width - left - right - between * (columns - 1)) / columns
         beside = 2 if max(map(len, labels)) <= _LETTERS_PER_INCH * side else 1
         lines = math.ceil(max(map(len, panels.values())) / beside)
@@ -161,7 +168,7 @@ class SurfaceFigure:
             self._landmarks += panel.plot(*minimum, "*", ms=10, mew=0.8, **_LANDMARK)
         panel.set_xlim(window.low[0], window.high[0])
         panel.set_ylim(window.low[1], window.high[1])
-        panel.tick_params(labelsize=6.5, length=2)
+        panel.tick_params(labelsize=TICK_SIZE, length=2)
 
 
 class _Trace:
@@ -186,7 +193,7 @@ class _Trace:
         halo = [withStroke(linewidth=2.6, foreground="white", alpha=0.75), Normal()]
         plain = {"color": style["color"], "ls": "none", "zorder": 5}
         self.line: Line2D
-        (self.line,) = panel.plot([], [], lw=1.3, zorder=4, path_effects=halo, **style)
+        (self.line,) = panel.plot([], [], path_effects=halo, **{**style, "lw": 1.3, "zorder": 4})
         (self._dots,) = panel.plot([], [], "o", ms=2.8, **plain)
         (self._head,) = panel.plot([], [], "o", ms=4.6, mec="white", mew=0.7, **plain)
         (self._cross,) = panel.plot([], [], "x", ms=6, mew=1.6, clip_on=False, **plain)

@@ -1,0 +1,136 @@
+"""The kinds of figures in one table: what each shows, of which measure, and what draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from runner.compare.figures.critical_batch_size import critical_batch_size_figure
+from runner.compare.figures.curves import curves_figure, generalization_figure
+from runner.compare.figures.final import final_figure
+from runner.compare.figures.heat_map import heat_map
+from runner.compare.figures.profile import profile_figure
+from runner.compare.figures.scatter import scatter
+from runner.compare.figures.suited import numeric_keys, scattered_keys
+from runner.compare.figures.surface import SurfaceFigure
+from runner.compare.grouping import Group
+from runner.compare.look import Look
+from runner.compare.profile import Profile
+from runner.errors import ConfigError
+from runner.measures import METRIC
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Request(NamedTuple):
+    """What is to be drawn, of which a kind of figure uses what it needs.
+
+    Attributes:
+        kind: the name of the kind.
+        groups: the groups.
+        measure: the name of the measure.
+        axes: of curves and profiles, a panel for each.
+        tune: settings that were tuned, which do not make a line of their own.
+        target: what the measure is to reach, or None.
+        profile: computes the performance profile in the unit of an axis.
+        look: how the figure looks.
+    """
+
+    kind: str
+    groups: Sequence[Group]
+    measure: str
+    axes: Sequence[str]
+    tune: Sequence[str]
+    target: float | None
+    profile: Callable[[str], Profile]
+    look: Look
+
+
+def _axes_of_numbers(asked: Request, count: int) -> list[str]:
+    """The first numbers, to be the axes of a figure.
+
+    Raises:
+        ConfigError: there are too few.
+    """
+    keys = numeric_keys(asked.groups, asked.tune)
+    if len(keys) < count:
+        raise ConfigError(
+            f"the figure {asked.kind} needs "
+            + ("a number that differs" if count == 1 else "two numbers that differ")
+            + f" between the runs; there {'is one' if len(keys) == 1 else 'is none'}"
+        )
+    return keys[:count]
+
+
+def _curves(asked: Request) -> Figure:
+    return curves_figure(asked.groups, asked.measure, asked.axes, asked.look)
+
+
+def _generalization(asked: Request) -> Figure:
+    return generalization_figure(asked.groups, asked.measure, asked.look)
+
+
+def _final(asked: Request) -> Figure:
+    (key,) = _axes_of_numbers(asked, 1)
+    return final_figure(asked.groups, asked.measure, key, asked.tune, asked.look)
+
+
+def _heat_map(asked: Request) -> Figure:
+    across, up = _axes_of_numbers(asked, 2)
+    return heat_map(asked.groups, asked.measure, across, up, asked.look)
+
+
+def _scatter(asked: Request) -> Figure:
+    across, up, *_ = scattered_keys(asked.groups, asked.tune) or _axes_of_numbers(asked, 2)
+    return scatter(asked.groups, asked.measure, across, up, asked.look)
+
+
+def _surface(asked: Request) -> Figure:
+    return SurfaceFigure(asked.groups, asked.tune, asked.look).figure
+
+
+def _profile(asked: Request) -> Figure:
+    return profile_figure([asked.profile(axis) for axis in asked.axes], asked.look)
+
+
+def _critical_batch_size(asked: Request) -> Figure:
+    assert asked.target is not None  # see `View.check`
+    return critical_batch_size_figure(
+        asked.groups, asked.measure, asked.target, asked.tune, asked.look
+    )
+
+
+class Kind(NamedTuple):
+    """A kind of figure.
+
+    Attributes:
+        about: what it shows, for the help.
+        draw: draws it.
+        measure: what it shows where no measure is chosen.
+        needs_target: whether it shows how long it takes to reach a target.
+        can_be_animated: whether it can also be an animation.
+        by_problem: whether it compares on several problems, and tunes for each separately.
+    """
+
+    about: str
+    draw: Callable[[Request], Figure]
+    measure: str = METRIC
+    needs_target: bool = False
+    can_be_animated: bool = False
+    by_problem: bool = False
+
+
+KINDS: Mapping[str, Kind] = {
+    "auto": Kind("the kind that suits what differs; curves show train_loss", _curves),
+    "curves": Kind("a measure against the axes", _curves, "train_loss"),
+    "generalization": Kind("training beside validation", _generalization, "validation_loss"),
+    "final": Kind("final values against a number", _final),
+    "heat_map": Kind("final values for two numbers", _heat_map),
+    "scatter": Kind("final values by color for two numbers that form no grid", _scatter),
+    "surface": Kind("paths over the contours of a surface", _surface, can_be_animated=True),
+    "profile": Kind("times to a target over problems", _profile, by_problem=True),
+    "critical_batch_size": Kind(
+        "steps to a target against the batch size", _critical_batch_size, needs_target=True
+    ),
+}
