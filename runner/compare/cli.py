@@ -40,7 +40,8 @@ Runs that differ in nothing but their seed are one line: their mean with its 95 
 runs: from one to the other). Below the table it says which differences are more than chance.
 """
 
-ENDINGS = (".png", ".svg", ".pdf", ".gif")
+PAGE = ".html"
+ENDINGS = (".png", ".svg", ".pdf", ".gif", PAGE)
 
 
 def main() -> NoReturn:
@@ -80,7 +81,8 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="FILE",
-        help="the figure: .png, .svg or .pdf, of paths on a surface also .gif (default: "
+        help="the figure: .png, .svg or .pdf, of paths on a surface also .gif; .html is a page to "
+        "share (default: "
         f"{', '.join(files.COMPARISON_FIGURES)} in the first folder)",
     )
     parser.add_argument("--table", choices=FORMATS, help="print only the table, in this form")
@@ -143,6 +145,9 @@ def compare(arguments: argparse.Namespace) -> None:
     if len(drawn) < len(groups):
         print(f"Drawn:  the best {len(drawn)} of {len(groups)} groups; --by chooses")
     default = [arguments.paths[0] / name for name in files.COMPARISON_FIGURES]
+    if arguments.output and arguments.output.suffix == PAGE:
+        _save_page(arguments, found.left_out, groups, view)
+        return
     with waiting("Drawing"):
         _draw(groups, view, [arguments.output] if arguments.output else default)
 
@@ -200,22 +205,53 @@ def _check_output(file: Path) -> None:
         )
     if not file.parent.is_dir():
         raise ConfigError(f"--output {file}: cannot be written: there is no folder {file.parent}")
+    if file.suffix == PAGE:
+        from runner.compare.report.page import check_library
+
+        check_library(file)
 
 
 def _tabulated(groups: Sequence[Group], view: View, form: str) -> str:
     """The table and, where people read it, the verdict."""
-    from runner.compare.curve_summary import table
-    from runner.compare.tables import group_cells, profile_cells, render
+    from runner.compare.tables import render
 
-    if KINDS[view.kind].by_problem:
-        lines = profile_cells(view.profile(groups))
-    else:
-        lines = group_cells(
-            table(groups, view.chosen_measure, view.target), view.chosen_measure, view.target
-        )
-    text = render(lines, form)
+    text = render(_cells(groups, view), form)
     words = view.verdict(groups) if form in ("text", "markdown") else ""
     if words:
         words = textwrap.fill(words, 100, break_on_hyphens=False) if form == "text" else words
         text += f"\n{words}\n"
     return text
+
+
+def _cells(groups: Sequence[Group], view: View) -> list[list[str]]:
+    """The cells of the table, the header first."""
+    from runner.compare.curve_summary import table
+    from runner.compare.tables import group_cells, profile_cells
+
+    if KINDS[view.kind].by_problem:
+        return profile_cells(view.profile(groups))
+    rows = table(groups, view.chosen_measure, view.target)
+    return group_cells(rows, view.chosen_measure, view.target)
+
+
+def _save_page(
+    arguments: argparse.Namespace, left_out: Sequence[str], groups: Sequence[Group], view: View
+) -> None:
+    """Write the page to share.
+
+    Raises:
+        RecordError: the file cannot be written.
+    """
+    from runner.compare.report.page import Words, save_page
+    from runner.terminal.waiting import waiting
+
+    file: Path = arguments.output
+    title = ", ".join(dict.fromkeys(path.resolve().name for path in arguments.paths))
+    notes = [f"Left out: {len(left_out)} of the folders (copies, or not runs)."] if left_out else []
+    words = Words(title, _cells(groups, view), [view.verdict(groups)], notes)
+    with waiting("Making the page"):
+        try:
+            save_page(file, groups, view, words)
+        except OSError as error:
+            raise RecordError(f"{file}: cannot be written: {error}") from error
+    print(f"Page:   {file}")
