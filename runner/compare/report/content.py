@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from runner.compare.curve import AXES, MEASURES, measure_label
 from runner.compare.figures.curves import MOST_LINES
 from runner.compare.figures.style import is_log_measure
 from runner.compare.grouping import ABSENT, Group, format_setting, is_number
-from runner.compare.report.points import curves_of
+from runner.compare.report.points import Arrays, curves_of
 from runner.compare.report.rerun import command_of_run
 from runner.compare.runs import Run
 from runner.compare.view import View
@@ -26,8 +27,8 @@ MOST_POINTS = 1000
 """A curve has about this many points at most."""
 
 ALL_POINTS = 80_000
-"""The curves of one measure of all runs have about this many points at most, so that a page of 200
-runs has about 12 MB."""
+"""The curves of one measure of all runs have about this many points at most, so that a page has at
+most about 14 MB, 5 MB of them plotly.js."""
 
 FEWEST_POINTS = 50
 
@@ -47,6 +48,7 @@ def content(groups: Sequence[Group], view: View) -> dict[str, Any]:
     most = max(FEWEST_POINTS, min(MOST_POINTS, ALL_POINTS // len(runs)))
     shown = view.measure or "train_loss"
     varying = varying_keys(runs)
+    arrays = Arrays()
     names = names_of(runs)
     return {
         "measure": shown,
@@ -64,7 +66,11 @@ def content(groups: Sequence[Group], view: View) -> dict[str, Any]:
             {"label": group.label, "runs": [numbers[id(run)] for run in group.runs]}
             for group in groups
         ],
-        "runs": [_run(run, name, varying, most) for run, name in zip(runs, names, strict=True)],
+        "runs": [
+            _run(run, name, varying, curves_of(run, most, arrays))
+            for run, name in zip(runs, names, strict=True)
+        ],
+        "arrays": arrays,
     }
 
 
@@ -80,7 +86,7 @@ def runs_of(groups: Iterable[Group]) -> list[Run]:
     return [run for group in groups for run in group.runs]
 
 
-def _run(run: Run, name: str, varying: Sequence[str], most: int) -> dict[str, Any]:
+def _run(run: Run, name: str, varying: Sequence[str], curves: Mapping[str, Any]) -> dict[str, Any]:
     summary = run.summary
     return {
         "name": name,
@@ -93,7 +99,7 @@ def _run(run: Run, name: str, varying: Sequence[str], most: int) -> dict[str, An
             "device": summary.get("device"),
             **(summary.get("versions") or {}),
         },
-        "curves": curves_of(run, most),
+        "curves": curves,
     }
 
 
@@ -151,11 +157,9 @@ def counted_values(runs: Sequence[Run], keys: Iterable[str]) -> dict[str, dict[s
 
 
 def _counts(runs: Sequence[Run], key: str) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for run in runs:
-        text = format_setting(run.settings.get(key, ABSENT))
-        found[text] = found.get(text, 0) + 1
-    return found
+    values = [run.settings.get(key, ABSENT) for run in runs]
+    values.sort(key=lambda value: (not is_number(value), value if is_number(value) else 0))
+    return dict(Counter(map(format_setting, values)))
 
 
 def names_of(runs: Sequence[Run]) -> list[str]:

@@ -12,15 +12,14 @@ const ticked = {
 let matching = page.runs.map(() => true);
 const isShown = (run) => ticked.runs[run] && matching[run];
 
-function decoded(text) {
-  const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
-  return new Float32Array(bytes.buffer);
-}
-
-const arrays = new Map();
-function array(text) {
-  if (!arrays.has(text)) arrays.set(text, decoded(text));
-  return arrays.get(text);
+// The numbers of the page, decoded where they are asked for: little-endian float32 in base64.
+const decoded = new Map();
+function array(place) {
+  if (!decoded.has(place)) {
+    const bytes = Uint8Array.from(atob(page.arrays[place]), (sign) => sign.charCodeAt(0));
+    decoded.set(place, new Float32Array(bytes.buffer));
+  }
+  return decoded.get(place);
 }
 
 const kindOf = (measure) => (page.stepMeasures.includes(measure) ? "steps" : "epochs");
@@ -32,8 +31,8 @@ function curve(run, measure, axis, logX) {
   const x = array(found.x[axis]);
   const y = found.y[measure];
   const mean = array(y.mean);
-  const low = y.low ? array(y.low) : mean;
-  const high = y.high ? array(y.high) : mean;
+  const low = y.low === undefined ? mean : array(y.low);
+  const high = y.high === undefined ? mean : array(y.high);
   const kept = [...x.keys()].filter((i) => isFinite(mean[i]) && isFinite(x[i]) && !(logX && x[i] <= 0));
   if (!kept.length) return null;
   const pick = (values) => kept.map((i) => values[i]);

@@ -28,6 +28,9 @@ function transparent(color, alpha) {
   return `rgba(${parts},${alpha})`;
 }
 
+// Named one by one: plotly.js has buttons that send the data to a server.
+const BUTTONS = [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]];
+
 // plotly.js reads a few HTML tags in labels.
 const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
@@ -116,20 +119,22 @@ function draw() {
   const color = (name) => css.getPropertyValue(name).trim();
   const axis = (text, log) => ({
     title: { text }, type: log ? "log" : "linear", gridcolor: color("--line"),
-    zeroline: false, linecolor: color("--line"), exponentformat: "power", automargin: true,
+    zeroline: false, linecolor: color("--line"), automargin: true, separatethousands: true,
+    exponentformat: log ? "power" : "none",
   });
   const narrow = $("plot").clientWidth < 700;
   Plotly.react("plot", traces, {
     xaxis: axis(page.axes[chosen.axis], chosen.logX),
     yaxis: axis(page.measures[chosen.measure].label, chosen.logY),
     paper_bgcolor: "transparent", plot_bgcolor: "transparent",
-    font: { color: color("--text"), family: css.fontFamily, size: 13 },
+    font: { color: color("--text"), family: getComputedStyle(document.body).fontFamily, size: 13 },
     hoverlabel: { bgcolor: color("--raised"), font: { color: color("--text") }, namelength: -1 },
+    modebar: { bgcolor: "transparent", color: color("--faint"), activecolor: color("--accent") },
     hovermode: "closest", margin: { l: 60, r: 20, t: 30, b: 45 },
     showlegend: wishes.length <= 20,
     legend: narrow ? { orientation: "h", y: -0.2 } : {},
     uirevision: [chosen.measure, chosen.axis, chosen.logX, chosen.logY].join(),
-  }, { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] });
+  }, { responsive: true, displaylogo: false, modeBarButtons: BUTTONS });
   $("drawn").textContent = explanation(chosen, wishes, withRange);
 }
 

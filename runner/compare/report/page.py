@@ -115,7 +115,7 @@ def page(groups: Sequence[Group], view: View, words: Words) -> str:
         picture=_picture(groups, view),
         problems=_html_table("problems", words.cells) if by_problem else "",
         groups=_html_table("groups", group_cells),
-        runs=_runs_table(runs),
+        runs=_runs_table(runs, list(ordered[0].settings)),
         differing=_differing(runs),
         common=_definitions(common_settings(runs)),
         rerun=_rerun(runs),
@@ -183,9 +183,8 @@ def _table_of(name: str, head: Iterable[str], rows: Iterable[str]) -> str:
     )
 
 
-def _runs_table(runs: Sequence[Run]) -> str:
+def _runs_table(runs: Sequence[Run], keys: Sequence[str]) -> str:
     """A row for each run, with the exact numbers to sort by."""
-    keys = varying_keys(runs)
     lines = [{key: (text, number) for key, text, number in values_of(run, keys)} for run in runs]
     head = list(dict.fromkeys(key for line in lines for key in line))
     rows = []
@@ -222,6 +221,7 @@ def _definitions(settings: Mapping[str, str]) -> str:
 
 
 def _rerun(runs: Sequence[Run]) -> str:
+    """The commands of the sweeps."""
     commands = commands_of_sweeps(runs)
     return "".join(
         f"<p>The sweep {escape(name)}:</p><pre>{escape(command)}</pre>"

@@ -59,17 +59,37 @@ def condensed(
     return mean, np.where(empty, np.nan, low), np.where(empty, np.nan, high)
 
 
-def curves_of(run: Run, most: int) -> dict[str, Any]:
+class Arrays(list[str]):
+    """Arrays for JSON, each different one once: little-endian float32 in base64.
+
+    That is a third of the size of text. Runs of one length share their axes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: dict[str, int] = {}
+
+    def number_of(self, values: npt.NDArray) -> int:
+        """The place of an array in this list; it is added unless an equal one is there."""
+        text = base64.b64encode(np.asarray(values, "<f4").tobytes()).decode()
+        place = self._places.setdefault(text, len(self))
+        if place == len(self):
+            self.append(text)
+        return place
+
+
+def curves_of(run: Run, most: int, arrays: Arrays) -> dict[str, Any]:
     """All curves of a run, for the page's JSON.
 
     Args:
         run: the run.
         most: about how many points a curve may have.
+        arrays: where the numbers are put; the result has their places there.
 
     Returns:
         For `steps` and `epochs` the places of their points on each axis (`x`), the measures with
         some finite values (`y`: the mean and, where they differ, `low` and `high`), and of how many
-        rows a point is the mean at most (`rows`). Arrays are encoded by `encoded`.
+        rows a point is the mean at most (`rows`).
     """
     found: dict[str, Any] = {}
     for kind, measures in (
@@ -81,26 +101,18 @@ def curves_of(run: Run, most: int) -> dict[str, Any]:
             continue
         starts = bins(len(rows), most)
         x = {axis: condensed(position(run, rows, axis), starts)[0] for axis in AXES}
+        known = [measure for measure in measures if np.isfinite(rows[measure]).any()]
         found[kind] = {
-            "x": {axis: encoded(place) for axis, place in x.items()},
-            "y": {
-                measure: _encoded_curve(np.asarray(rows[measure], float), starts)
-                for measure in measures
-                if np.isfinite(rows[measure]).any()
-            },
+            "x": {axis: arrays.number_of(place) for axis, place in x.items()},
+            "y": {measure: _curve(rows[measure], starts, arrays) for measure in known},
             "rows": int(np.diff(np.append(starts, len(rows))).max()),
         }
     return found
 
 
-def _encoded_curve(values: npt.NDArray, starts: npt.NDArray) -> dict[str, str]:
-    mean, low, high = condensed(values, starts)
-    names = {"mean": mean}
+def _curve(values: npt.NDArray, starts: npt.NDArray, arrays: Arrays) -> dict[str, int]:
+    mean, low, high = condensed(np.asarray(values, float), starts)
+    found = {"mean": mean}
     if np.any(low < high):
-        names |= {"low": low, "high": high}
-    return {name: encoded(array) for name, array in names.items()}
-
-
-def encoded(values: npt.NDArray) -> str:
-    """An array as little-endian float32 in base64: a third of its size as text."""
-    return base64.b64encode(np.asarray(values, "<f4").tobytes()).decode()
+        found |= {"low": low, "high": high}
+    return {name: arrays.number_of(array) for name, array in found.items()}
