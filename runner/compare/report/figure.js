@@ -42,7 +42,7 @@ function choices() {
     logY: $("log-y").checked,
     smoothing: Number($("smoothing").value),
     byRun: $("lines").value === "runs",
-    range: $("range").checked,
+    raw: $("raw").checked,
   };
 }
 
@@ -63,7 +63,7 @@ function wanted(chosen) {
   return found;
 }
 
-function tracesOf(wish, index, chosen, withRange) {
+function tracesOf(wish, index, chosen, withRaw) {
   const { color, dash } = styleOf(wish.group);
   const shape = chosen.measure === "learning_rate" ? "hv" : "linear";
   const base = { type: "scatter", mode: "lines", legendgroup: String(index), showlegend: false };
@@ -77,6 +77,8 @@ function tracesOf(wish, index, chosen, withRange) {
     { ...base, x, y: high, line: { width: 0, shape }, hoverinfo: "skip", fill: "tonexty",
       fillcolor: transparent(color, alpha) },
   ];
+  const faint = (x, y) =>
+    ({ ...base, x, y, line: { color: transparent(color, 0.3), width: 1, shape }, hoverinfo: "skip" });
   const lines = wish.runs.map(({ run, line }) => ({
     ...(isNoisy(run, chosen.measure) && chosen.smoothing
       ? smoothed(line, chosen.smoothing, chosen.logX) : { x: line.x, y: line.mean }),
@@ -94,10 +96,11 @@ function tracesOf(wish, index, chosen, withRange) {
   }
   if (alive.length === 1) {
     const { raw } = alive[0];
-    if (withRange) {
+    if (withRaw) {
       const kept = [...raw.x.keys()].filter((i) => !chosen.logY || raw.low[i] > 0);
       const pick = (values) => kept.map((i) => values[i]);
-      traces.push(...area(pick(raw.x), pick(raw.low), pick(raw.high), 0.13));
+      if (raw.rows > 1) traces.push(...area(pick(raw.x), pick(raw.low), pick(raw.high), 0.13));
+      else if (alive[0].x !== raw.x) traces.push(faint(raw.x, raw.mean));
     }
     traces.push(drawn(alive[0].x, alive[0].y));
   } else if (alive.length) {
@@ -113,8 +116,8 @@ function tracesOf(wish, index, chosen, withRange) {
 function draw() {
   const chosen = choices();
   const wishes = wanted(chosen);
-  const withRange = chosen.range && wishes.length <= 6;
-  const traces = wishes.flatMap((wish, index) => tracesOf(wish, index, chosen, withRange));
+  const withRaw = chosen.raw && wishes.length <= 6;
+  const traces = wishes.flatMap((wish, index) => tracesOf(wish, index, chosen, withRaw));
   const css = getComputedStyle(document.documentElement);
   const color = (name) => css.getPropertyValue(name).trim();
   const axis = (text, log) => ({
@@ -130,15 +133,15 @@ function draw() {
     font: { color: color("--text"), family: getComputedStyle(document.body).fontFamily, size: 13 },
     hoverlabel: { bgcolor: color("--raised"), font: { color: color("--text") }, namelength: -1 },
     modebar: { bgcolor: "transparent", color: color("--faint"), activecolor: color("--accent") },
-    hovermode: "closest", margin: { l: 60, r: 20, t: 30, b: 45 },
+    hovermode: "closest", hoverdistance: 40, margin: { l: 60, r: 20, t: 30, b: 45 },
     showlegend: wishes.length <= 20,
     legend: narrow ? { orientation: "h", y: -0.2 } : {},
     uirevision: [chosen.measure, chosen.axis, chosen.logX, chosen.logY].join(),
   }, { responsive: true, displaylogo: false, modeBarButtons: BUTTONS });
-  $("drawn").textContent = explanation(chosen, wishes, withRange);
+  $("drawn").textContent = explanation(chosen, wishes, withRaw);
 }
 
-function explanation(chosen, wishes, withRange) {
+function explanation(chosen, wishes, withRaw) {
   const parts = [`${wishes.length} ${wishes.length === 1 ? "line" : "lines"}`];
   const counts = wishes.map((wish) => wish.runs.length);
   if (Math.max(0, ...counts) > 1) {
@@ -149,8 +152,10 @@ function explanation(chosen, wishes, withRange) {
   const all = wishes.flatMap((wish) => wish.runs);
   const points = Math.max(1, ...all.map(({ line }) => line.rows));
   if (points > 1) parts.push(`a point is the mean of up to ${points} steps`);
-  if (withRange && points > 1 && Math.min(...counts) === 1) {
-    parts.push("the area behind a single run reaches from the least to the largest of them");
+  if (withRaw && Math.min(...counts) === 1) {
+    parts.push(points > 1
+      ? "the area behind a single run reaches from the least to the largest of them"
+      : "faint: each step of a single run");
   }
   if (chosen.smoothing && all.some(({ run }) => isNoisy(run, chosen.measure))) {
     parts.push(`smoothed over ${100 * chosen.smoothing} % of the axis`);
