@@ -85,7 +85,19 @@ def save_page(file: Path, groups: Sequence[Group], view: View, words: Words) -> 
 
 
 def page(groups: Sequence[Group], view: View, words: Words) -> str:
-    """Make a page; see `save_page`."""
+    """Make a page.
+
+    Args:
+        groups: the groups that are compared.
+        view: what is shown of them at first.
+        words: what the page says.
+
+    Returns:
+        The HTML.
+
+    Raises:
+        ConfigError: the kind of figure cannot be drawn of these groups.
+    """
     from plotly.offline import get_plotlyjs
 
     by_problem = KINDS[view.kind].by_problem
