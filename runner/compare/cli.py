@@ -216,11 +216,15 @@ def _tabulated(groups: Sequence[Group], view: View, form: str) -> str:
     from runner.compare.tables import render
 
     text = render(_cells(groups, view), form)
-    words = view.verdict(groups) if form in ("text", "markdown") else ""
-    if words:
+    for words in _sentences(groups, view) if form in ("text", "markdown") else ():
         words = textwrap.fill(words, 100, break_on_hyphens=False) if form == "text" else words
         text += f"\n{words}\n"
     return text
+
+
+def _sentences(groups: Sequence[Group], view: View) -> list[str]:
+    """What is said below the table."""
+    return list(filter(None, [view.verdict(groups)]))
 
 
 def _cells(groups: Sequence[Group], view: View) -> list[list[str]]:
@@ -248,7 +252,7 @@ def _save_page(
     file: Path = arguments.output
     title = ", ".join(dict.fromkeys(path.resolve().name for path in arguments.paths))
     notes = [f"Left out: {len(left_out)} of the folders (copies, or not runs)."] if left_out else []
-    words = Words(title, _cells(groups, view), [view.verdict(groups)], notes)
+    words = Words(title, _cells(groups, view), _sentences(groups, view), notes)
     with waiting("Making the page"):
         try:
             save_page(file, groups, view, words)

@@ -67,10 +67,10 @@ function tracesOf(wish, index, chosen, withRaw) {
   const { color, dash } = styleOf(wish.group);
   const shape = chosen.measure === "learning_rate" ? "hv" : "linear";
   const base = { type: "scatter", mode: "lines", legendgroup: String(index), showlegend: false };
-  const value = "%{y:.4g}<br>%{x:.6g} " + plain(page.axes[chosen.axis]);
+  const value = `<b>${plain(wish.name)}</b><br>%{y:.4~g}<br>%{x:,.6~g} ${plain(page.axes[chosen.axis])}`;
   const drawn = (x, y, more) => ({
     ...base, x, y, name: plain(wish.name), meta: wish.group, line: { color, dash, shape, width: 1.8 },
-    hovertemplate: `${value}<extra>${plain(wish.name)}</extra>`, ...more,
+    hovertemplate: `${value}<extra></extra>`, ...more,
   });
   const area = (x, low, high, alpha) => [
     { ...base, x, y: low, line: { width: 0, shape }, hoverinfo: "skip" },
@@ -91,7 +91,7 @@ function tracesOf(wish, index, chosen, withRaw) {
     traces.push(drawn(line.x, line.y, { line: { color, dash, width: 1 } }));
     traces.push(drawn([line.x[end]], [line.y[end]], {
       mode: "markers", marker: { symbol: "x", color, size: 8 },
-      hovertemplate: `diverged<br>${value}<extra>${plain(wish.name)}</extra>`,
+      hovertemplate: `${value}<br>diverged<extra></extra>`,
     }));
   }
   if (alive.length === 1) {
