@@ -35,7 +35,7 @@ Compare finished or running runs: draw their curves, and tabulate how they ended
   runner-compare outputs --axis epoch,seconds --output figure.pdf
   runner-compare outputs --figure profile --problem data,model --tune optimizer.learning_rate
   runner-compare outputs --table markdown             only the table
-  runner-compare outputs --output report.html         a page to share: curves to zoom, tables to sort
+  runner-compare outputs --output report.html         a page to share, with curves to zoom
 
 Runs that differ in nothing but their seed are one line: their mean with its 95 % interval (of two
 runs: from one to the other). Below the table it says which differences are more than chance.

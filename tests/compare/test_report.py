@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 import sys
@@ -49,7 +50,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / ".hydra").mkdir()
             typed = [f"optimizer={name}", f"note={EVIL}", f"seed={seed}"]
             (folder / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(typed))
-    own = {**optimizer("sgd", 9.0), "note": EVIL}
+    own = {**optimizer(EVIL, 9.0), "note": EVIL}
     leave(top / "bad", [2.0, 3.0, np.inf], status="diverged", planned=STEPS, **own)
     return top
 
@@ -115,7 +116,8 @@ def array(known: dict[str, Any], place: int) -> np.ndarray:
 def test_text_of_runs_is_never_markup(parsed: Parsed, known: dict[str, Any]) -> None:
     assert len(parsed.scripts) == 3
     assert "b" not in parsed.names
-    assert any(EVIL in text for text in parsed.texts)
+    # The tables of groups and of runs, and the settings that all share.
+    assert parsed.texts.count(EVIL) == 3
     assert known["runs"][0]["name"].startswith("<b>")
     assert EVIL in known["runs"][0]["command"]
 
@@ -150,9 +152,9 @@ def test_curves_and_commands_are_those_of_the_records(known: dict[str, Any], stu
 def test_the_page_says_what_was_compared(parsed: Parsed) -> None:
     text = " ".join(parsed.texts)
     assert "7 runs (6 finished, 1 diverged) in 3 groups" in text
-    assert "differ in optimizer and optimizer.learning_rate; 1 to 3 seeds each" in text
+    assert "differ in optimizer; 1 to 3 seeds each" in text
     assert "cannot show a difference" in text
-    assert re.search(r"sgd \(4\)", text)
+    assert re.search(r"sgd \(3\)", text)
 
 
 def test_bins_keep_means_extremes_and_ends() -> None:
@@ -254,7 +256,6 @@ def click_heading(browser: Browser, table: str, column: str) -> None:
 
 @needs_browser
 def test_in_a_browser_it_draws_filters_and_sorts(written: Path, study: Path) -> None:
-    label = {"sgd": "sgd, 0.1", "adam": "adam, 0.01"}
     ended = [run for run in find([study]).runs if run.status == "finished"]
     finals = {
         name: [
@@ -266,12 +267,12 @@ def test_in_a_browser_it_draws_filters_and_sorts(written: Path, study: Path) -> 
         browser.open(written)
         choose(browser, "smoothing", "0")
         lines = drawn(browser)
-        assert set(lines) == {*label.values(), "sgd, 9"}
+        assert set(lines) == {*RATES, html.escape(EVIL)}
 
         # The geometric mean over seeds, since losses are drawn on a logarithmic axis, and its
         # interval by SciPy.
         logs = np.log([losses_of("sgd", seed) for seed in range(SEEDS)])
-        assert np.allclose(lines[label["sgd"]]["y"], np.exp(logs.mean(0)), rtol=1e-5)
+        assert np.allclose(lines["sgd"]["y"], np.exp(logs.mean(0)), rtol=1e-5)
         factor = scipy.stats.t.ppf(0.975, SEEDS - 1) / np.sqrt(SEEDS)
         high = np.exp(logs.mean(0) + factor * logs.std(0, ddof=1))
         areas = browser.run(
@@ -282,7 +283,7 @@ def test_in_a_browser_it_draws_filters_and_sorts(written: Path, study: Path) -> 
         # Five points wide: a tenth of an axis of 50 steps.
         browser.run("document.getElementById('log-y').click()")
         choose(browser, "smoothing", "0.1")
-        line = drawn(browser)[label["adam"]]
+        line = drawn(browser)["adam"]
         values = np.mean([losses_of("adam", seed) for seed in range(SEEDS)], axis=0)
         middle = line["x"].index(20.0)
         assert np.isclose(line["y"][middle], values[18:23].mean(), rtol=1e-5)
@@ -290,7 +291,7 @@ def test_in_a_browser_it_draws_filters_and_sorts(written: Path, study: Path) -> 
         # Evaluations are not smoothed, and epochs count ten steps each.
         choose(browser, "measure", "validation_error")
         choose(browser, "axis", "epoch")
-        line = drawn(browser)[label["sgd"]]
+        line = drawn(browser)["sgd"]
         assert np.isclose(line["y"][-1], np.mean(finals["sgd"]), rtol=1e-5)
         assert line["x"][-1] == pytest.approx(5.0)
 
