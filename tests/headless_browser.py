@@ -106,6 +106,7 @@ class Browser:
         return [event for event in self.events if event.get("method") in kinds]
 
     def requested(self) -> list[str]:
-        """The addresses that the page asked for."""
+        """The addresses that the page asked for, without the data that are in the page itself."""
         sent = [e for e in self.events if e.get("method") == "Network.requestWillBeSent"]
-        return [event["params"]["request"]["url"] for event in sent]
+        addresses = [event["params"]["request"]["url"] for event in sent]
+        return [address for address in addresses if not address.startswith("data:")]

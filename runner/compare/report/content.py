@@ -116,8 +116,8 @@ def values_of(run: Run, keys: Iterable[str]) -> list[tuple[str, str, float | Non
     """
     summary = run.summary
     settings = {key: run.settings.get(key, ABSENT) for key in keys}
-    settings |= {SEED: run.seed, "status": run.status, "steps": summary.get("steps")}
-    measured = {key: summary.get(key) for key in ("epochs", "seconds")}
+    settings |= {SEED: run.seed, "status": run.status}
+    measured = {key: summary.get(key) for key in ("steps", "epochs", "seconds")}
     for when, names in _SHOWN.items():
         values = summary.get(when) or {}
         measured |= {f"{when}.{name}": values.get(name) for name in names}
@@ -128,6 +128,8 @@ def values_of(run: Run, keys: Iterable[str]) -> list[tuple[str, str, float | Non
 
 
 def _measured(value: Any) -> str:
+    if isinstance(value, int):
+        return str(value)
     return f"{value:.4g}" if is_number(value) else ABSENT
 
 

@@ -69,7 +69,7 @@ function tracesOf(wish, index, chosen, withRaw) {
   const base = { type: "scatter", mode: "lines", legendgroup: String(index), showlegend: false };
   const value = `<b>${plain(wish.name)}</b><br>%{y:.4~g}<br>%{x:,.6~g} ${plain(page.axes[chosen.axis])}`;
   const drawn = (x, y, more) => ({
-    ...base, x, y, name: plain(wish.name), meta: wish.group, line: { color, dash, shape, width: 1.8 },
+    ...base, x, y, mode: x.length > 1 ? "lines" : "markers", name: plain(wish.name), meta: wish.group, line: { color, dash, shape, width: 1.8 },
     hovertemplate: `${value}<extra></extra>`, ...more,
   });
   const area = (x, low, high, alpha) => [
@@ -78,7 +78,7 @@ function tracesOf(wish, index, chosen, withRaw) {
       fillcolor: transparent(color, alpha) },
   ];
   const faint = (x, y) =>
-    ({ ...base, x, y, line: { color: transparent(color, 0.3), width: 1, shape }, hoverinfo: "skip" });
+    ({ ...base, x, y, line: { color: transparent(color, 0.4), width: 1, shape }, hoverinfo: "skip" });
   const lines = wish.runs.map(({ run, line }) => ({
     ...(isNoisy(run, chosen.measure) && chosen.smoothing
       ? smoothed(line, chosen.smoothing, chosen.logX) : { x: line.x, y: line.mean }),
@@ -162,6 +162,9 @@ function explanation(chosen, wishes, withRaw) {
   }
   if (all.some(({ run }) => page.runs[run].diverged)) parts.push("x: diverged");
   if (chosen.axis === "seconds") parts.push("seconds of runs that trained side by side are shares");
+  const empty = page.groups.filter((group, index) => ticked.groups[index] && group.runs.some(isShown)
+    && !wishes.some((wish) => wish.group === index));
+  if (empty.length) parts.push(`no values: ${empty.map((group) => group.label).join("; ")}`);
   const hidden = page.groups.length - ticked.groups.filter(Boolean).length;
   if (hidden) parts.push(`${hidden} of ${page.groups.length} groups are not ticked`);
   return parts.join("; ") + ".";
