@@ -69,8 +69,9 @@ function tracesOf(wish, index, chosen, withRaw) {
   const base = { type: "scatter", mode: "lines", legendgroup: String(index), showlegend: false };
   const value = `<b>${plain(wish.name)}</b><br>%{y:.4~g}<br>%{x:,.6~g} ${plain(page.axes[chosen.axis])}`;
   const drawn = (x, y, more) => ({
-    ...base, x, y, mode: x.length > 1 ? "lines" : "markers", name: plain(wish.name), meta: wish.group, line: { color, dash, shape, width: 1.8 },
-    hovertemplate: `${value}<extra></extra>`, ...more,
+    ...base, x, y, mode: x.length > 1 ? "lines" : "markers", name: plain(wish.name), meta: wish.group,
+    line: { color, dash, shape, width: 1.8 }, marker: { color }, hovertemplate: `${value}<extra></extra>`,
+    ...more,
   });
   const area = (x, low, high, alpha) => [
     { ...base, x, y: low, line: { width: 0, shape }, hoverinfo: "skip" },

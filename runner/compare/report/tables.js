@@ -59,7 +59,9 @@ function swatch(group) {
   svg.setAttribute("width", "28");
   svg.setAttribute("height", "10");
   const dashes = { solid: "none", dash: "7 4", dot: "2 3", dashdot: "7 3 2 3" }[dash];
-  const values = { x1: 0, y1: 5, x2: 28, y2: 5, stroke: color, "stroke-width": 2.5, "stroke-dasharray": dashes };
+  const values = {
+    x1: 0, y1: 5, x2: 28, y2: 5, stroke: color, "stroke-width": 2.5, "stroke-dasharray": dashes,
+  };
   for (const [name, value] of Object.entries(values)) line.setAttribute(name, value);
   svg.append(line);
   return svg;
