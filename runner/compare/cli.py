@@ -142,13 +142,18 @@ def compare(arguments: argparse.Namespace) -> None:
     print(text, end="")
     if arguments.table:
         return
+    if arguments.output and arguments.output.suffix == PAGE:
+        from runner.compare.report.page import save_page
+
+        title = ", ".join(path.resolve().name for path in arguments.paths)
+        with waiting("Making the page"):
+            save_page(arguments.output, groups, view, title, len(found.left_out))
+        print(f"Page:   {arguments.output}")
+        return
     drawn = view.drawn(groups)
     if len(drawn) < len(groups):
         print(f"Drawn:  the best {len(drawn)} of {len(groups)} groups; --by chooses")
     default = [arguments.paths[0] / name for name in files.COMPARISON_FIGURES]
-    if arguments.output and arguments.output.suffix == PAGE:
-        _save_page(arguments, found.left_out, groups, view)
-        return
     with waiting("Drawing"):
         _draw(groups, view, [arguments.output] if arguments.output else default)
 
@@ -214,49 +219,18 @@ def _check_output(file: Path) -> None:
 
 def _tabulated(groups: Sequence[Group], view: View, form: str) -> str:
     """The table and, where people read it, the verdict."""
-    from runner.compare.tables import render
+    from runner.compare.curve_summary import table
+    from runner.compare.tables import group_cells, profile_cells, render
 
-    text = render(_cells(groups, view), form)
-    for words in _sentences(groups, view) if form in ("text", "markdown") else ():
+    if KINDS[view.kind].by_problem:
+        lines = profile_cells(view.profile(groups))
+    else:
+        lines = group_cells(
+            table(groups, view.chosen_measure, view.target), view.chosen_measure, view.target
+        )
+    text = render(lines, form)
+    words = view.verdict(groups) if form in ("text", "markdown") else ""
+    if words:
         words = textwrap.fill(words, 100, break_on_hyphens=False) if form == "text" else words
         text += f"\n{words}\n"
     return text
-
-
-def _sentences(groups: Sequence[Group], view: View) -> list[str]:
-    """What is said below the table."""
-    return list(filter(None, [view.verdict(groups)]))
-
-
-def _cells(groups: Sequence[Group], view: View) -> list[list[str]]:
-    """The cells of the table, the header first."""
-    from runner.compare.curve_summary import table
-    from runner.compare.tables import group_cells, profile_cells
-
-    if KINDS[view.kind].by_problem:
-        return profile_cells(view.profile(groups))
-    rows = table(groups, view.chosen_measure, view.target)
-    return group_cells(rows, view.chosen_measure, view.target)
-
-
-def _save_page(
-    arguments: argparse.Namespace, left_out: Sequence[str], groups: Sequence[Group], view: View
-) -> None:
-    """Write the page to share.
-
-    Raises:
-        RecordError: the file cannot be written.
-    """
-    from runner.compare.report.page import Words, save_page
-    from runner.terminal.waiting import waiting
-
-    file: Path = arguments.output
-    title = ", ".join(dict.fromkeys(path.resolve().name for path in arguments.paths))
-    notes = [f"Left out: {len(left_out)} of the folders (copies, or not runs)."] if left_out else []
-    words = Words(title, _cells(groups, view), _sentences(groups, view), notes)
-    with waiting("Making the page"):
-        try:
-            save_page(file, groups, view, words)
-        except OSError as error:
-            raise RecordError(f"{file}: cannot be written: {error}") from error
-    print(f"Page:   {file}")

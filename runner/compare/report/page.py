@@ -15,10 +15,9 @@ from datetime import UTC, datetime
 from html import escape
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
 
 from runner.compare.curve_summary import table
-from runner.compare.grouping import Group, format_setting
+from runner.compare.grouping import Group
 from runner.compare.report.content import common_settings, content, runs_of, safe_json
 from runner.compare.report.rerun import commands_of_sweeps
 from runner.compare.report.sections import (
@@ -31,28 +30,13 @@ from runner.compare.report.sections import (
     picture,
     runs_table,
 )
+from runner.compare.tables import group_cells, profile_cells
 from runner.compare.view import KINDS, View
-from runner.errors import ConfigError
+from runner.errors import ConfigError, RecordError
 from runner.version import own_version
 
 SCRIPTS = ("curves.js", "figure.js", "tables.js")
 """The parts of the page's script, in their order."""
-
-
-class Words(NamedTuple):
-    """What a page says of a comparison in words.
-
-    Attributes:
-        title: its title.
-        cells: the table of `runner-compare`, the header first.
-        sentences: what is said below that table: the verdict.
-        notes: what was left out.
-    """
-
-    title: str
-    cells: Sequence[Sequence[str]]
-    sentences: Sequence[str]
-    notes: Sequence[str] = ()
 
 
 def check_library(file: Path) -> None:
@@ -68,29 +52,37 @@ def check_library(file: Path) -> None:
         )
 
 
-def save_page(file: Path, groups: Sequence[Group], view: View, words: Words) -> None:
-    """Write a page.
+def save_page(
+    file: Path, groups: Sequence[Group], view: View, title: str, left_out: int = 0
+) -> None:
+    """Write a page; see `page`.
 
     Args:
         file: where.
         groups: the groups that are compared.
         view: what is shown of them at first.
-        words: what the page says.
+        title: the title of the page.
+        left_out: how many folders were left out.
 
     Raises:
         ConfigError: the kind of figure cannot be drawn of these groups.
-        OSError: the file cannot be written.
+        RecordError: the file cannot be written.
     """
-    file.write_text(page(groups, view, words), encoding="utf-8")
+    text = page(groups, view, title, left_out)
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RecordError(f"{file}: cannot be written: {error}") from error
 
 
-def page(groups: Sequence[Group], view: View, words: Words) -> str:
+def page(groups: Sequence[Group], view: View, title: str, left_out: int = 0) -> str:
     """Make a page.
 
     Args:
         groups: the groups that are compared.
         view: what is shown of them at first.
-        words: what the page says.
+        title: the title of the page.
+        left_out: how many folders were left out, such as copies of runs.
 
     Returns:
         The HTML.
@@ -100,34 +92,33 @@ def page(groups: Sequence[Group], view: View, words: Words) -> str:
     """
     from plotly.offline import get_plotlyjs
 
-    by_problem = KINDS[view.kind].by_problem
-    ordered = groups if by_problem else [row.group for row in table(groups, view.chosen_measure)]
+    measure, problems = view.chosen_measure, ""
+    rows = table(groups, measure, view.target)
+    if KINDS[view.kind].by_problem:
+        rows.sort(key=lambda row: groups.index(row.group))  # problems have no common order
+        problems = (
+            f"<h2>Problems</h2>{cells_table('problems', profile_cells(view.profile(groups)))}"
+        )
+    ordered = [row.group for row in rows]
     runs = runs_of(ordered)
     known = content(ordered, view)
+    notes = f"Left out: {left_out} of the folders (copies, or not runs)." if left_out else ""
     scripts = [get_plotlyjs(), "\n".join(['"use strict";', *map(_part, SCRIPTS)])]
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
-    group_cells = words.cells
-    if by_problem:
-        keys = list(ordered[0].settings)
-        group_cells = [[*keys, "runs"]]
-        group_cells += [
-            [*map(format_setting, group.settings.values()), group.outcome] for group in ordered
-        ]
     return string.Template(_part("page.html")).substitute(
         policy=f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; "
         f"script-src {hashes}",
         style=_part("page.css"),
-        title=escape(words.title),
+        title=escape(title),
         compared=escape(compared_line(ordered, runs)),
-        verdict=paragraphs(words.sentences),
+        verdict=paragraphs([view.verdict(groups), notes]),
         picture=picture(groups, view),
-        problems=f"<h2>Problems</h2>{cells_table('problems', words.cells)}" if by_problem else "",
-        groups=cells_table("groups", group_cells),
+        problems=problems,
+        groups=cells_table("groups", group_cells(rows, measure, view.target)),
         runs=runs_table(runs, list(ordered[0].settings)),
         differing=differing_table(runs),
         common=definitions(common_settings(runs)),
         rerun=commands(commands_of_sweeps(runs), [run["command"] for run in known["runs"]]),
-        notes=paragraphs(words.notes),
         made=escape(f"{own_version()} on {datetime.now(UTC):%Y-%m-%d}"),
         content=safe_json(known),
         plotly=scripts[0],
