@@ -229,6 +229,13 @@ def choose(browser: Browser, control: str, value: str) -> None:
     )
 
 
+def tick(browser: Browser, control: str, on: bool) -> None:
+    browser.run(
+        f"{{const e = document.getElementById('{control}');"
+        f"if (e.checked !== {json.dumps(on)}) e.click()}}"
+    )
+
+
 def drawn(browser: Browser) -> dict[str, dict[str, list[float]]]:
     """The lines with a name in the figure: their points."""
     return browser.run(
@@ -266,6 +273,7 @@ def test_in_a_browser_it_draws_filters_and_sorts(written: Path, study: Path) -> 
     with Browser() as browser:
         browser.open(written)
         choose(browser, "smoothing", "0")
+        tick(browser, "log-y", True)
         lines = drawn(browser)
         assert set(lines) == {*RATES, html.escape(EVIL)}
 
@@ -281,7 +289,7 @@ def test_in_a_browser_it_draws_filters_and_sorts(written: Path, study: Path) -> 
         assert any(np.allclose(area, high, rtol=1e-3) for area in areas)
 
         # Five points wide: a tenth of an axis of 50 steps.
-        browser.run("document.getElementById('log-y').click()")
+        tick(browser, "log-y", False)
         choose(browser, "smoothing", "0.1")
         line = drawn(browser)["adam"]
         values = np.mean([losses_of("adam", seed) for seed in range(SEEDS)], axis=0)
@@ -291,6 +299,7 @@ def test_in_a_browser_it_draws_filters_and_sorts(written: Path, study: Path) -> 
         # Evaluations are not smoothed, and epochs count ten steps each.
         choose(browser, "measure", "validation_error")
         choose(browser, "axis", "epoch")
+        tick(browser, "log-y", False)
         line = drawn(browser)["sgd"]
         assert np.isclose(line["y"][-1], np.mean(finals["sgd"]), rtol=1e-5)
         assert line["x"][-1] == pytest.approx(5.0)
