@@ -22,6 +22,7 @@ def test_the_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
     subprocess.run(install, check=True, capture_output=True)
     assert (site / "runner" / "conf" / "optimizer" / "adam.yaml").is_file()
     assert (site / "runner" / "data" / "digits.npz").is_file()
+    assert (site / "runner" / "compare" / "report" / "page.html").is_file()
 
     def call(*arguments: str) -> str:
         done = subprocess.run(

@@ -37,12 +37,14 @@ Compare finished or running runs: draw their curves, and tabulate how they ended
   runner-compare outputs --output curves.csv          the numbers of the figure
   runner-compare outputs --figure profile --problem data,model --tune optimizer.learning_rate
   runner-compare outputs --table markdown             only the table
+  runner-compare outputs --output report.html         a page to share, with curves to zoom
 
 Runs that differ in nothing but their seed are one line: their mean with its 95 % interval (of two
 runs: from one to the other). Below the table it says which differences are more than chance.
 """
 
-ENDINGS = (".png", ".svg", ".pdf", ".gif", ".csv")
+PAGE = ".html"
+ENDINGS = (".png", ".svg", ".pdf", ".gif", ".csv", PAGE)
 
 
 def main() -> NoReturn:
@@ -83,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="the figure: .png, .svg or .pdf, of paths on a surface also .gif; .csv: its numbers, "
-        "which else go beside it (default: "
+        "which else go beside it; .html: a page to share (default: "
         f"{', '.join(files.COMPARISON_FIGURES)} in the first folder)",
     )
     parser.add_argument(
@@ -156,6 +158,14 @@ def compare(arguments: argparse.Namespace) -> None:
     print(text, end="")
     if arguments.table:
         return
+    if arguments.output and arguments.output.suffix == PAGE:
+        from runner.compare.report.page import save_page
+
+        title = ", ".join(path.resolve().name for path in arguments.paths)
+        with waiting("Making the page"):
+            save_page(arguments.output, groups, view, title, len(found.left_out))
+        print(f"Page:   {arguments.output}")
+        return
     drawn = view.drawn(groups)
     if len(drawn) < len(groups):
         print(f"Drawn:  the best {len(drawn)} of {len(groups)} groups; --by chooses")
@@ -227,3 +237,7 @@ def _check_output(file: Path) -> None:
         )
     if not file.parent.is_dir():
         raise ConfigError(f"--output {file}: cannot be written: there is no folder {file.parent}")
+    if file.suffix == PAGE:
+        from runner.compare.report.page import check_library
+
+        check_library(file)

@@ -1,0 +1,198 @@
+"""What a page knows of its runs: curves, groups and settings, as JSON that its script reads."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runner.compare.curve import AXES, MEASURES, measure_label, rows_of
+from runner.compare.figures.curves import MOST_LINES
+from runner.compare.figures.style import is_log_measure
+from runner.compare.grouping import ABSENT, Group, format_setting, is_number
+from runner.compare.report.points import Arrays, curves_of
+from runner.compare.report.rerun import command_of_run
+from runner.compare.runs import Run
+from runner.compare.view import View
+from runner.config.keys import SEED
+from runner.measures import EPOCH_MEASURES, METRIC, STEP_MEASURES
+from runner.statistics.intervals import interval_factor
+from runner.status import Status
+
+MOST_POINTS = 1000
+"""A curve has about this many points at most."""
+
+ALL_POINTS = 80_000
+"""The curves of one measure of all runs have about this many points at most, so that a page has at
+most about 14 MB, 5 MB of them plotly.js."""
+
+FEWEST_POINTS = 50
+
+
+def content(groups: Sequence[Group], view: View) -> dict[str, Any]:
+    """Collect what the page's script reads.
+
+    Args:
+        groups: the groups, in the order of the page's table.
+        view: says what is shown at first.
+
+    Returns:
+        What `json` can write. Runs are numbered in the order of `runs_of`.
+    """
+    runs = runs_of(groups)
+    numbers = {id(run): number for number, run in enumerate(runs)}
+    most = max(FEWEST_POINTS, min(MOST_POINTS, ALL_POINTS // len(runs)))
+    shown = view.measure or "train_loss"
+    varying = varying_keys(runs)
+    arrays = Arrays()
+    names = names_of(runs)
+    return {
+        "measure": shown,
+        "axis": view.axes[0],
+        "axes": {name: axis.label for name, axis in AXES.items()},
+        "measures": {
+            measure: {"label": measure_label(measure), "log": _is_log(runs, measure)}
+            for measure in MEASURES
+        },
+        "stepMeasures": STEP_MEASURES,
+        "factors": [0, 0, *(interval_factor(count) for count in range(2, len(runs) + 1))],
+        "shownGroups": MOST_LINES,
+        "ordered": _places_on_scale(groups),
+        "groups": [
+            {"label": group.label, "runs": [numbers[id(run)] for run in group.runs]}
+            for group in groups
+        ],
+        "runs": [
+            _run(run, name, varying, curves_of(run, most, arrays))
+            for run, name in zip(runs, names, strict=True)
+        ],
+        "arrays": arrays,
+    }
+
+
+_BY_VALIDATION = f"test_error_at_best_{METRIC}"
+_SHOWN = {
+    "final": EPOCH_MEASURES,
+    "best": ("validation_loss", "validation_error", _BY_VALIDATION),  # test data choose nothing
+}
+
+
+def _is_log(runs: Sequence[Run], measure: str) -> bool:
+    """Whether a measure belongs on a logarithmic axis."""
+    return is_log_measure(measure, (rows_of(run, measure)[measure] for run in runs))
+
+
+def runs_of(groups: Iterable[Group]) -> list[Run]:
+    """The runs of some groups, group by group."""
+    return [run for group in groups for run in group.runs]
+
+
+def _run(run: Run, name: str, varying: Sequence[str], curves: Mapping[str, Any]) -> dict[str, Any]:
+    summary = run.summary
+    return {
+        "name": name,
+        "diverged": run.status == Status.DIVERGED,
+        "noisy": run.settings.get("batch_size") != "full",
+        "command": command_of_run(run),
+        "values": {key: text for key, text, _ in values_of(run, varying)},
+        "made": {
+            "started": summary.get("started"),
+            "device": summary.get("device"),
+            **(summary.get("versions") or {}),
+        },
+        "curves": curves,
+    }
+
+
+def values_of(run: Run, keys: Iterable[str]) -> list[tuple[str, str, float | None]]:
+    """What the table of runs shows of a run.
+
+    Args:
+        run: the run.
+        keys: the settings to show.
+
+    Returns:
+        A name, a text and, of a number, its exact value: the settings, the seed, how the run ended,
+        and its final and best measures.
+    """
+    summary = run.summary
+    settings = {key: run.settings.get(key, ABSENT) for key in keys}
+    settings |= {SEED: run.seed, "status": run.status}
+    measured = {key: summary.get(key) for key in ("steps", "epochs", "seconds")}
+    for when, names in _SHOWN.items():
+        values = summary.get(when) or {}
+        measured |= {f"{when}.{name}": values.get(name) for name in names}
+    return [
+        *((key, format_setting(value), _number(value)) for key, value in settings.items()),
+        *((key, _measured(value), _number(value)) for key, value in measured.items()),
+    ]
+
+
+def _measured(value: Any) -> str:
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.4g}" if is_number(value) else ABSENT
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if is_number(value) else None
+
+
+def varying_keys(runs: Sequence[Run]) -> list[str]:
+    """All keys in which runs differ, those that follow from others too, without the seed."""
+    keys = dict.fromkeys(key for run in runs for key in run.settings)
+    return [key for key in keys if key != SEED and len(_counts(runs, key)) > 1]
+
+
+def common_settings(runs: Sequence[Run]) -> dict[str, str]:
+    """The settings that all runs share."""
+    keys = runs[0].settings
+    return {
+        key: format_setting(value)
+        for key, value in keys.items()
+        if key != SEED and len(_counts(runs, key)) == 1
+    }
+
+
+def counted_values(runs: Sequence[Run], keys: Iterable[str]) -> dict[str, dict[str, int]]:
+    """How many runs have which value of some keys."""
+    return {key: _counts(runs, key) for key in keys}
+
+
+def _counts(runs: Sequence[Run], key: str) -> dict[str, int]:
+    values = [run.settings.get(key, ABSENT) for run in runs]
+    values.sort(key=lambda value: (not is_number(value), value if is_number(value) else 0))
+    return dict(Counter(map(format_setting, values)))
+
+
+def names_of(runs: Sequence[Run]) -> list[str]:
+    """The folders of runs below the folder that holds them all, and no more of their paths."""
+    folders = [run.directory.absolute() for run in runs if run.directory is not None]
+    top = Path(os.path.commonpath([folder.parent for folder in folders]))
+    return [
+        run.directory.absolute().relative_to(top).as_posix() if run.directory else ABSENT
+        for run in runs
+    ]
+
+
+def _places_on_scale(groups: Sequence[Group]) -> list[int]:
+    """The rank of each group if they differ in one number, which colors then show; else empty."""
+    values = [list(group.settings.values()) for group in groups]
+    if len(groups) < 3 or not all(
+        len(own) == 1 and (is_number(own[0]) or own[0] == "full") for own in values
+    ):
+        return []
+    sizes = [math.inf if own[0] == "full" else float(own[0]) for own in values]
+    return [sorted(sizes).index(size) for size in sizes]
+
+
+def safe_json(value: Mapping[str, Any]) -> str:
+    """JSON that can be put into a `<script>` element: no text in it can end the element."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
