@@ -18,7 +18,7 @@ from runner.compare.curve import measure_label
 from runner.compare.curve_summary import TIMES, Row, summarize
 from runner.compare.figures.style import is_rate, title_of
 from runner.compare.grouping import Group, format_range, format_setting, is_below
-from runner.statistics.intervals import half_width
+from runner.compare.tables import format_rounded, interval, uncertainty
 
 PAPER_FORMS = ("markdown", "latex")
 
@@ -49,18 +49,15 @@ class Entry(NamedTuple):
         scaled = [factor * value for value in self.values]
         if not scaled:
             return "diverged" if self.diverged else "-"
-        half = half_width(scaled)
-        if half is None:
+        if len(scaled) == 1:
             return f"{scaled[0]:.3g}{lost}"
-        decimals = _decimals(half if len(scaled) > 2 else max(scaled) - min(scaled))
-        if len(scaled) == 2:
-            return f"{min(scaled):.{decimals}f} to {max(scaled):.{decimals}f}{lost}"
-        return f"{statistics.fmean(scaled):.{decimals}f} +- {half:.{decimals}f}{lost}"
+        width = uncertainty(scaled)
 
+        def show(value: float) -> str:
+            return format_rounded(value, width)
 
-def _decimals(width: float) -> int:
-    """How many decimals show two digits of a width; three if it is 0."""
-    return max(0, 1 - math.floor(math.log10(width))) if width > 0 else 3
+        mean = "" if len(scaled) == 2 else f"{show(statistics.fmean(scaled))} "
+        return mean + interval(scaled, show) + lost
 
 
 def paper_table(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_compare import leave, run_of
+from test_compare import EXAMPLES, leave, run_of
 
 from runner.compare.curve import Curve
 from runner.compare.smoothing import is_noisy, smoothed_curve, window_means
@@ -75,7 +75,7 @@ def test_without_a_window_nothing_is_smoothed() -> None:
         ("learning_rate", {"batch_size": {"name": "mini", "size": 16}}, False),
         ("validation_loss", {"batch_size": {"name": "mini", "size": 16}}, False),
         ("train_loss", {"batch_size": {"name": "full"}}, False),
-        ("train_loss", {"batch_size": {"name": "mini", "size": 80}}, False),
+        ("train_loss", {"batch_size": {"name": "mini", "size": EXAMPLES}}, False),
         ("train_loss", {"batch_size": {"name": "full"}, "sampling": {"name": "replacement"}}, True),
         (
             "train_loss",

@@ -169,7 +169,8 @@ def test_a_best_value_at_the_edge_is_said_with_the_command_that_extends(
     kept = {group.label: group.edges for group in view.groups(find([tmp_path]).runs)}
     assert kept["adam, 0.01"] == ()
     assert kept["sgd, 0.1"] == (Edge(RATE, 0.1, (0.001, 0.01, 0.1)),)
-    words = [text.get_text() for text in view.draw(view.groups(find([tmp_path]).runs)).texts]
+    figure = view.draw(view.groups(find([tmp_path]).runs))
+    words = [" ".join(text.get_text().split()) for text in figure.texts]
     assert any(f"best {RATE} of 2 of 3 groups is at the edge of what was tried" in w for w in words)
 
 
