@@ -23,6 +23,7 @@ from runner.compare.figures.style import (
     NOTE_SIZE,
     empty_panels,
     line_styles,
+    number_ticks,
 )
 from runner.compare.grouping import Group, is_number
 from runner.compare.look import PLAIN, Look
@@ -84,9 +85,10 @@ def critical_batch_size_figure(
     ticks = sizes[:: math.ceil(len(sizes) / _MOST_TICKS)]
     panel.set_xticks(ticks, [f"{size:g}" for size in ticks])
     panel.minorticks_off()
+    number_ticks(panel, is_percentage=False)
     panel.set_xlabel("batch size", fontsize=LABEL_SIZE)
     panel.set_ylabel(f"steps to {measure_label(measure)} {target:g}", fontsize=LABEL_SIZE)
-    panel.legend(fontsize=NOTE_SIZE, frameon=False)
+    panel.legend(fontsize=NOTE_SIZE, framealpha=0.9, edgecolor="none")
     return figure
 
 

@@ -47,6 +47,9 @@ _THINNEST, _WIDEST = 1.0, 1.9
 COLUMN = 3.3
 """The width of a column of a paper, in inches."""
 
+_UNDERSTOOD = ("optimizer", "regularization", "gradient")
+"""Groups whose keys are understood without them: `learning rate`, `dropout rate`."""
+
 _ERROR_SPAN = 10.0
 """Errors whose largest value is this many times the least have a logarithmic axis."""
 
@@ -175,7 +178,9 @@ def cross_at_top(panel: Axes, x: float, color: Any, size: float = 5) -> None:
 
 def readable(key: str) -> str:
     """The name of a setting as people read it: `batch size`, `learning rate`, `warmup length`."""
-    return key.removeprefix("optimizer.").replace(".", " ").replace("_", " ")
+    for group in _UNDERSTOOD:
+        key = key.removeprefix(f"{group}.")
+    return key.replace(".", " ").replace("_", " ")
 
 
 def title_of(keys: Iterable[str]) -> str:
