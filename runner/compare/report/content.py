@@ -17,6 +17,7 @@ from runner.compare.grouping import ABSENT, Group, format_setting, is_number
 from runner.compare.report.points import Arrays, curves_of
 from runner.compare.report.rerun import command_of_run
 from runner.compare.runs import Run
+from runner.compare.smoothing import is_noisy
 from runner.compare.view import View
 from runner.config.keys import SEED
 from runner.measures import EPOCH_MEASURES, METRIC, STEP_MEASURES
@@ -53,9 +54,10 @@ def content(groups: Sequence[Group], view: View) -> dict[str, Any]:
     return {
         "measure": shown,
         "axis": view.axes[0],
+        "smoothing": view.smoothing,
         "axes": {name: axis.label for name, axis in AXES.items()},
         "measures": {
-            measure: {"label": measure_label(measure), "log": _is_log(runs, measure)}
+            measure: {"label": measure_label(measure), "log": _is_log(runs, measure, view)}
             for measure in MEASURES
         },
         "stepMeasures": STEP_MEASURES,
@@ -81,9 +83,9 @@ _SHOWN = {
 }
 
 
-def _is_log(runs: Sequence[Run], measure: str) -> bool:
+def _is_log(runs: Sequence[Run], measure: str, view: View) -> bool:
     """Whether a measure belongs on a logarithmic axis."""
-    return is_log_measure(measure, (rows_of(run, measure)[measure] for run in runs))
+    return is_log_measure(measure, (rows_of(run, measure)[measure] for run in runs), view)
 
 
 def runs_of(groups: Iterable[Group]) -> list[Run]:
@@ -96,7 +98,7 @@ def _run(run: Run, name: str, varying: Sequence[str], curves: Mapping[str, Any])
     return {
         "name": name,
         "diverged": run.status == Status.DIVERGED,
-        "noisy": run.settings.get("batch_size") != "full",
+        "noisy": is_noisy(run, "train_loss"),
         "command": command_of_run(run),
         "values": {key: text for key, text, _ in values_of(run, varying)},
         "made": {

@@ -111,7 +111,7 @@ def page(groups: Sequence[Group], view: View, title: str, left_out: int = 0) -> 
         policy=f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; "
         f"script-src {hashes}",
         style=_part("page.css"),
-        title=escape(title),
+        title=escape(view.title or title),
         compared=escape(compared_line(ordered, runs)),
         verdict=paragraphs([verdict(view, groups), *notes(view, groups), unread]),
         picture=picture(groups, view),

@@ -140,6 +140,9 @@ const measured = Object.keys(page.measures).filter(
   (measure) => page.runs.some((run) => run.curves[kindOf(measure)]?.y[measure]));
 fill($("measure"), measured.map((name) => [name, page.measures[name].label]), page.measure);
 fill($("axis"), Object.entries(page.axes), page.axis);
+const parts = [...new Set([0, 0.01, 0.02, 0.05, 0.1, 0.2, page.smoothing])].sort((a, b) => a - b);
+fill($("smoothing"), parts.map((part) => [String(part), part ? `${100 * part} %` : "none"]),
+  String(page.smoothing));
 const suit = () => { $("log-y").checked = page.measures[$("measure").value]?.log ?? false; };
 suit();
 addTicks("groups");
