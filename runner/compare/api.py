@@ -8,7 +8,8 @@ For example:
 
 The keyword arguments `view` are the fields of `runner.compare.view.View`, which are also the flags
 of `runner-compare`: `kind` (there `--figure`), `axes` (`--axis`), `by`, `tune`, `tune_by`,
-`target`, `problem`. A list of one key may be the key alone.
+`target`, `problem`, `where`, `order`, and those of how a figure looks (`runner.compare.look.Look`).
+A list of one word may be the word alone.
 """
 
 from __future__ import annotations
