@@ -100,7 +100,7 @@ def take_steps(
         measured=Measured.empty(
             steps=STEPS_PER_CALL,
             evaluations=STEPS_PER_CALL // setup.batches.per_epoch + 2,
-            evaluated=measures(setup),
+            evaluated=measures(experiment),
             has_path=experiment.data.position(state.params) is not None,
         ),
     )
