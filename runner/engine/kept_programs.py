@@ -102,6 +102,9 @@ def kept(
 ) -> Callable[..., Any]:
     """The function with what its trace computes read from a file, which is written if missing.
 
+    The function itself where it has no form on disk: it has an operation without a stable format,
+    or `flatbuffers` is not installed.
+
     Args:
         file: where the lowered program is.
         function: a pure function of pytrees of arrays.
@@ -118,7 +121,7 @@ def kept(
 
         try:
             content = bytes(export.export(jax.jit(flat))(*leaves).serialize())
-        except ValueError:  # an operation has no stable form, so the program is never kept
+        except (ImportError, NotImplementedError, ValueError):
             return function
         with contextlib.suppress(OSError):  # a folder that cannot be written costs time only
             _write(file, hashlib.sha256(content).digest() + content)

@@ -96,6 +96,17 @@ def test_options_of_others_and_several_devices_are_not_kept(
     assert not list(folder.glob("*.lowered"))
 
 
+def test_what_cannot_be_kept_is_computed_all_the_same(folder: Path) -> None:
+    """A call of Python code is no data."""
+
+    def function(numbers: jax.Array) -> jax.Array:
+        return jax.pure_callback(lambda x: 3 * x, numbers, numbers)
+
+    program = Program("call", function, jax.devices()[:1], "structure")
+    np.testing.assert_array_equal(program.compiled((), lambda: (NUMBERS,))(NUMBERS), 3 * NUMBERS)
+    assert not list(folder.glob("*.lowered"))
+
+
 def test_the_oldest_entries_are_discarded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_programs, "ENTRIES", 2)
     for number in range(3):
