@@ -44,15 +44,6 @@ def cache_directory() -> Path | None:
     return Path(directory) if directory and is_on and "://" not in directory else None
 
 
-def count_program(seconds: float) -> None:
-    """Let a `CompilationCounter` count a program that was loaded without JAX's cache.
-
-    Args:
-        seconds: how long that took.
-    """
-    jax.monitoring.record_event_duration_secs(_COMPILED, seconds)
-
-
 class CompilationCounter:
     """Counts the programs that are compiled, or fetched from the cache, while it is open."""
 

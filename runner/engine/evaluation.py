@@ -20,6 +20,7 @@ from runner.engine.epoch import examples_seen
 from runner.engine.placement import SLAB
 from runner.engine.setup import Setup
 from runner.engine.state import EPOCH_SUMS, HELD_OUT, State
+from runner.experiment.experiment import Experiment
 from runner.measures import EPOCH_MEASURES, TRAINING_SET_MEASURES
 from runner.options.layer import LayerState, Params
 
@@ -31,9 +32,9 @@ STATISTICS_SLABS = 20
 at most. Their means have a relative error of 1 % at 10,000 examples."""
 
 
-def measures(setup: Setup) -> tuple[str, ...]:
+def measures(experiment: Experiment) -> tuple[str, ...]:
     """The names of what an evaluation measures."""
-    return EPOCH_MEASURES + TRAINING_SET_MEASURES * setup.experiment.evaluate_train
+    return EPOCH_MEASURES + TRAINING_SET_MEASURES * experiment.evaluate_train
 
 
 def evaluate(setup: Setup, state: State, step: Int[Array, ""]) -> Columns:
@@ -57,7 +58,7 @@ def evaluate(setup: Setup, state: State, step: Int[Array, ""]) -> Columns:
     if setup.experiment.evaluate_train:
         means_over_set = training_set_loss_and_error(setup, params, layers)
         measurements |= zip(TRAINING_SET_MEASURES, means_over_set, strict=True)
-    return Columns.row(measures(setup), measurements)
+    return Columns.row(measures(setup.experiment), measurements)
 
 
 def evaluated(setup: Setup, state: State) -> tuple[Params, LayerState]:

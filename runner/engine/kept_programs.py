@@ -1,20 +1,15 @@
-"""Compiled programs on disk, found by what they are made from.
+"""Functions of the engine, compiled before they are called, and kept on disk in lowered form.
 
 The cache of JAX is looked up by the lowered program, so a run whose program is in it still traces
-and lowers that program, which takes longer than the rest of its start. Here the key is a hash of
-everything that tracing, lowering and compiling depend on: the source of this package; the versions
-of Python, JAX and the packages below it; the settings of JAX and the environment variables of XLA;
-the processor, its cores and the devices; the structure of the experiment; and the shapes of the
-data. With a plug-in nothing is kept, since the source that it depends on is not known. A second key
-has the text of the lowered program instead of the source, so that a change of the source that
-changes no program compiles none.
+and lowers that program, which takes longer than the rest of its start. Here the lowered program is
+kept (`jax.export`), under a hash of everything that tracing and lowering depend on: the source of
+this package; the versions of JAX and of the packages that it is traced through; the settings of
+JAX; the structure of the experiment; and the shapes of the arguments. Compiling it goes through the
+cache of JAX. With a plug-in nothing is kept, since the source that it depends on is not known; nor
+is a program for several devices.
 
-An entry is machine code in a pickle, and may therefore execute anything. It is read only if the
-open file belongs to the user and nobody else may write it. A hash finds damage. An entry that
-cannot be used counts as missing, so the program is compiled.
-
-Only a program that was compiled in this process is kept: what JAX has loaded from its own cache
-lacks functions when it is written again (XLA on CPUs, jaxlib 0.10).
+What is kept is data: reading it executes nothing. The first run reads it back as well, so it
+computes the same program as the runs after it. A file that is damaged counts as missing.
 """
 
 from __future__ import annotations
@@ -23,153 +18,152 @@ import contextlib
 import functools
 import hashlib
 import os
-import pickle
-import platform
 import re
-import stat
 import threading
-import time
-import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import jax
-from jax.experimental import serialize_executable
 
 import runner
 from runner.config.build import loaded_plugins
-from runner.engine.compilation import cache_directory, count_program
+from runner.engine.compilation import cache_directory
 
 ENTRIES = 400
-"""How many files are kept, the newest ones; a program has two, of about 200 kB each."""
+"""How many lowered programs are kept, the newest ones, of about 100 kB each."""
 
-_ENDING = ".program"
+_ENDING = ".lowered"
 _PACKAGES = ("jax", "jaxlib", "numpy", "optax")
 _DIGEST = hashlib.sha256().digest_size
 _OPTION = re.compile(r"<class '([\w.]+)'>")
-_MODEL = re.compile(
-    r"^(?:vendor_id|cpu family|model|model name|stepping|flags|Features|CPU \w+)\b.*"
-)
+_one_at_a_time = threading.RLock()
+"""Held while something is traced: two threads that trace a function both do the whole work."""
 
 
-class Entries:
-    """The places of a program on disk.
-
-    Args:
-        name: of the function that is compiled.
-        devices: what it is compiled for.
-        made_from: the structure of the experiment and the shapes of the arguments.
-    """
-
-    def __init__(self, name: str, devices: Sequence[jax.Device], made_from: str) -> None:
-        self._name, self._devices, self._made_from = name, devices, made_from
-        directory = cache_directory()
-        options_are_ours = all(
-            option.startswith("runner.") for option in _OPTION.findall(made_from)
-        )
-        can_be_kept = options_are_ours and not loaded_plugins and hasattr(os, "geteuid")
-        self._directory = directory if can_be_kept else None
-
-    def load(self) -> jax.stages.Compiled | None:
-        """The program, found without tracing it; None if there is none that can be used."""
-        return load(self._entry(source()), self._devices) if self._directory else None
-
-    def load_lowered(self, lowered: jax.stages.Lowered) -> jax.stages.Compiled | None:
-        """The program, found by what was lowered; None if there is none that can be used."""
-        if not self._directory:
-            return None
-        entry = self._entry(_text(lowered))
-        found = load(entry, self._devices)
-        if found:
-            with contextlib.suppress(OSError):
-                _write(self._entry(source()), entry.read_bytes())
-        return found
-
-    def compile(self, lowered: jax.stages.Lowered) -> jax.stages.Compiled:
-        """Compile what was lowered, and keep it."""
-        if not self._directory:
-            return lowered.compile()
-        with _Misses() as misses:
-            program = lowered.compile()
-        if misses.seen:
-            with contextlib.suppress(Exception):  # not every program can be serialized
-                content = zlib.compress(pickle.dumps(serialize_executable.serialize(program)), 1)
-                for key in (source(), _text(lowered)):
-                    _write(self._entry(key), hashlib.sha256(content).digest() + content)
-                _discard_oldest(self._directory)
-        return program
-
-    def _entry(self, key: str) -> Path:
-        assert self._directory is not None
-        ours = (str(device.id) for device in self._devices)
-        settings = str(sorted(jax.config.values.items()))
-        facts = (self._name, *ours, self._made_from, settings, *_surroundings(), key)
-        digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()
-        return self._directory / f"{self._name}-{os.geteuid()}-{digest}{_ENDING}"
-
-
-class _Misses:
-    """Sees whether this thread compiles something that JAX's cache does not hold."""
-
-    def __enter__(self) -> _Misses:
-        self.seen, self._thread = False, threading.get_ident()
-        jax.monitoring.register_event_listener(self._listen)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        jax.monitoring.unregister_event_listener(self._listen)
-
-    def _listen(self, event: str, **_: str | int) -> None:
-        if threading.get_ident() == self._thread:
-            self.seen |= event == "/jax/compilation_cache/cache_misses"
-
-
-def load(entry: Path, devices: Sequence[jax.Device]) -> jax.stages.Compiled | None:
-    """The program in a file; None if there is none that can be used.
+class Program:
+    """A function of pytrees of arrays that returns lists and tuples of arrays.
 
     Args:
-        entry: the file.
-        devices: what the program was compiled for.
+        name: what it does, as part of the name of its file.
+        function: a pure function.
+        devices: what computes it.
+        made_from: what the function depends on besides its arguments: how lanes are computed, and
+            the structure of the experiments.
+        options: for `jax.jit`.
     """
-    started = time.perf_counter()
-    try:
-        with entry.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                return None
-            digest, content = file.read(_DIGEST), file.read()
-        if hashlib.sha256(content).digest() != digest:
-            return None
-        code, arguments, results = pickle.loads(zlib.decompress(content))  # noqa: S301 - see above
-        program = serialize_executable.deserialize_and_load(
-            code, arguments, results, devices[0].client, devices
-        )
-    except Exception:  # whatever is wrong with it, it can be compiled
-        return None
-    count_program(time.perf_counter() - started)
-    return program
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        devices: Sequence[jax.Device],
+        made_from: str,
+        **options: Any,
+    ) -> None:
+        self._name, self._function, self._options = name, function, options
+        self._made_from = made_from
+        self._can_be_kept = len(devices) == 1
+        self._lowered: dict[Hashable, jax.stages.Lowered] = {}
+        self._compiled: dict[Hashable, jax.stages.Compiled] = {}
+
+    def lowered(
+        self, shapes: tuple[Any, ...], arguments: Callable[[], tuple[Any, ...]]
+    ) -> jax.stages.Lowered:
+        """The function, lowered for arguments of some shapes.
+
+        Args:
+            shapes: all that the shapes of the arguments follow from.
+            arguments: returns the arguments, or their shapes; called only to lower.
+        """
+        with _one_at_a_time:
+            if shapes not in self._lowered:
+                given = arguments()
+                made_from = f"{self._name} {self._made_from} {shapes}"
+                function = self._function
+                if self._can_be_kept and (folder := _directory(made_from)):
+                    function = kept(folder / f"{_digest(made_from)}{_ENDING}", function, given)
+                jitted = jax.jit(_named(self._name, function), **self._options)
+                self._lowered[shapes] = jitted.lower(*given)
+            return self._lowered[shapes]
+
+    def compiled(
+        self, shapes: tuple[Any, ...], arguments: Callable[[], tuple[Any, ...]]
+    ) -> jax.stages.Compiled:
+        """The function, compiled for arguments of some shapes; see `lowered`."""
+        if shapes not in self._compiled:
+            self._compiled[shapes] = self.lowered(shapes, arguments).compile()
+        return self._compiled[shapes]
 
 
-def _write(entry: Path, content: bytes) -> None:
-    """Replace a file as a whole, by one that only the user may read."""
-    temporary = entry.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    temporary.touch(0o600, exist_ok=False)
+def kept(
+    file: Path, function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> Callable[..., Any]:
+    """The function with what its trace computes read from a file, which is written if missing.
+
+    The function itself where it has no form on disk: it has an operation without a stable format,
+    or `flatbuffers` is not installed.
+
+    Args:
+        file: where the lowered program is.
+        function: a pure function of pytrees of arrays.
+        arguments: what to lower it for.
+    """
+    from jax import export
+
+    exported = _read(file)
+    if exported is None:
+        leaves, structure = jax.tree.flatten(arguments)
+
+        def flat(*leaves: Any) -> Any:
+            return function(*jax.tree.unflatten(structure, leaves))
+
+        try:
+            content = bytes(export.export(jax.jit(flat))(*leaves).serialize())
+        except (ImportError, NotImplementedError, ValueError):
+            return function
+        with contextlib.suppress(OSError):  # a folder that cannot be written costs time only
+            _write(file, hashlib.sha256(content).digest() + content)
+        exported = export.deserialize(bytearray(content))
+    return lambda *arguments: exported.call(*jax.tree.leaves(arguments))
+
+
+def _read(file: Path) -> Any:
+    """The lowered program in a file; None if there is none that can be used."""
+    from jax import export
+
+    with contextlib.suppress(Exception):  # whatever is wrong with it, it can be lowered
+        content = file.read_bytes()
+        digest, content = content[:_DIGEST], content[_DIGEST:]
+        if hashlib.sha256(content).digest() == digest:
+            return export.deserialize(bytearray(content))
+    return None
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Replace a file as a whole, and remove all entries but the newest."""
+    temporary = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+    file.parent.mkdir(parents=True, exist_ok=True)
     temporary.write_bytes(content)
-    temporary.replace(entry)
+    temporary.replace(file)
+    entries = file.parent.glob(f"*{_ENDING}")
+    for old in sorted(entries, key=lambda entry: entry.stat().st_mtime)[:-ENTRIES]:
+        old.unlink(missing_ok=True)
 
 
-def _discard_oldest(directory: Path) -> None:
-    """Remove all entries but the newest."""
-    kept = sorted(directory.glob(f"*{_ENDING}"), key=lambda file: file.stat().st_mtime)
-    for file in kept[:-ENTRIES]:
-        file.unlink(missing_ok=True)
+def _directory(made_from: str) -> Path | None:
+    """Where a program is kept; None if it is not kept."""
+    classes = _OPTION.findall(made_from)
+    options_are_ours = all(name.startswith("runner.") for name in classes)
+    return cache_directory() if options_are_ours and not loaded_plugins else None
 
 
-def _text(lowered: jax.stages.Lowered) -> str:
-    """What was lowered, without the lines of the source that it comes from."""
-    return f"{lowered.in_tree} {lowered.out_tree} {lowered.as_text()}"
+def _digest(made_from: str) -> str:
+    """A hash of all that a lowered program depends on."""
+    versions = map(version, _PACKAGES)
+    facts = made_from, str(sorted(jax.config.values.items())), jax.default_backend(), *versions
+    return hashlib.sha256("\n".join((*facts, source())).encode()).hexdigest()
 
 
 @functools.cache
@@ -181,27 +175,11 @@ def source() -> str:
     return source.hexdigest()
 
 
-@functools.cache
-def _surroundings() -> tuple[str, ...]:
-    """What programs depend on and what does not change while this process runs."""
-    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {os.cpu_count()}
-    flags = (
-        f"{key}={value}" for key, value in os.environ.items() if key.startswith(("XLA", "TF_"))
-    )
-    return (
-        platform.python_version(),
-        *(version(package) for package in _PACKAGES),
-        *sorted(flags),
-        *_processor(),
-        str(len(cores)),
-        *(f"{device.platform} {device.device_kind}" for device in jax.devices()),
-        jax.devices()[0].client.platform_version,
-    )
+def _named(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of its own under a name, which JAX's cache uses as well."""
 
+    def call(*arguments: Any) -> Any:
+        return function(*arguments)
 
-def _processor() -> list[str]:
-    """The model of the processor and what it can do."""
-    with contextlib.suppress(OSError), Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
-        first = iter(lines.readline, "\n")
-        return [found[0] for found in map(_MODEL.match, first) if found]
-    return [platform.machine(), platform.processor()]
+    call.__name__ = call.__qualname__ = name
+    return call

@@ -26,14 +26,17 @@ import numpy.typing as npt
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
 from runner.engine.compilation import RUNS_ONCE
-from runner.engine.program import Program
-from runner.engine.state import Arrays, Measured, State, Timeline
+from runner.engine.evaluation import measures
+from runner.engine.kept_programs import Program
+from runner.engine.state import Arrays, Measured, Timeline
 from runner.engine.strategy import Strategy
 from runner.engine.train import initial_state, take_steps
 from runner.experiment.experiment import Experiment
 from runner.options.schedule.power import Base
 
 _Tree = TypeVar("_Tree")
+Leaves = list[jax.Array]
+"""The leaves of a state; only the compiled functions know its structure."""
 
 _AXIS = "lanes"
 _PER_LANE, _SHARED = PartitionSpec(_AXIS), PartitionSpec()
@@ -66,6 +69,8 @@ class Lanes:
         self.devices = tuple(devices)
         mesh = Mesh(np.array(self.devices), (_AXIS,))
         self._per_lane: Sharding = NamedSharding(mesh, _PER_LANE)
+        if strategy == "sequential":
+            self._per_lane = SingleDeviceSharding(self.devices[0])
         self._shared = NamedSharding(mesh, _SHARED)
 
     def stack(self, experiments: Sequence[Experiment]) -> Experiment:
@@ -81,10 +86,10 @@ class Lanes:
             return jax.device_put(tree, self.devices[0])
         return jax.device_put(tree, self._shared)
 
-    def initialize(self, experiments: Experiment, arrays: Arrays) -> State:
+    def initialize(self, experiments: Experiment, arrays: Arrays) -> Leaves:
         """The state of every lane before the first step."""
-        program = self._programs(experiments).initialize
-        return program.compiled(experiments, arrays)(experiments, arrays)
+        program, shapes = self._programs(experiments).initialize, _shapes(experiments, arrays)
+        return program.compiled(shapes, lambda: (experiments, arrays))(experiments, arrays)
 
     def compile(self, experiments: Experiment, arrays: Arrays, timeline: Timeline) -> None:
         """Have the program of `advance` ready; takes no step.
@@ -99,36 +104,28 @@ class Lanes:
     def _advance(
         self, experiments: Experiment, arrays: Arrays, timeline: Timeline
     ) -> jax.stages.Compiled:
-        programs = self._programs(experiments)
+        programs, shapes = self._programs(experiments), _shapes(experiments, arrays)
 
-        def others() -> tuple[Any, ...]:
-            return self._state_shapes(experiments, arrays), 0, 0, timeline
+        def arguments() -> tuple[Any, ...]:
+            initialize = programs.initialize.lowered(shapes, lambda: (experiments, arrays))
+            states = [
+                jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=self._per_lane)
+                for leaf in jax.tree.leaves(initialize.out_info)
+            ]
+            return experiments, arrays, states, 0, 0, timeline
 
-        rows = len(timeline.phases.first_steps)
-        return programs.advance.compiled(experiments, arrays, others, rows)
-
-    def _state_shapes(self, experiments: Experiment, arrays: Arrays) -> State:
-        """The shapes of what `initialize` returns, and the devices that it will be on."""
-        placed = self._per_lane
-        if self.strategy == "sequential":
-            placed = SingleDeviceSharding(self.devices[0])
-        return jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(
-                leaf.shape, leaf.dtype, sharding=placed, weak_type=leaf.weak_type
-            ),
-            self._programs(experiments).initialize.shapes(experiments, arrays),
-        )
+        return programs.advance.compiled((len(timeline.phases.first_steps), *shapes), arguments)
 
     def advance(
         self,
         experiments: Experiment,
         arrays: Arrays,
-        states: State,
+        states: Leaves,
         start: int,
         until: int,
         timeline: Timeline,
         ended: Sequence[bool] = (),
-    ) -> tuple[State, Measured]:
+    ) -> tuple[Leaves, Measured]:
         """Take the steps `start`, ..., `until - 1` in every lane; see `engine.train.take_steps`.
 
         Args:
@@ -145,7 +142,8 @@ class Lanes:
             lanes, except with the strategy `sequential`.
         """
         program = self._advance(experiments, arrays, timeline)
-        return program(experiments, arrays, states, start, until, timeline)
+        states, found = program(experiments, arrays, states, start, until, timeline)
+        return states, Measured.of(found, measures(experiments))
 
     def _programs(self, experiments: Experiment) -> Programs:
         structure = jax.tree.structure(experiments)
@@ -195,11 +193,24 @@ def programs_for(
     )
 
 
-_Engine = tuple[Callable[..., State], Callable[..., tuple[State, Measured]]]
+_Engine = tuple[Callable[..., Leaves], Callable[..., tuple[Leaves, Leaves]]]
 
 
 def _single() -> _Engine:
-    return initial_state, take_steps
+    """The engine with states as leaves: what is kept of a program says nothing of its trees."""
+    initial = jax.jit(functools.partial(initial_state))  # traced once for both functions
+
+    def initialize(experiment: Experiment, arrays: Arrays) -> Leaves:
+        return jax.tree.leaves(initial(experiment, arrays))
+
+    def advance(
+        experiment: Experiment, arrays: Arrays, state: Leaves, *bounds: Any
+    ) -> tuple[Leaves, Leaves]:
+        structure = jax.tree.structure(initial.eval_shape(experiment, arrays))
+        done = take_steps(experiment, arrays, jax.tree.unflatten(structure, state), *bounds)
+        return jax.tree.leaves(done[0]), jax.tree.leaves(done[1])
+
+    return initialize, advance
 
 
 def _vectorized() -> _Engine:
@@ -208,6 +219,12 @@ def _vectorized() -> _Engine:
         jax.vmap(initialize, in_axes=(0, None)),
         jax.vmap(advance, in_axes=(0, None, 0, None, None, None)),
     )
+
+
+def _shapes(experiments: Experiment, arrays: Arrays) -> tuple[Any, ...]:
+    """What the shapes of a state follow from, for experiments of one structure."""
+    leaves = (jax.tree.leaves(experiments)[0], *jax.tree.leaves(arrays))
+    return tuple((leaf.shape, leaf.dtype.str, leaf.weak_type) for leaf in leaves)
 
 
 def _stacked(*leaves: float) -> npt.NDArray:

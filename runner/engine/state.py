@@ -112,6 +112,17 @@ class Measured(NamedTuple):
             path=jnp.zeros((steps + 1, 2)) if has_path else None,
         )
 
+    @classmethod
+    def of(cls, leaves: list[Any], evaluated: tuple[str, ...]) -> Measured:
+        """What was measured, from its leaves.
+
+        Args:
+            leaves: in their order; one fewer where there is no path.
+            evaluated: the names of what an evaluation measures.
+        """
+        steps, epochs, *others = leaves
+        return cls(Columns(steps, STEP_MEASURES), Columns(epochs, evaluated), *others)
+
     def with_step(self, index: Int[Array, ""], row: Columns) -> Measured:
         """Record what the step `start + index` measured."""
         return self._replace(steps=self.steps.with_row(index, row))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,14 +22,30 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int
 
 
-def update(
-    setup: Setup,
-    state: State,
-    step: Int[Array, ""],
-    rows: Int[Array, " batch"],
-    *,
-    measure_norms: Bool[Array, ""] | bool,
-) -> tuple[State, Columns]:
+class Update(NamedTuple):
+    """What a step computes; what is not used of it is not part of the compiled program."""
+
+    state: State  # after the step, with the sums of before
+    measurements: dict[str, Float[Array, ""]]  # `STEP_MEASURES` without `NORMS`
+    gradient: Params  # of the batch, before any treatment
+    updates: Params  # what was added to the parameters
+
+    def recorded(
+        self, rows: Int[Array, " batch"], *, measure_norms: Bool[Array, ""] | bool
+    ) -> tuple[State, Columns]:
+        """The state after the step with its sums, and a row of `STEP_MEASURES`.
+
+        Args:
+            rows: the training examples of the batch.
+            measure_norms: whether to measure `NORMS`; with False they are not computed.
+        """
+        found = norms(measure_norms, self.gradient, self.updates)
+        row = Columns.row(STEP_MEASURES, self.measurements | found)
+        sums = self.state.epoch_sums.plus(len(rows), row.part(EPOCH_SUMS))
+        return self.state._replace(epoch_sums=sums), row
+
+
+def update(setup: Setup, state: State, step: Int[Array, ""], rows: Int[Array, " batch"]) -> Update:
     """Take one step.
 
     Args:
@@ -37,10 +53,6 @@ def update(
         state: the state after `step` steps.
         step: the number of the step, from 0.
         rows: the training examples of the batch.
-        measure_norms: whether to measure `NORMS`; with False the program does not compute them.
-
-    Returns:
-        The state after the step, and a row of `STEP_MEASURES`.
     """
     measurements = {}
     objective = batch_objective(setup, state.layers, step, rows)
@@ -57,17 +69,14 @@ def update(
     rule = optax.with_extra_args_support(optimizer_at(setup.experiment, clock).build(learning_rate))
     extra = extra_arguments(setup, state, step, objective, batch)
     updates, optimizer = rule.update(gradient, state.optimizer, state.params, **extra)
-    measurements |= norms(measure_norms, batch.gradient, updates)
 
-    row = Columns.row(STEP_MEASURES, measurements)
     state = state._replace(
         params=optax.apply_updates(state.params, updates),
         layers=layers,
         optimizer=optimizer,
         gradient=treatments,
-        epoch_sums=state.epoch_sums.plus(len(rows), row.part(EPOCH_SUMS)),
     )
-    return state, row
+    return Update(state, measurements, batch.gradient, updates)
 
 
 def extra_arguments(

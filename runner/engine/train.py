@@ -16,8 +16,10 @@ and how a run is cut into chunks cannot change its results.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -98,7 +100,7 @@ def take_steps(
         measured=Measured.empty(
             steps=STEPS_PER_CALL,
             evaluations=STEPS_PER_CALL // setup.batches.per_epoch + 2,
-            evaluated=measures(setup),
+            evaluated=measures(experiment),
             has_path=experiment.data.position(state.params) is not None,
         ),
     )
@@ -144,6 +146,8 @@ def _with_epoch_finished(setup: Setup, carry: _Carry, until: Int[Array, ""]) -> 
     end = jnp.minimum(until, first + setup.batches.per_epoch)
     starts = (before == 0) & (carry.step < end)
     state = start_epoch(setup, carry.state, epoch, starts)
+    # Steps with and without norms share one trace; it is freed with the program.
+    take = jax.jit(functools.partial(update))
 
     def take_step(
         step: Int[Array, ""],
@@ -155,7 +159,7 @@ def _with_epoch_finished(setup: Setup, carry: _Carry, until: Int[Array, ""]) -> 
         state, measured = carry
         index = step - start
         measured = _at_position(setup, state, index, measured)
-        state, row = update(setup, state, step, rows, measure_norms=measure_norms)
+        state, row = take(setup, state, step, rows).recorded(rows, measure_norms=measure_norms)
         return state, measured.with_step(index, row)
 
     state, measured = for_each_batch(

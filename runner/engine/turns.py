@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 
-from runner.engine.lanes import Lanes, as_array
-from runner.engine.state import Arrays, Measured, State, Timeline
+from runner.engine.lanes import Lanes, Leaves, as_array
+from runner.engine.state import Arrays, Measured, Timeline
 from runner.engine.strategy import Strategy
 from runner.experiment.experiment import Experiment
 
@@ -27,7 +27,7 @@ _Tree = TypeVar("_Tree")
 class Turn(NamedTuple):
     """What a lane did in a call: its state, and what was measured; None if it had ended before."""
 
-    state: State
+    state: Leaves
     measured: Measured | None
 
 

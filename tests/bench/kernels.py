@@ -181,7 +181,7 @@ def _kernel(line: str, functions: dict[str, str]) -> Kernel | None:
     if not found or found[3] in NO_KERNEL:
         return None
     name, shape, kind = found.groups()
-    path = re.search(r'op_name="[^"]*body/(?:closed_call/)?([^"]*)"', line)
+    path = re.search(r'op_name="[^"]*body/(?:closed_call/)?(?:jit\(update\)/)?([^"]*)"', line)
     operation = path[1] if path else kind
     frame = re.search(r"stack_frame_id=(\d+)", line)
     shape = re.sub(r"\{[^}]*\}|/\*.*?\*/", "", shape)

@@ -1,137 +1,133 @@
-"""Programs found on disk without tracing: whose they may be, and what they depend on."""
+"""Lowered programs found on disk without tracing, and what they depend on."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import hashlib
+import pickle
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from conftest import compose
 
-from runner.engine import kept_programs
+from runner.data import Dataset
+from runner.engine import kept_programs, lanes
 from runner.engine.compilation import CompilationCounter
-from runner.engine.kept_programs import Entries
+from runner.engine.kept_programs import Program
+from runner.engine.loop import Training
 
-DEVICES = tuple(jax.devices()[:1])
 NUMBERS = np.arange(3, dtype=np.float32)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """An empty cache of JAX, and therefore of kept programs."""
-    from jax.experimental.compilation_cache.compilation_cache import reset_cache
-
-    before = jax.config.values["jax_compilation_cache_dir"]
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
-    reset_cache()
-    yield tmp_path
-    jax.config.update("jax_compilation_cache_dir", before)
-    reset_cache()
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where lowered programs are kept, empty; the cache of JAX stays where it is."""
+    monkeypatch.setattr(kept_programs, "cache_directory", lambda: tmp_path)
+    return tmp_path
 
 
-def keep(factor: float = 2.0, made_from: str = "structure") -> Entries:
-    entries = Entries("scale", DEVICES, made_from)
-    lowered = jax.jit(lambda numbers: {"scaled": factor * numbers}).lower(NUMBERS)
-    entries.compile(lowered)
-    return entries
+def traces(
+    made_from: str = "structure", name: str = "scale", devices: int = 1, numbers: Any = NUMBERS
+) -> int:
+    """How often a function is traced by a program that starts with nothing in memory."""
+    traced = []
+
+    def scale(arguments: dict[str, jax.Array]) -> list[jax.Array]:
+        traced.append(arguments)
+        return [2 * arguments["numbers"]]
+
+    program = Program(name, scale, jax.devices()[:devices], made_from)
+    arguments = {"numbers": numbers}
+    compiled = program.compiled((numbers.shape,), lambda: (arguments,))
+    np.testing.assert_array_equal(compiled(arguments)[0], 2 * numbers)
+    return len(traced)
 
 
 def test_a_kept_program_is_found_by_what_it_is_made_from(folder: Path) -> None:
-    assert Entries("scale", DEVICES, "structure").load() is None
-    keep()
+    assert traces() == 1
     with CompilationCounter() as counter:
-        program = Entries("scale", DEVICES, "structure").load()
-    assert program is not None
-    assert program(NUMBERS)["scaled"].tolist() == [0.0, 2.0, 4.0]
+        assert traces() == 0
     assert counter.programs == 1
-    for other in (("scale", "other"), ("add", "structure")):
-        assert Entries(other[0], DEVICES, other[1]).load() is None
-    assert Entries("scale", tuple(jax.devices()[1:2]), "structure").load() is None
+    assert traces(made_from="other") == traces(name="other") == traces(numbers=NUMBERS[:2]) == 1
 
 
-@pytest.mark.parametrize(
-    "setting", [("jax_default_matmul_precision", "float32"), ("jax_debug_nans", True)]
-)
-def test_a_setting_of_jax_is_part_of_the_key(folder: Path, setting: tuple[str, object]) -> None:
-    keep()
-    name, value = setting
-    before = jax.config.values[name]
-    jax.config.update(name, value)
-    try:
-        assert Entries("scale", DEVICES, "structure").load() is None
-    finally:
-        jax.config.update(name, before)
-    assert Entries("scale", DEVICES, "structure").load() is not None
-
-
-def test_another_source_finds_the_same_lowered_program_only(
+def test_what_is_kept_depends_on_the_settings_of_jax_and_on_the_source(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep()
-    source = kept_programs.source
-    monkeypatch.setattr(kept_programs, "source", lambda: source() + "changed")
-    entries = Entries("scale", DEVICES, "structure")
-    assert entries.load() is None
-    other = jax.jit(lambda numbers: {"scaled": 3.0 * numbers}).lower(NUMBERS)
-    assert entries.load_lowered(other) is None
-    same = jax.jit(lambda numbers: {"scaled": 2.0 * numbers}).lower(NUMBERS)
-    assert entries.load_lowered(same) is not None
-    assert entries.load() is not None, "it is kept under the new source as well"
+    assert traces() == 1
+    before = jax.config.values["jax_default_matmul_precision"]
+    jax.config.update("jax_default_matmul_precision", "float32")
+    try:
+        assert traces() == 1
+    finally:
+        jax.config.update("jax_default_matmul_precision", before)
+    assert traces() == 0
+    monkeypatch.setattr(kept_programs, "source", lambda: "changed")
+    assert traces() == 1
 
 
-@pytest.mark.parametrize("change", ["cut off", "one bit", "no content"])
-def test_a_damaged_entry_is_not_loaded(folder: Path, change: str) -> None:
-    keep()
-    for file in folder.glob("*.program"):
+@pytest.mark.parametrize("change", ["cut off", "one bit", "no content", "foreign"])
+def test_a_file_that_cannot_be_used_counts_as_missing(folder: Path, change: str) -> None:
+    traces()
+    foreign = pickle.dumps("another format")
+    for file in folder.glob("*.lowered"):
         content = bytearray(file.read_bytes())
         content[len(content) // 2] ^= 1
-        file.write_bytes({"cut off": content[:100], "one bit": content, "no content": b""}[change])
-    assert Entries("scale", DEVICES, "structure").load() is None
+        changed = {
+            "cut off": content[:100],
+            "one bit": content,
+            "no content": b"",
+            "foreign": hashlib.sha256(foreign).digest() + foreign,
+        }
+        file.write_bytes(changed[change])
+    assert traces() == 1
+    assert traces() == 0, "it is written again"
 
 
-@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
-def test_an_entry_that_others_may_write_is_not_loaded(folder: Path, mode: int) -> None:
-    keep()
-    for file in folder.glob("*.program"):
-        assert file.stat().st_mode & 0o777 == 0o600
-        file.chmod(mode)
-    assert Entries("scale", DEVICES, "structure").load() is None
-
-
-def test_an_entry_of_another_user_is_not_loaded(
+def test_options_of_others_and_several_devices_are_not_kept(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep()
-    (file, *_) = folder.glob("*.program")
-    owner = os.geteuid()
-    assert kept_programs.load(file, DEVICES) is not None
-    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
-    assert kept_programs.load(file, DEVICES) is None
-
-
-def test_what_jax_found_in_its_own_cache_is_not_kept(folder: Path) -> None:
-    """Written again, it would lack functions."""
-    keep()
-    for file in folder.glob("*.program"):
-        file.unlink()
-    jax.clear_caches()
-    keep()
-    assert not list(folder.glob("*.program"))
-
-
-def test_with_a_plug_in_nothing_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep(made_from="<class 'mine.Option'>")
+    for _ in range(2):
+        assert traces(made_from="<class 'mine.Option'>") == traces(devices=2) == 1
     monkeypatch.setattr(kept_programs, "loaded_plugins", {"mine"})
-    keep()
-    assert not list(folder.glob("*.program"))
+    assert [traces(), traces()] == [1, 1]
+    assert not list(folder.glob("*.lowered"))
+
+
+def test_what_cannot_be_kept_is_computed_all_the_same(folder: Path) -> None:
+    """A call of Python code is no data."""
+
+    def function(numbers: jax.Array) -> jax.Array:
+        return jax.pure_callback(lambda x: 3 * x, numbers, numbers)
+
+    program = Program("call", function, jax.devices()[:1], "structure")
+    np.testing.assert_array_equal(program.compiled((), lambda: (NUMBERS,))(NUMBERS), 3 * NUMBERS)
+    assert not list(folder.glob("*.lowered"))
 
 
 def test_the_oldest_entries_are_discarded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_programs, "ENTRIES", 4)
+    monkeypatch.setattr(kept_programs, "ENTRIES", 2)
     for number in range(3):
-        keep(2.0 + number, f"structure {number}")
-    assert len(list(folder.glob("*.program"))) == 4
-    assert Entries("scale", DEVICES, "structure 0").load() is None
-    assert Entries("scale", DEVICES, "structure 2").load() is not None
+        traces(f"structure {number}")
+    assert len(list(folder.glob("*.lowered"))) == 2
+    assert traces("structure 2") == 0
+    assert traces("structure 0") == 1
+
+
+def test_a_later_run_traces_nothing_and_is_the_first_run_to_the_bit(
+    folder: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = compose({"epochs": 2}, model={"widths": []}, batch_size={"size": 8})
+
+    def steps() -> bytes:
+        lanes.programs_for.cache_clear()
+        chunks = [chunk for (chunk,) in Training([experiment], tiny).chunks() if chunk]
+        rows = np.concatenate([chunk.steps for chunk in chunks])
+        return b"".join(rows[name].tobytes() for name in set(rows.dtype.names) - {"seconds"})
+
+    first = steps()
+    for name in ("initial_state", "take_steps"):
+        monkeypatch.setattr(lanes, name, lambda *_: pytest.fail("a program is traced"))
+    assert steps() == first

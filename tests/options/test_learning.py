@@ -87,7 +87,7 @@ def test_noise_on_the_gradient_leaves_a_start_from_zeros() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS["optimizer"])
 def test_every_optimizer_lowers_the_loss_with_its_defaults(name: str) -> None:
-    """On digits; and numbers stay finite, and parameters what they were in type and structure."""
+    """On digits; and numbers stay finite, and the state what it was in type and shape."""
     choices = choices_for(name)
     experiment = compose(choices.pop("settings"), **choices)
     training = Training([experiment], experiment.data.load())
@@ -100,8 +100,5 @@ def test_every_optimizer_lowers_the_loss_with_its_defaults(name: str) -> None:
     assert all(np.isfinite(steps[column]).all() for column in steps.dtype.names)
     assert epochs["validation_loss"][-1] < 0.97 * epochs["validation_loss"][0]
     assert epochs["test_loss"][-1] < 0.97 * epochs["test_loss"][0]
-    assert training.state is not None
-    for before, after in ((start.params, training.state.params), (start, training.state)):
-        assert jax.tree.structure(before) == jax.tree.structure(after)
-        pairs = zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)
-        assert all(one.dtype == other.dtype and one.shape == other.shape for one, other in pairs)
+    pairs = zip(jax.tree.leaves(start), training.state, strict=True)
+    assert all(one.dtype == other.dtype and one.shape == other.shape for one, other in pairs)
