@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from runner.compare.grouping import Group, is_number
 from runner.compare.look import PLAIN, Look
-from runner.measures import ErrorKind
+from runner.measures import CLIPPED, ErrorKind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -217,7 +217,7 @@ def is_log_measure(measure: str, values: Iterable[npt.ArrayLike], look: Look = P
 def is_rate(groups: Sequence[Group], measure: str) -> bool:
     """Whether a measure is a share, which is shown in percent: an error rate, the share clipped."""
     kinds = {run.summary.get("error", ErrorKind.RATE) for group in groups for run in group.runs}
-    return measure == "clipped" or (measure.endswith("error") and kinds <= {ErrorKind.RATE})
+    return measure == CLIPPED or (measure.endswith("error") and kinds <= {ErrorKind.RATE})
 
 
 def number_ticks(panel: Axes, is_percentage: bool, axis: str = "y") -> None:
