@@ -11,7 +11,7 @@ import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -19,12 +19,11 @@ import numpy.typing as npt
 
 from runner.data import Dataset
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk, make_chunk
-from runner.engine.lanes import Lanes
 from runner.engine.memory import check_room
 from runner.engine.placement import place
 from runner.engine.state import Measured, Timeline
 from runner.engine.train import STEPS_PER_CALL
-from runner.engine.turns import Turns, lanes_for
+from runner.engine.turns import lanes_for
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Phase, tabulated
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES, TRAINING_SET_MEASURES
@@ -40,7 +39,44 @@ class _Dispatched(NamedTuple):
     start: int
     until: int
     phase: Phase
-    measured: Any  # by `Lanes.advance`
+    measured: Any  # by `SideBySide.advance`
+
+
+class SideBySide(Protocol):
+    """What `Lanes` and `Turns` have in common: experiments that are computed side by side.
+
+    What a method returns is passed on to the others, and has a type of its own in each class.
+    """
+
+    count: int
+    devices: tuple[jax.Device, ...]
+
+    def stack(self, experiments: Sequence[Experiment]) -> Any:
+        """The experiments, every number an array."""
+
+    def share(self, tree: Any) -> Any:
+        """The same arrays for all experiments."""
+
+    def initialize(self, experiments: Any, arrays: Any) -> Any:
+        """The states before the first step."""
+
+    def compile(self, experiments: Any, arrays: Any, timeline: Timeline) -> None:
+        """Have the program of `advance` ready; takes no step."""
+
+    def advance(
+        self,
+        experiments: Any,
+        arrays: Any,
+        states: Any,
+        start: int,
+        until: int,
+        timeline: Timeline,
+        ended: Sequence[bool] = (),
+    ) -> tuple[Any, Any]:
+        """The states after the steps `start`, ..., `until - 1`, and what was measured."""
+
+    def to_host(self, measured: Any) -> Sequence[Measured | None]:
+        """What each experiment measured, as NumPy arrays; waits for it."""
 
 
 class Training:
@@ -59,10 +95,10 @@ class Training:
         self,
         experiments: Sequence[Experiment],
         dataset: Dataset,
-        lanes: Lanes | Turns | None = None,
+        lanes: SideBySide | None = None,
     ) -> None:
         first = experiments[0]
-        self.lanes: Any = lanes or lanes_for(1, "sequential", jax.devices()[:1])
+        self.lanes: SideBySide = lanes or lanes_for(1, "sequential", jax.devices()[:1])
         arrays = place(first, dataset)
         self.arrays = self.lanes.share(arrays)
         if self.lanes.count > 1:
@@ -76,7 +112,7 @@ class Training:
         self._seconds = [0.0] * len(experiments)
         self._background = ThreadPoolExecutor(1)
         self._compiled: dict[Phase, Future[None]] = {}
-        self._every = first.evaluate_every, first.measure_every or 1
+        self._every = first.evaluate_every, first.steps_between_norms
         self._experiments = {
             phases[0]: self.lanes.stack(
                 [
