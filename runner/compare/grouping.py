@@ -70,6 +70,11 @@ class Group(NamedTuple):
         return self.label_of(key for key in self.settings if key not in keys)
 
     @property
+    def name(self) -> str:
+        """The label in a sentence, where commas separate the groups: `adam 0.01`."""
+        return without_commas(self.label)
+
+    @property
     def outcome(self) -> str:
         """How its runs ended: `3 finished, 1 diverged`."""
         counts = count_statuses(run.status for run in self.runs)
@@ -191,6 +196,11 @@ def format_range(counts: Collection[int]) -> str:
     """The least and the largest of some counts: `2 to 4`, or `3` if all are equal."""
     least, largest = min(counts), max(counts)
     return f"{least}" if least == largest else f"{least} to {largest}"
+
+
+def without_commas(label: str) -> str:
+    """A label in a sentence, where commas separate the labels."""
+    return label.replace(", ", " ")
 
 
 def first_names(names: Sequence[str], count: int = NAMED) -> str:

@@ -11,7 +11,7 @@ import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -21,6 +21,7 @@ from runner.data import Dataset
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk, make_chunk
 from runner.engine.memory import check_room
 from runner.engine.placement import place
+from runner.engine.side_by_side import SideBySide
 from runner.engine.state import Measured, Timeline
 from runner.engine.train import STEPS_PER_CALL
 from runner.engine.turns import lanes_for
@@ -42,41 +43,7 @@ class _Dispatched(NamedTuple):
     measured: Any  # by `SideBySide.advance`
 
 
-class SideBySide(Protocol):
-    """What `Lanes` and `Turns` have in common: experiments that are computed side by side.
-
-    What a method returns is passed on to the others, and has a type of its own in each class.
-    """
-
-    count: int
-    devices: tuple[jax.Device, ...]
-
-    def stack(self, experiments: Sequence[Experiment]) -> Any:
-        """The experiments, every number an array."""
-
-    def share(self, tree: Any) -> Any:
-        """The same arrays for all experiments."""
-
-    def initialize(self, experiments: Any, arrays: Any) -> Any:
-        """The states before the first step."""
-
-    def compile(self, experiments: Any, arrays: Any, timeline: Timeline) -> None:
-        """Have the program of `advance` ready; takes no step."""
-
-    def advance(
-        self,
-        experiments: Any,
-        arrays: Any,
-        states: Any,
-        start: int,
-        until: int,
-        timeline: Timeline,
-        ended: Sequence[bool] = (),
-    ) -> tuple[Any, Any]:
-        """The states after the steps `start`, ..., `until - 1`, and what was measured."""
-
-    def to_host(self, measured: Any) -> Sequence[Measured | None]:
-        """What each experiment measured, as NumPy arrays; waits for it."""
+_Computed = SideBySide[Any, Any, Any, Any]
 
 
 class Training:
@@ -95,10 +62,10 @@ class Training:
         self,
         experiments: Sequence[Experiment],
         dataset: Dataset,
-        lanes: SideBySide | None = None,
+        lanes: _Computed | None = None,
     ) -> None:
         first = experiments[0]
-        self.lanes: SideBySide = lanes or lanes_for(1, "sequential", jax.devices()[:1])
+        self.lanes: _Computed = lanes or lanes_for(1, "sequential", jax.devices()[:1])
         arrays = place(first, dataset)
         self.arrays = self.lanes.share(arrays)
         if self.lanes.count > 1:

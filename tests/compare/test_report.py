@@ -24,6 +24,7 @@ from runner.compare.cli import run_command_line
 from runner.compare.grouping import group_runs
 from runner.compare.report.page import page
 from runner.compare.report.points import bins, condensed
+from runner.compare.rerun import commands_of_sweeps
 from runner.compare.runs import Run, find
 from runner.compare.view import View
 from runner.engine.chunk import STEP_DTYPE
@@ -147,6 +148,16 @@ def test_curves_and_commands_are_those_of_the_records(known: dict[str, Any], stu
     commands = {run["command"] for run in known["runs"] if run["name"] != "bad"}
     assert f"runner optimizer=sgd 'note={EVIL}' seed=2" in commands
     assert [run["diverged"] for run in known["runs"]].count(True) == 1
+
+
+def test_the_command_of_a_sweep_is_the_one_that_was_typed(tmp_path: Path) -> None:
+    leave(tmp_path / "rates" / "0", [2.0, 1.0], seed=0)
+    own = ["hydra.sweeper.figure.tune=[x]", "hydra.launcher.confirm=2", "hydra.mode=MULTIRUN"]
+    own.append("hydra.sweep.dir=rates")
+    record = {"hydra": {"overrides": {"hydra": own, "task": ["batch_size='8','64'", "seed=0,1"]}}}
+    (tmp_path / "rates" / "multirun.yaml").write_text(yaml.safe_dump(record))
+    command = "runner -m batch_size=8,64 seed=0,1 'figure.tune=[x]' confirm=2"
+    assert commands_of_sweeps(find([tmp_path]).runs) == {"rates": command}
 
 
 def test_the_page_says_what_was_compared(parsed: Parsed) -> None:

@@ -16,7 +16,7 @@ from runner.compare.figures.kinds import KINDS
 from runner.compare.figures.style import is_log_measure
 from runner.compare.grouping import ABSENT, Group, format_setting, is_number
 from runner.compare.report.points import Arrays, curves_of
-from runner.compare.report.rerun import command_of_run
+from runner.compare.rerun import command_of_run
 from runner.compare.runs import Run
 from runner.compare.smoothing import is_noisy
 from runner.compare.view import View
