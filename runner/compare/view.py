@@ -49,7 +49,7 @@ class View(Look):
     )
     measure: str | None = field(
         None,
-        "what is drawn, tabulated, tuned and tested (default: the measure of the kind)",
+        "what is drawn, tabulated and tested (default: the measure of the kind)",
         metavar="MEASURE",
     )
     axes: tuple[str, ...] = field(

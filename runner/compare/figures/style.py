@@ -216,7 +216,7 @@ def is_log_measure(measure: str, values: Iterable[npt.ArrayLike], look: Look = P
 
 def is_rate(groups: Sequence[Group], measure: str) -> bool:
     """Whether a measure is a share, which is shown in percent: an error rate, the share clipped."""
-    kinds = {run.summary.get("error", ErrorKind.RATE) for group in groups for run in group.runs}
+    kinds = {run.error_kind for group in groups for run in group.runs}
     return measure == CLIPPED or (measure.endswith("error") and kinds <= {ErrorKind.RATE})
 
 
