@@ -153,12 +153,7 @@ def differing_keys(configs: Sequence[Mapping[str, Any]], problem: Sequence[str] 
         configs: flat configs with keys as typed.
         problem: of keys that follow from each other, those below one of these are kept.
     """
-    names = dict.fromkeys(key for config in configs for key in config)
-    varying = [
-        key
-        for key in names
-        if key != SEED and len({format_setting(config.get(key, ABSENT)) for config in configs}) > 1
-    ]
+    varying = keys_that_vary(configs)
     kept: list[str] = []
     # Names of options before their numbers: the numbers that come with an option follow from it.
     for key in sorted(varying, key=lambda key: (not is_below(key, problem), key.count("."))):
@@ -170,6 +165,16 @@ def differing_keys(configs: Sequence[Mapping[str, Any]], problem: Sequence[str] 
                 kept.append(key)
                 break
     return kept
+
+
+def keys_that_vary(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Find all keys in which configs differ, also those that follow from others, but the seed."""
+    names = dict.fromkeys(key for config in configs for key in config)
+    return [
+        key
+        for key in names
+        if key != SEED and len({format_setting(config.get(key, ABSENT)) for config in configs}) > 1
+    ]
 
 
 def is_below(key: str, keys: Iterable[str]) -> bool:

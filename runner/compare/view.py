@@ -18,8 +18,8 @@ from runner.compare.curve_summary import are_shares, table
 from runner.compare.edges import edge_words
 from runner.compare.example_means import basis
 from runner.compare.figures.animation import save_animation
+from runner.compare.figures.chosen_look import apply_look
 from runner.compare.figures.curves import MOST_LINES
-from runner.compare.figures.dress import dress
 from runner.compare.figures.kinds import KINDS, Request
 from runner.compare.figures.style import add_to_small_print
 from runner.compare.figures.suited import suited_kind
@@ -242,7 +242,7 @@ class View(Look):
         figure = KINDS[view.kind].draw(asked)
         for line in view.drawn_notes(groups):
             add_to_small_print(figure, line)
-        dress(figure, view)
+        apply_look(figure, view)
         return figure
 
     def drawn_notes(self, groups: Sequence[Group]) -> list[str]:

@@ -44,7 +44,7 @@ MOST_LINES = 12
 """More lines than this cannot be distinguished."""
 
 RAW_POINTS = 300
-"""At most this many values of steps are drawn behind a smoothed line; more are a fog."""
+"""At most this many values of steps are drawn behind a smoothed line; more would hide it."""
 
 
 def curves_figure(

@@ -13,8 +13,8 @@ from typing import Any
 from runner.compare.curve import AXES, MEASURES, measure_label, rows_of
 from runner.compare.figures.curves import MOST_LINES
 from runner.compare.figures.kinds import KINDS
-from runner.compare.figures.style import is_log_measure
-from runner.compare.grouping import ABSENT, Group, format_setting, is_number
+from runner.compare.figures.style import are_on_scale, is_log_measure
+from runner.compare.grouping import ABSENT, Group, format_setting, is_number, keys_that_vary
 from runner.compare.report.points import Arrays, curves_of
 from runner.compare.rerun import command_of_run
 from runner.compare.runs import Run
@@ -147,8 +147,7 @@ def _number(value: Any) -> float | None:
 
 def varying_keys(runs: Sequence[Run]) -> list[str]:
     """All keys in which runs differ, those that follow from others too, without the seed."""
-    keys = dict.fromkeys(key for run in runs for key in run.settings)
-    return [key for key in keys if key != SEED and len(_counts(runs, key)) > 1]
+    return keys_that_vary([run.settings for run in runs])
 
 
 def common_settings(runs: Sequence[Run]) -> dict[str, str]:
@@ -184,12 +183,10 @@ def names_of(runs: Sequence[Run]) -> list[str]:
 
 def _places_on_scale(groups: Sequence[Group]) -> list[int]:
     """The rank of each group if they differ in one number, which colors then show; else empty."""
-    values = [list(group.settings.values()) for group in groups]
-    if len(groups) < 3 or not all(
-        len(own) == 1 and (is_number(own[0]) or own[0] == "full") for own in values
-    ):
+    if not are_on_scale(groups):
         return []
-    sizes = [math.inf if own[0] == "full" else float(own[0]) for own in values]
+    values = [value for group in groups for value in group.settings.values()]
+    sizes = [math.inf if value == "full" else float(value) for value in values]
     return [sorted(sizes).index(size) for size in sizes]
 
 
