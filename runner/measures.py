@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+TRAIN_LOSS = "train_loss"
+"""The loss of a step on its own batch. A run diverges where it is infinite or not a number."""
+
+VALIDATION_LOSS = "validation_loss"
+
+LEARNING_RATE = "learning_rate"
+"""The only measure of a step that does not depend on its batch."""
+
+CLIPPED = "clipped"
+"""1 where clipping changed the gradient and 0 elsewhere; a mean is a share."""
+
 STEP_MEASURES = (
-    "train_loss",
+    TRAIN_LOSS,
     "train_error",
-    "learning_rate",
+    LEARNING_RATE,
     "gradient_norm",
     "update_norm",
-    "clipped",
+    CLIPPED,
 )
 """Measured on a step's own batch, before the parameters are updated.
 
-`gradient_norm` is the norm before any clipping or noise; `clipped` is 1 where clipping changed the
-gradient and 0 elsewhere.
+`gradient_norm` is the norm before any clipping or noise.
 """
 
 NORMS = ("gradient_norm", "update_norm")
@@ -52,7 +62,7 @@ def is_minimized(measure: str) -> bool:
 
 def validated(measure: str) -> str:
     """The measure of the validation split that makes the choices where `measure` is reported."""
-    return "validation_error" if "_error" in measure else "validation_loss"
+    return METRIC if "_error" in measure else VALIDATION_LOSS
 
 
 class ErrorKind(StrEnum):

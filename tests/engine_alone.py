@@ -35,7 +35,7 @@ class Engine:
     def __init__(self, experiment: Experiment, data: Dataset) -> None:
         self.arrays: Arrays = place(experiment, data)
         self.leaves = leaves_as_arrays(experiment)
-        self.every = experiment.evaluate_every, experiment.measure_every or 1
+        self.every = experiment.evaluate_every, experiment.steps_between_norms
         self.state: State = initialize(self.leaves, self.arrays)
         self.setup = Setup(self.leaves, self.arrays, Timeline(0, 0, 0, 0.0, one_phase(1)))
 

@@ -9,10 +9,8 @@ from runner.compare.curve import measure_label
 from runner.compare.curve_summary import are_shares, table
 from runner.compare.edges import COMMAND, edge_notes, edge_words, untuned
 from runner.compare.example_means import basis
-from runner.compare.figures.kinds import KINDS
-from runner.compare.grouping import Group, first_names, group_runs, is_below, is_number
+from runner.compare.grouping import Group, first_names, is_below, is_number
 from runner.compare.paper_table import PAPER_FORMS, csv_table, paper_table
-from runner.compare.problems import PROBLEM
 from runner.compare.runs import Run
 from runner.compare.surface_paths import surface_of
 from runner.compare.tables import group_cells, profile_cells, render
@@ -45,7 +43,7 @@ def tabulated(view: View, groups: Sequence[Group], form: str) -> str:
         ConfigError: see `View.profile`.
     """
     measure, target = view.chosen_measure, view.target
-    if KINDS[view.kind].by_problem:
+    if view.by_problem:
         text = render(profile_cells(view.profile(groups)), form)
     elif form == "csv":
         text = csv_table(table(groups, measure, target), measure, target)
@@ -78,7 +76,7 @@ def verdict(view: View, groups: Sequence[Group]) -> str:
     measure = view.chosen_measure
     if not is_minimized(measure):
         return ""
-    if KINDS[view.kind].by_problem:
+    if view.by_problem:
         found = view.profile(groups)
         text = over_problems(found.ranked, f"the {found.unit} to the target")
         met = [
@@ -130,12 +128,9 @@ def shortage(view: View, runs: Sequence[Run], fresh: int = 0) -> str:
     Returns:
         A sentence; empty if no comparison is planned, or it can show a difference.
     """
-    by_problem = view.problem or KINDS[view.kind].by_problem
-    usual = [key for key in PROBLEM if any(key in run.config for run in runs)]
-    problem_keys = view.problem or (usual if by_problem else ())
-    groups = group_runs(runs, view.by, problem_keys, view.tune)
+    problem_keys, groups = view.problem_keys(runs), view.untuned(runs)
     keys = [key for key in groups[0].settings if key not in view.tune]
-    if by_problem:
+    if view.problem or view.by_problem:
         solved = [key for key in keys if is_below(key, problem_keys)]
         compared = [key for key in keys if key not in solved]
         count, problems = (len({g.label_of(own) for g in groups}) for own in (compared, solved))
@@ -157,22 +152,22 @@ def tuned_by(view: View) -> str:
     if not view.tune:
         return ""
     measure, keys = view.tuning_measure, " and ".join(view.tune)
-    by_problem = KINDS[view.kind].by_problem
-    target = target_for(measure, view.chosen_measure, 0.0 if by_problem else view.target)
+    target = target_for(measure, view.chosen_measure, 0.0 if view.by_problem else view.target)
     if target is None:
         return f"{keys} tuned by the least median final {measure_label(measure)}."
-    goal = "its target on each problem" if by_problem and view.target is None else f"{view.target}"
+    goal = f"{view.target}"
+    if view.by_problem and view.target is None:
+        goal = "its target on each problem"
     return f"{keys} tuned by the fewest median steps to the {measure_label(measure)} {goal}."
 
 
 def times(view: View, groups: Sequence[Group]) -> str:
     """What times to a target are measured on, and whether seconds are shares; else empty."""
-    by_problem = KINDS[view.kind].by_problem
-    if view.target is None and not by_problem:
+    if view.target is None and not view.by_problem:
         return ""
     words = f"Times to the target: {measure_label(view.chosen_measure)}"
     words += f", {basis(view.chosen_measure)}." if basis(view.chosen_measure) else "."
-    shows_seconds = not by_problem or "seconds" in view.axes
+    shows_seconds = not view.by_problem or "seconds" in view.axes
     return f"{words} {SHARES}" if shows_seconds and are_shares(groups) else words
 
 

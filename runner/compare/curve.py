@@ -113,25 +113,6 @@ def _epochs_at(run: Run, iteration: npt.NDArray) -> npt.NDArray:
     return np.interp(iteration, steps, passed)
 
 
-def smoothed(y: npt.NDArray, part: float = 0.02) -> npt.NDArray:
-    """Smooth the values of a curve for numbers that must not depend on a single step.
-
-    Drawn curves are smoothed over their axis (see `runner.compare.smoothing`).
-
-    Args:
-        y: the values [n].
-        part: the width of the window around each point, as a part of all points; it is cut off at
-            the ends.
-    """
-    reach = int(len(y) * part) // 2
-    if reach == 0:
-        return y
-    sums = np.concatenate([[0.0], np.cumsum(y)])
-    index = np.arange(len(y))
-    begin, end = np.maximum(index - reach, 0), np.minimum(index + reach + 1, len(y))
-    return (sums[end] - sums[begin]) / (end - begin)
-
-
 def kept_points(count: int, most: int = POINTS) -> npt.NDArray:
     """Select some points of a curve, with the first and the last.
 

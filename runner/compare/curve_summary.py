@@ -18,7 +18,7 @@ from runner.compare.curve import position
 from runner.compare.example_means import example_means
 from runner.compare.grouping import Group
 from runner.compare.runs import Run
-from runner.measures import EPOCH_MEASURES, is_minimized, validated
+from runner.measures import EPOCH_MEASURES, TRAIN_LOSS, is_minimized, validated
 from runner.statistics.intervals import half_width
 from runner.status import Status
 
@@ -190,7 +190,7 @@ def _distinct(runs: Sequence[Run]) -> list[Run]:
     for run in runs:
         same = found.setdefault(_evaluations(run), [])
         if not any(
-            np.array_equal(run.steps["train_loss"], other.steps["train_loss"], equal_nan=True)
+            np.array_equal(run.steps[TRAIN_LOSS], other.steps[TRAIN_LOSS], equal_nan=True)
             for other in same
         ):
             same.append(run)

@@ -6,21 +6,25 @@ comparison of options at such values compares the ranges that were tried as much
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
-import yaml
-
-from runner import files
-from runner.compare.grouping import Edge, Group, first_names, format_setting, is_below, is_number
+from runner.compare.grouping import (
+    Edge,
+    Group,
+    first_names,
+    format_setting,
+    is_below,
+    is_number,
+    without_commas,
+)
 from runner.compare.problems import PROBLEM
+from runner.compare.rerun import command, quoted_path, sweep_folders, sweep_overrides
+from runner.compare.runs import Run
 from runner.compare.tuning import tuned
 from runner.config.values import from_plain
 from runner.errors import ConfigError
 from runner.experiment.table import OPTIONS
-from runner.terminal.words import shell_path
+from runner.terminal.words import path_from_here
 
 COMMAND = "To extend the range: "
 """What the line with the command starts with."""
@@ -73,12 +77,12 @@ def edge_notes(groups: Sequence[Group]) -> list[str]:
     for (key, is_upper), found in ends.items():
         values = {format_setting(edge.value) for _, edge in found}
         which = f", {values.pop()}," if len(values) == 1 else ""
-        names = [group.label_without(keys).replace(", ", " ") for group, _ in found]
+        names = [without_commas(group.label_without(keys)) for group, _ in found]
         whose = f" for {first_names(names)}" if any(names) else ""
         end = "largest" if is_upper else "least"
         lines.append(f"The best {key}{which} is the {end} that was tried{whose}.")
-    command = extending_command(groups)
-    return [*lines, f"{COMMAND}{command}"] if command else lines
+    extending = extending_command(groups)
+    return [*lines, f"{COMMAND}{extending}"] if extending else lines
 
 
 def edge_words(groups: Sequence[Group]) -> str:
@@ -111,15 +115,17 @@ def extending_command(groups: Sequence[Group]) -> str:
     }
     if not words:
         return ""
-    folders = dict.fromkeys(
-        run.directory.parent for group in groups for run in group.runs if run.directory
-    )
-    typed = next(filter(None, map(_typed_words, folders)), ["..."])
+    typed, place = _sweep_of(run for group in groups for run in group.runs)
     kept = [words.pop(word.partition("=")[0], word) for word in typed]
-    last = [word for word in kept if word.startswith("hydra.sweep.dir=")]
-    others = [word for word in kept if word not in last]
-    plain = [word if word == "..." else shlex.quote(word) for word in [*others, *words.values()]]
-    return " ".join(["runner -m", *plain, *last])
+    return command("runner -m", [*kept, *words.values(), *place])
+
+
+def _sweep_of(runs: Iterable[Run]) -> tuple[list[str], list[str]]:
+    """The overrides of the first recorded sweep of some runs, and the one that names its folder."""
+    for folder in sweep_folders(runs):
+        if (overrides := sweep_overrides(folder)) is not None:
+            return overrides, [f"hydra.sweep.dir={quoted_path(path_from_here(folder))}"]
+    return ["..."], []
 
 
 def next_values(edge: Edge) -> list[float]:
@@ -151,25 +157,3 @@ def _is_allowed(group: Group, key: str, value: float) -> bool:
         return kind is None or bool(from_plain(kind, {**options, rest[0]: value}))
     except ConfigError:
         return False
-
-
-def _typed_words(folder: Path) -> list[str]:
-    """The overrides of the sweep in a folder, with the folder as the last; empty if not known."""
-    try:
-        record = yaml.safe_load((folder / files.SWEEP_CONFIG).read_text(encoding="utf-8"))
-        task, own = (list(record["hydra"]["overrides"][part]) for part in ("task", "hydra"))
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-        return []
-    words = [
-        re.sub(r"^hydra\.(sweeper\.(?=figure\.|confirm=)|launcher\.)", "", word)
-        for word in [*task, *own]
-        if not re.match(r"hydra\.(mode|sweep\.dir)=", word)
-    ]
-    words = [re.sub(r"'(\d+)'", r"\1", word) for word in words]
-    return [*words, f"hydra.sweep.dir={hydra_path(folder)}"]
-
-
-def hydra_path(folder: Path) -> str:
-    """A folder as the value of an override, quoted for Hydra's grammar and for the shell."""
-    path = shell_path(folder)
-    return path if re.fullmatch(r"[\w./:+-]+", path) else shlex.quote(f'"{folder.absolute()}"')

@@ -70,6 +70,11 @@ class Group(NamedTuple):
         return self.label_of(key for key in self.settings if key not in keys)
 
     @property
+    def name(self) -> str:
+        """The label in a sentence, where commas separate the groups: `adam 0.01`."""
+        return without_commas(self.label)
+
+    @property
     def outcome(self) -> str:
         """How its runs ended: `3 finished, 1 diverged`."""
         counts = count_statuses(run.status for run in self.runs)
@@ -148,12 +153,7 @@ def differing_keys(configs: Sequence[Mapping[str, Any]], problem: Sequence[str] 
         configs: flat configs with keys as typed.
         problem: of keys that follow from each other, those below one of these are kept.
     """
-    names = dict.fromkeys(key for config in configs for key in config)
-    varying = [
-        key
-        for key in names
-        if key != SEED and len({format_setting(config.get(key, ABSENT)) for config in configs}) > 1
-    ]
+    varying = keys_that_vary(configs)
     kept: list[str] = []
     # Names of options before their numbers: the numbers that come with an option follow from it.
     for key in sorted(varying, key=lambda key: (not is_below(key, problem), key.count("."))):
@@ -165,6 +165,16 @@ def differing_keys(configs: Sequence[Mapping[str, Any]], problem: Sequence[str] 
                 kept.append(key)
                 break
     return kept
+
+
+def keys_that_vary(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Find all keys in which configs differ, also those that follow from others, but the seed."""
+    names = dict.fromkeys(key for config in configs for key in config)
+    return [
+        key
+        for key in names
+        if key != SEED and len({format_setting(config.get(key, ABSENT)) for config in configs}) > 1
+    ]
 
 
 def is_below(key: str, keys: Iterable[str]) -> bool:
@@ -191,6 +201,11 @@ def format_range(counts: Collection[int]) -> str:
     """The least and the largest of some counts: `2 to 4`, or `3` if all are equal."""
     least, largest = min(counts), max(counts)
     return f"{least}" if least == largest else f"{least} to {largest}"
+
+
+def without_commas(label: str) -> str:
+    """A label in a sentence, where commas separate the labels."""
+    return label.replace(", ", " ")
 
 
 def first_names(names: Sequence[str], count: int = NAMED) -> str:

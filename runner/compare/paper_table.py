@@ -7,8 +7,6 @@ equal to it.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import statistics
 from collections.abc import Sequence
@@ -18,7 +16,15 @@ from runner.compare.curve import measure_label
 from runner.compare.curve_summary import TIMES, Row, summarize
 from runner.compare.figures.style import is_rate, title_of
 from runner.compare.grouping import Group, format_range, format_setting, is_below
-from runner.compare.tables import format_rounded, interval, uncertainty
+from runner.compare.tables import (
+    escaped,
+    format_rounded,
+    interval,
+    latex,
+    markdown,
+    render,
+    uncertainty,
+)
 
 PAPER_FORMS = ("markdown", "latex")
 
@@ -93,7 +99,13 @@ def paper_table(
         cells = [texts.get(method, "-") for method in methods]
         lines.append([name, *(_marked(cell, cell in bold, form) for cell in cells)])
     note = _note(groups, measure, tune, rate)
-    return _latex(lines, note) if form == "latex" else _markdown(lines, note)
+    others = len(methods)
+    if form == "markdown":
+        return markdown(lines, "---|" + "---:|" * others) + f"\n{note}\n"
+    head, *body = lines
+    written = [list(map(escaped, head)), *([escaped(name), *own] for name, *own in body)]
+    packages = r"% \usepackage{booktabs, amsmath}"
+    return f"{packages}\n% {note}\n{latex(written, 'l' + 'r' * others)}"
 
 
 def _entry(group: Group, measure: str) -> Entry:
@@ -132,39 +144,6 @@ def _note(groups: Sequence[Group], measure: str, tune: Sequence[str], rate: bool
     return "; ".join(words) + "."
 
 
-def _markdown(lines: Sequence[Sequence[str]], note: str) -> str:
-    head, *body = [f"| {' | '.join(line)} |" for line in lines]
-    rule = "|---|" + "---:|" * (len(lines[0]) - 1)
-    return "\n".join([head, rule, *body, "", note]) + "\n"
-
-
-def _latex(lines: Sequence[Sequence[str]], note: str) -> str:
-    head, *body = lines
-    escaped = " & ".join(map(_escaped, head)) + r" \\"
-    rows = [" & ".join([_escaped(name), *cells]) + r" \\" for name, *cells in body]
-    columns = "l" + "r" * (len(head) - 1)
-    return "\n".join(
-        [
-            "% \\usepackage{booktabs, amsmath}",
-            f"% {note}",
-            rf"\begin{{tabular}}{{{columns}}}",
-            r"\toprule",
-            escaped,
-            r"\midrule",
-            *rows,
-            r"\bottomrule",
-            r"\end{tabular}",
-            "",
-        ]
-    )
-
-
-def _escaped(text: str) -> str:
-    for sign in "&%$#_{}":
-        text = text.replace(sign, f"\\{sign}")
-    return text
-
-
 def csv_table(rows: Sequence[Row], measure: str, target: float | None = None) -> str:
     """Render groups as CSV: a line for each, its settings under their keys, plain numbers.
 
@@ -193,6 +172,4 @@ def csv_table(rows: Sequence[Row], measure: str, target: float | None = None) ->
         line += ["" if one is None or math.isnan(one) else f"{one:.7g}" for one in numbers]
         line += [f"{target:g}", str(row.reached)] if target is not None else []
         lines.append([*line, str(len(row.finals)), str(sum(map(math.isinf, row.finals)))])
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(lines)
-    return stream.getvalue()
+    return render(lines, "csv")

@@ -20,7 +20,7 @@ from runner import files
 from runner.config.keys import SEED, typed
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE
 from runner.errors import ConfigError
-from runner.measures import TRAINING_SET_MEASURES
+from runner.measures import TRAINING_SET_MEASURES, ErrorKind
 from runner.record.curves import read_curve
 from runner.record.summary import best_metric, read_summary
 from runner.status import COMPLETE, Status
@@ -64,6 +64,11 @@ class Run:
     def seed(self) -> int:
         """The seed of all random numbers of the run."""
         return int(self.summary.get(SEED, self.config.get(SEED, 0)))
+
+    @property
+    def error_kind(self) -> str:
+        """One of `runner.measures.ErrorKind`: what the errors of the run are."""
+        return str(self.summary.get("error", ErrorKind.RATE))
 
     @property
     def metric(self) -> float | None:

@@ -16,9 +16,7 @@ import numpy.typing as npt
 from runner.compare.curve import Curve, kept_points
 from runner.compare.grouping import is_number
 from runner.compare.runs import Run
-
-SAMPLED = ("train_loss", "train_error", "gradient_norm", "update_norm", "clipped")
-"""The measures of a step that depend on the examples of its batch."""
+from runner.measures import LEARNING_RATE, STEP_MEASURES
 
 _RANDOM = ("regularization.dropout", "gradient.noise")
 _FIRST = 10
@@ -31,7 +29,8 @@ def is_noisy(run: Run, measure: str) -> bool:
     Learning rates and evaluations do not, nor do losses and norms of the full training set without
     dropout or noise in the gradient.
     """
-    return measure in SAMPLED and not _is_deterministic(run.settings, run.summary)
+    is_sampled = measure in STEP_MEASURES and measure != LEARNING_RATE
+    return is_sampled and not _is_deterministic(run.settings, run.summary)
 
 
 def _is_deterministic(settings: Mapping[str, Any], summary: Mapping[str, Any]) -> bool:

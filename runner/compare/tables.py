@@ -126,14 +126,9 @@ def render(lines: Sequence[Sequence[str]], form: str) -> str:
         csv.writer(file, lineterminator="\n").writerows(lines)
         return file.getvalue()
     if form == "markdown":
-        head, *body = [f"| {' | '.join(line)} |" for line in lines]
-        return "\n".join([head, "|" + "---|" * len(lines[0]), *body]) + "\n"
+        return markdown(lines, "---|" * len(lines[0]))
     if form == "latex":
-        head, *body = [" & ".join(map(_escaped, line)) + r" \\" for line in lines]
-        columns = "l" * len(lines[0])
-        begin, end = rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"
-        middle = [r"\toprule", head, r"\midrule", *body, r"\bottomrule"]
-        return "\n".join([begin, *middle, end]) + "\n"
+        return latex([list(map(escaped, line)) for line in lines], "l" * len(lines[0]))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -142,7 +137,32 @@ def render(lines: Sequence[Sequence[str]], form: str) -> str:
     )
 
 
-def _escaped(text: str) -> str:
+def markdown(lines: Sequence[Sequence[str]], alignment: str) -> str:
+    """A table in Markdown.
+
+    Args:
+        lines: the cells of each line, the header first.
+        alignment: `---|` for each column, or `---:|` for one that is aligned to the right.
+    """
+    head, *body = [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join([head, f"|{alignment}", *body]) + "\n"
+
+
+def latex(lines: Sequence[Sequence[str]], columns: str) -> str:
+    """A table in LaTeX, with `booktabs`.
+
+    Args:
+        lines: the cells of each line in LaTeX, the header first.
+        columns: the letter of each column: `l`, or `r` for one that is aligned to the right.
+    """
+    head, *body = [rf"{' & '.join(line)} \\" for line in lines]
+    begin, end = rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"
+    rows = [begin, r"\toprule", head, r"\midrule", *body, r"\bottomrule", end]
+    return "\n".join(rows) + "\n"
+
+
+def escaped(text: str) -> str:
+    """A text in LaTeX."""
     for sign in "&%$#_{}":
         text = text.replace(sign, f"\\{sign}")
     return text.replace("+-", r"$\pm$")

@@ -68,8 +68,8 @@ def over_seeds(rows: Sequence[Row], measure: str, tuned: bool = False) -> str:
     leading = " and ".join(leaders) + " (equal)" * (len(leaders) > 1)
     text = f"Best median final {measure_label(measure)}: {leading}. "
     agree = [_ranks_agree(best, row, paired=paired) for row in others]
-    subject = "it" if len(leaders) == 1 else _name(best)
-    text += _pairwise(subject, [_name(row) for row in others], holm(values, family), agree)
+    subject = "it" if len(leaders) == 1 else best.group.name
+    text += _pairwise(subject, [row.group.name for row in others], holm(values, family), agree)
     corrected = f", Holm's correction for {family} pairs" if family > 1 else ""
     counts = format_range([len(own) for own in seeds])
     text += f" ({test}, {counts} seeds each{corrected}.)"
@@ -192,11 +192,6 @@ def _are_paired(seeds: Sequence[Collection[int]]) -> bool:
     return len({frozenset(own) for own in seeds}) == 1 and least <= LEVEL
 
 
-def _name(row: Row) -> str:
-    """The label without commas, since commas separate the names in a sentence."""
-    return row.group.label.replace(", ", " ")
-
-
 def _by_seed(row: Row) -> list[float]:
     """The final values in the order of the seeds."""
     pairs = zip(row.group.runs, row.finals, strict=True)
@@ -210,7 +205,7 @@ def _differences(first: Sequence[float], second: Sequence[float]) -> list[float]
 
 def _leaders(rows: Sequence[Row]) -> list[str]:
     """The names of the groups with the best median, the best first."""
-    return [_name(row) for row in rows if row.median.final == rows[0].median.final]
+    return [row.group.name for row in rows if row.median.final == rows[0].median.final]
 
 
 def _ranks_agree(best: Row, other: Row, *, paired: bool) -> bool:

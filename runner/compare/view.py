@@ -18,8 +18,8 @@ from runner.compare.curve_summary import are_shares, table
 from runner.compare.edges import edge_words
 from runner.compare.example_means import basis
 from runner.compare.figures.animation import save_animation
+from runner.compare.figures.chosen_look import apply_look
 from runner.compare.figures.curves import MOST_LINES
-from runner.compare.figures.dress import dress
 from runner.compare.figures.kinds import KINDS, Request
 from runner.compare.figures.style import add_to_small_print
 from runner.compare.figures.suited import suited_kind
@@ -49,7 +49,7 @@ class View(Look):
     )
     measure: str | None = field(
         None,
-        "what is drawn, tabulated, tuned and tested (default: the measure of the kind)",
+        "what is drawn, tabulated and tested (default: the measure of the kind)",
         metavar="MEASURE",
     )
     axes: tuple[str, ...] = field(
@@ -101,6 +101,11 @@ class View(Look):
     )
 
     @property
+    def by_problem(self) -> bool:
+        """Whether the kind compares on several problems, and tunes for each separately."""
+        return KINDS[self.kind].by_problem
+
+    @property
     def chosen_measure(self) -> str:
         """The measure, or the default of the kind."""
         return self.measure or KINDS[self.kind].measure
@@ -108,7 +113,7 @@ class View(Look):
     @property
     def tuning_measure(self) -> str:
         """The measure that `tune` minimizes."""
-        to_target = self.target is not None or KINDS[self.kind].by_problem
+        to_target = self.target is not None or self.by_problem
         return self.tune_by or tuning_measure(self.chosen_measure, to_target)
 
     def check(self) -> None:
@@ -151,13 +156,24 @@ class View(Look):
                 `where` or `order` names what no run has.
         """
         runs = where(runs, self.where)
-        by_problem = KINDS[self.kind].by_problem
-        usual = [key for key in PROBLEM if any(key in run.config for run in runs)]
-        found = group_runs(runs, self.by, self.problem or (usual if by_problem else ()), self.tune)
-        if self.tune and not by_problem:
+        found = self.untuned(runs)
+        if self.tune and not self.by_problem:
             target = target_for(self.tuning_measure, self.chosen_measure, self.target)
             found = tuned(found, self.tune, self.tuning_measure, target)
         return ordered(found, runs, self.order)
+
+    def untuned(self, runs: Sequence[Run]) -> list[Group]:
+        """Group runs before any is chosen.
+
+        Raises:
+            ConfigError: `by`, `tune` or `problem` has a key in which the runs do not differ.
+        """
+        return group_runs(runs, self.by, self.problem_keys(runs), self.tune)
+
+    def problem_keys(self, runs: Sequence[Run]) -> Sequence[str]:
+        """The keys that make a problem; none if there are no problems."""
+        usual = [key for key in PROBLEM if any(key in run.config for run in runs)]
+        return self.problem or (usual if self.by_problem else ())
 
     def problems(self, groups: Sequence[Group]) -> list[Problem]:
         """Divide groups into problems, tuned for each of them.
@@ -187,7 +203,7 @@ class View(Look):
         Raises:
             ConfigError: see `profile`.
         """
-        if not self.tune or not KINDS[self.kind].by_problem:
+        if not self.tune or not self.by_problem:
             return list(groups)
         return [group for problem in self.problems(groups) for group in problem.groups.values()]
 
@@ -226,13 +242,13 @@ class View(Look):
         figure = KINDS[view.kind].draw(asked)
         for line in view.drawn_notes(groups):
             add_to_small_print(figure, line)
-        dress(figure, view)
+        apply_look(figure, view)
         return figure
 
     def drawn_notes(self, groups: Sequence[Group]) -> list[str]:
         """What the figure of some groups says below itself, beside what its kind says."""
         kind, measure, lines = KINDS[self.kind], self.chosen_measure, []
-        if kind.needs_target or kind.by_problem:
+        if kind.needs_target or self.by_problem:
             lines.append(f"{measure_label(measure)}: {basis(measure)}")
         if "seconds" in self.axes and self.kind in ("curves", "profile") and are_shares(groups):
             lines.append("seconds of runs that trained side by side are shares")

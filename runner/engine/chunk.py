@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from runner.measures import EPOCH_MEASURES, STEP_MEASURES, TRAINING_SET_MEASURES
+from runner.measures import EPOCH_MEASURES, STEP_MEASURES, TRAIN_LOSS, TRAINING_SET_MEASURES
 from runner.status import Status
 
 STEP_DTYPE = np.dtype(
@@ -103,7 +103,7 @@ def make_chunk(
             eight runs took turns.
         path: a row a step and one more (`PATH_DTYPE`), where the parameters are a point.
     """
-    diverged = np.flatnonzero(~np.isfinite(steps["train_loss"]))
+    diverged = np.flatnonzero(~np.isfinite(steps[TRAIN_LOSS]))
     if len(diverged):
         steps = steps[: diverged[0] + 1]
         epochs = epochs[epochs["step"] <= steps["step"][-1]]

@@ -19,12 +19,12 @@ import numpy.typing as npt
 
 from runner.data import Dataset
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk, make_chunk
-from runner.engine.lanes import Lanes
 from runner.engine.memory import check_room
 from runner.engine.placement import place
+from runner.engine.side_by_side import SideBySide
 from runner.engine.state import Measured, Timeline
 from runner.engine.train import STEPS_PER_CALL
-from runner.engine.turns import Turns, lanes_for
+from runner.engine.turns import lanes_for
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Phase, tabulated
 from runner.measures import EPOCH_MEASURES, STEP_MEASURES, TRAINING_SET_MEASURES
@@ -40,7 +40,10 @@ class _Dispatched(NamedTuple):
     start: int
     until: int
     phase: Phase
-    measured: Any  # by `Lanes.advance`
+    measured: Any  # by `SideBySide.advance`
+
+
+_Computed = SideBySide[Any, Any, Any, Any]
 
 
 class Training:
@@ -59,10 +62,10 @@ class Training:
         self,
         experiments: Sequence[Experiment],
         dataset: Dataset,
-        lanes: Lanes | Turns | None = None,
+        lanes: _Computed | None = None,
     ) -> None:
         first = experiments[0]
-        self.lanes: Any = lanes or lanes_for(1, "sequential", jax.devices()[:1])
+        self.lanes: _Computed = lanes or lanes_for(1, "sequential", jax.devices()[:1])
         arrays = place(first, dataset)
         self.arrays = self.lanes.share(arrays)
         if self.lanes.count > 1:
@@ -76,7 +79,7 @@ class Training:
         self._seconds = [0.0] * len(experiments)
         self._background = ThreadPoolExecutor(1)
         self._compiled: dict[Phase, Future[None]] = {}
-        self._every = first.evaluate_every, first.measure_every or 1
+        self._every = first.evaluate_every, first.steps_between_norms
         self._experiments = {
             phases[0]: self.lanes.stack(
                 [

@@ -146,7 +146,7 @@ def halved(waiting: Sequence[Cohort], structure: Hashable) -> list[Cohort]:
 def _data_and_length(experiment: Experiment) -> Hashable:
     """What runs must have in common to advance in lockstep."""
     data = (experiment.data, experiment.preprocessing)
-    intervals = (experiment.evaluate_every, experiment.measure_every)
+    intervals = (experiment.evaluate_every, experiment.steps_between_norms)
     return (*data, experiment.phases(), *intervals)
 
 

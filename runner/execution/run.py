@@ -80,7 +80,7 @@ def start_record(
             total_steps=facts.total_steps,
             total_epochs=facts.total_epochs,
             device=f"{device.platform}: {device.device_kind}",
-            measure_every=experiment.measure_every or 1,
+            measure_every=experiment.steps_between_norms,
             lanes=lanes,
             batch_size=facts.batch_size,
             clips=any(treatment.clips for treatment in experiment.gradient),

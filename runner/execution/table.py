@@ -40,7 +40,7 @@ def print_sweep_table(
         figure: the figure of the sweep, if there is one.
         notes: what has to be said of the results.
     """
-    is_rate = all(run.summary.get("error", ErrorKind.RATE) == ErrorKind.RATE for run in runs)
+    is_rate = all(run.error_kind == ErrorKind.RATE for run in runs)
     _print_rows(rows[:ROWS], ErrorKind.RATE if is_rate else ErrorKind.DISTANCE)
     if len(rows) > ROWS:
         print(f"        and {len(rows) - ROWS:,} more; all runs are in {files.SWEEP_TABLE}")

@@ -80,8 +80,7 @@ class Experiment(Option):
             group: _NEUTRAL[group] for group in self.data.ignores if group in _NEUTRAL
         }
         effective = dataclasses.replace(self, **ignored)
-        every = self.measure_every or math.ceil(effective.total_steps / POINTS_PER_CURVE)
-        return dataclasses.replace(effective, measure_every=every)
+        return dataclasses.replace(effective, measure_every=effective.steps_between_norms)
 
     def network(self) -> Layer:
         """Build the network of the chosen options, or the parameters of the problem."""
@@ -117,6 +116,11 @@ class Experiment(Option):
     def total_steps(self) -> int:
         """The planned number of steps; needs plain numbers."""
         return self.phases()[-1].end_step
+
+    @property
+    def steps_between_norms(self) -> int:
+        """`measure_every` or, where it is null, what gives as many norms as points of a curve."""
+        return self.measure_every or math.ceil(self.total_steps / POINTS_PER_CURVE)
 
     def facts(self) -> Facts:
         """Return the sizes that follow from the choices; needs plain numbers, reads no data."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
-import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -23,6 +22,7 @@ from runner import files
 from runner.compare.conclusions import tabulated
 from runner.compare.edges import edge_words
 from runner.compare.grouping import first_names
+from runner.compare.rerun import quoted_path
 from runner.compare.runs import find
 from runner.compare.view import View
 from runner.config.keys import SEED
@@ -102,7 +102,7 @@ def confirmation(
     )
     used = {run.seed for run, _ in owners}
     fresh = list(islice((seed for seed in itertools.count() if seed not in used), count))
-    names = first_names([group.label.replace(", ", " ") for group in kept])
+    names = first_names([group.name for group in kept])
     return Confirmation(
         _below(sweep),
         dataclasses.replace(view, tune=(), tune_by=None),
@@ -119,11 +119,6 @@ def _below(sweep: DictConfig) -> DictConfig:
     with open_dict(again):
         again.hydra.sweep.dir = str(folder)
         own = [word for word in again.hydra.overrides.hydra if key_of(word) != "hydra.sweep.dir"]
-        again.hydra.overrides.hydra = [*own, f"hydra.sweep.dir={_quoted(str(folder))}"]
+        again.hydra.overrides.hydra = [*own, f"hydra.sweep.dir={quoted_path(folder)}"]
         again.hydra.sweeper.figure.tune = []
     return again
-
-
-def _quoted(path: str) -> str:
-    """A path as the value of an override; Hydra's grammar refuses `=` and `,` without quotes."""
-    return path if re.fullmatch(r"[\w./:+-]+", path) else f'"{path}"'

@@ -19,19 +19,21 @@ import numpy.typing as npt
 from runner.config.keys import hyperparameters
 from runner.engine.chunk import Chunk
 from runner.measures import (
+    CLIPPED,
     EPOCH_MEASURES,
     METRIC,
     NORMS,
     POINTS_PER_CURVE,
     STEP_MEASURES,
     TRAINING_SET_MEASURES,
+    VALIDATION_LOSS,
 )
 from runner.record.dashboards import layout, session_end, session_start
 from runner.record.events import EventFile
 from runner.record.facts import RunFacts
 from runner.status import Status
 
-BEST_MEASURES = (METRIC, "validation_loss")
+BEST_MEASURES = (METRIC, VALIDATION_LOSS)
 """Their least values so far are curves too, for HPARAMS: it knows the last value of a curve only,
 and shows the first five by name."""
 
@@ -49,7 +51,7 @@ class EventWriter:
     def __init__(self, directory: Path, facts: RunFacts) -> None:
         self._total_steps, self._total_epochs = facts.total_steps, facts.total_epochs
         self._measure_every = facts.measure_every
-        self._step_measures = [name for name in STEP_MEASURES if facts.clips or name != "clipped"]
+        self._step_measures = [name for name in STEP_MEASURES if facts.clips or name != CLIPPED]
         self._best = dict.fromkeys(BEST_MEASURES, math.inf)
         self._events = EventFile(directory)
         settings = hyperparameters(facts.config, facts.batch_size)

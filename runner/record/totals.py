@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.engine.chunk import EPOCH_DTYPE, Chunk
+from runner.measures import CLIPPED
 from runner.record.summary import final_and_best
 from runner.status import Status
 
@@ -36,7 +37,7 @@ class Totals:
         self._steps += len(chunk.steps)
         self._epochs = chunk.epochs_taken
         self._seconds = chunk.seconds
-        self._clipped_steps += int(chunk.steps["clipped"].sum())
+        self._clipped_steps += int(chunk.steps[CLIPPED].sum())
         self._evaluations.append(chunk.epochs)
 
     def summary(self, compile_seconds: float) -> dict[str, Any]:
@@ -53,5 +54,5 @@ class Totals:
             "seconds": self._seconds,
             "compile_seconds": compile_seconds,
             "steps_per_second": self._steps / self._seconds if self._seconds else None,
-            "clipped": self._clipped_steps / max(self._steps, 1) if self._clips else None,
+            CLIPPED: self._clipped_steps / max(self._steps, 1) if self._clips else None,
         }

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.engine.chunk import Chunk
-from runner.measures import METRIC, SPLITS, ErrorKind
+from runner.measures import METRIC, SPLITS, TRAIN_LOSS, ErrorKind
 from runner.record.summary import at_best_validation
 from runner.terminal.speed import Speed
 from runner.terminal.words import (
@@ -70,7 +70,7 @@ class Progress:
 
     def update(self, chunk: Chunk) -> None:
         """Show where the run is after a chunk."""
-        self._metrics["loss"] = float(chunk.steps["train_loss"].mean())
+        self._metrics["loss"] = float(chunk.steps[TRAIN_LOSS].mean())
         if len(chunk.epochs):
             self._metrics["val error"] = float(chunk.epochs[METRIC][-1])
         if chunk.steps["step"][0] > 0:  # the first chunk is short, and evaluates the start

@@ -44,8 +44,12 @@ def format_duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def shell_path(path: Path) -> str:
-    """A path, relative to the current directory if it lies below, ready to paste into a shell."""
+def path_from_here(path: Path) -> Path:
+    """A path, relative to the current directory if it lies below."""
     path = path.absolute()
-    below = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    return shlex.quote(str(below))
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def shell_path(path: Path) -> str:
+    """The same, ready to paste into a shell."""
+    return shlex.quote(str(path_from_here(path)))

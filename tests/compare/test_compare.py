@@ -16,7 +16,7 @@ import scipy.stats
 
 import runner
 from runner.compare.cli import run_command_line
-from runner.compare.curve import AXES, POINTS, band, curve, kept_points, smoothed
+from runner.compare.curve import AXES, POINTS, band, curve, kept_points
 from runner.compare.curve_summary import CurveSummary, Row, summarize, table
 from runner.compare.figures.curves import curves_figure, generalization_figure
 from runner.compare.grouping import Group, group_runs
@@ -243,14 +243,6 @@ def test_a_diverged_run_is_marked_and_does_not_bend_the_mean(tmp_path: Path) -> 
     assert mean is not None
     np.testing.assert_array_equal(mean.mean, np.full(30, 2.0))
     assert summarize(run_of(wild), "train_loss").final == np.inf
-
-
-@pytest.mark.parametrize("points", [1, 30, 1000])
-def test_smoothing_is_the_mean_of_a_window(points: int) -> None:
-    y = np.random.default_rng(0).normal(size=points)
-    reach = int(points * 0.02) // 2
-    expected = [y[max(i - reach, 0) : i + reach + 1].mean() for i in range(points)]
-    np.testing.assert_allclose(smoothed(y), expected)
 
 
 def test_a_long_curve_keeps_its_ends_and_its_beginning() -> None:

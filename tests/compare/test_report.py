@@ -21,9 +21,11 @@ from headless_browser import Browser, needs_browser
 from test_compare import leave, optimizer
 
 from runner.compare.cli import run_command_line
+from runner.compare.curve import kept_points
 from runner.compare.grouping import group_runs
 from runner.compare.report.page import page
-from runner.compare.report.points import bins, condensed
+from runner.compare.report.points import condensed
+from runner.compare.rerun import commands_of_sweeps
 from runner.compare.runs import Run, find
 from runner.compare.view import View
 from runner.engine.chunk import STEP_DTYPE
@@ -149,6 +151,16 @@ def test_curves_and_commands_are_those_of_the_records(known: dict[str, Any], stu
     assert [run["diverged"] for run in known["runs"]].count(True) == 1
 
 
+def test_the_command_of_a_sweep_is_the_one_that_was_typed(tmp_path: Path) -> None:
+    leave(tmp_path / "rates" / "0", [2.0, 1.0], seed=0)
+    own = ["hydra.sweeper.figure.tune=[x]", "hydra.launcher.confirm=2", "hydra.mode=MULTIRUN"]
+    own.append("hydra.sweep.dir=rates")
+    record = {"hydra": {"overrides": {"hydra": own, "task": ["batch_size='8','64'", "seed=0,1"]}}}
+    (tmp_path / "rates" / "multirun.yaml").write_text(yaml.safe_dump(record))
+    command = "runner -m batch_size=8,64 seed=0,1 'figure.tune=[x]' confirm=2"
+    assert commands_of_sweeps(find([tmp_path]).runs) == {"rates": command}
+
+
 def test_the_page_says_what_was_compared(parsed: Parsed) -> None:
     text = " ".join(parsed.texts)
     assert "7 runs (6 finished, 1 diverged) in 3 groups" in text
@@ -160,7 +172,7 @@ def test_the_page_says_what_was_compared(parsed: Parsed) -> None:
 def test_bins_keep_means_extremes_and_ends() -> None:
     values = np.random.default_rng(0).normal(size=5000)
     values[::7] = np.nan
-    starts = bins(len(values), 200)
+    starts = kept_points(len(values), 200)
     assert 150 < len(starts) <= 200
     assert list(starts[:2]) == [0, 1]
     assert starts[-1] == 4999
@@ -171,7 +183,6 @@ def test_bins_keep_means_extremes_and_ends() -> None:
         for piece, value in zip(pieces, found, strict=True):
             known = piece[~np.isnan(piece)]
             assert np.isnan(value) if not len(known) else np.isclose(value, function(known))
-    assert list(bins(5, 200)) == [0, 1, 2, 3, 4]
 
 
 class NoisyRun(Run):

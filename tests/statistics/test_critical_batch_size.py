@@ -14,6 +14,7 @@ from test_compare import EXAMPLES, leave
 import runner
 from runner.compare.cli import run_command_line
 from runner.compare.figures.critical_batch_size import critical_batch_size_figure
+from runner.compare.figures.numbers import points_of
 from runner.compare.runs import find
 from runner.compare.view import View
 from runner.errors import ConfigError
@@ -122,7 +123,10 @@ def test_the_figure_shows_each_size_at_its_best_rate(tmp_path: Path) -> None:
 
 def test_too_few_sizes_are_drawn_without_a_number(tmp_path: Path) -> None:
     leave_sizes(tmp_path, {2: 17, 8: 7})
-    (panel,) = VIEW.draw(VIEW.groups(find([tmp_path]).runs)).axes
+    figure = VIEW.draw(VIEW.groups(find([tmp_path]).runs))
+    (panel,) = figure.axes
+    runs = [(point.x, point.y) for point in points_of(figure) if point.shows == "runs"]
+    assert runs == [(2, 17), (8, 7)]
     labels = [str(line.get_label()) for line in panel.get_lines()]
     assert "2 sizes: too few for a fit (4)" in labels
     assert not any("critical" in label for label in labels)

@@ -120,7 +120,8 @@ def _line(panel: Axes, label: str, points: Sequence[Point], color: Any, marker: 
     reached = [point for point in points if math.isfinite(point.median)]
     for point in points:
         known = [value for value in point.steps if 0 < value < math.inf]
-        panel.plot([point.size] * len(known), known, ".", ms=3, alpha=0.4, color=color)
+        at, name = [point.size] * len(known), f"_runs: {label}"
+        panel.plot(at, known, ".", ms=3, alpha=0.4, color=color, label=name)
     missed = [point.size for point in points if not math.isfinite(point.median)]
     if missed:
         top = panel.get_xaxis_transform()

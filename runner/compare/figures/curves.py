@@ -30,7 +30,7 @@ from runner.compare.grouping import Group, format_range
 from runner.compare.look import PLAIN, Look
 from runner.compare.runs import Run
 from runner.compare.smoothing import is_noisy, smoothed_curve
-from runner.measures import STEP_MEASURES
+from runner.measures import LEARNING_RATE, STEP_MEASURES
 from runner.status import Status
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ MOST_LINES = 12
 """More lines than this cannot be distinguished."""
 
 RAW_POINTS = 300
-"""At most this many values of steps are drawn behind a smoothed line; more are a fog."""
+"""At most this many values of steps are drawn behind a smoothed line; more would hide it."""
 
 
 def curves_figure(
@@ -173,7 +173,7 @@ def _fill(
         visible = [line.between(low - width, high + width) for line in own]
         if with_raw and len(own) == 1 and own[0].noisy and width:
             _raw(panel, group, visible[0].between(low, high), style)
-        _line(panel, group, visible, width, style, is_stepped=shown[0] == "learning_rate")
+        _line(panel, group, visible, width, style, is_stepped=shown[0] == LEARNING_RATE)
     if limits:
         panel.set_xlim(*limits)
 

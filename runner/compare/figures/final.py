@@ -60,9 +60,8 @@ def final_figure(
             x = float(group.settings[key])
             finals = [summarize(run, measure).final for run in group.runs]
             known = [value for value in finals if math.isfinite(value)]
-            panel.plot(
-                [x] * len(known), known, ".", ms=3, alpha=0.4, color=style["color"], label="_runs"
-            )
+            at, name = [x] * len(known), f"_runs: {label}"
+            panel.plot(at, known, ".", ms=3, alpha=0.4, color=style["color"], label=name)
             if len(known) < len(finals):
                 cross_at_top(panel, x, style["color"])
             if known:

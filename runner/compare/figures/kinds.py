@@ -17,7 +17,7 @@ from runner.compare.grouping import Group
 from runner.compare.look import Look
 from runner.compare.profile import Profile
 from runner.errors import ConfigError
-from runner.measures import METRIC
+from runner.measures import METRIC, TRAIN_LOSS, VALIDATION_LOSS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,9 +122,9 @@ class Kind(NamedTuple):
 
 
 KINDS: Mapping[str, Kind] = {
-    "auto": Kind("the kind that suits what differs; curves show train_loss", _curves),
-    "curves": Kind("a measure against the axes", _curves, "train_loss"),
-    "generalization": Kind("training beside validation", _generalization, "validation_loss"),
+    "auto": Kind(f"the kind that suits what differs; curves show {TRAIN_LOSS}", _curves),
+    "curves": Kind("a measure against the axes", _curves, TRAIN_LOSS),
+    "generalization": Kind("training beside validation", _generalization, VALIDATION_LOSS),
     "final": Kind("final values against a number", _final),
     "heat_map": Kind("final values for two numbers", _heat_map),
     "scatter": Kind("final values by color for two numbers that form no grid", _scatter),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from runner.compare.figures.dress import panels_of
+from runner.compare.figures.chosen_look import panels_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,8 @@ class Point(NamedTuple):
         x_axis: what is on its horizontal axis.
         y_axis: what is on its vertical axis.
         line: the name of the line, as in the legend before it is renamed.
-        shows: `line`, `raw` (single steps), `runs` (single runs), `diverged`, `best` or `final`.
+        shows: `line`, `mean` (a line without a name), `raw` (single steps), `runs` (single runs),
+            `diverged`, `best` or `final`.
         x: its place on the horizontal axis.
         y: its place on the vertical axis.
         low: the lower end of the band, if there is one.

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from runner.compare.grouping import Group, is_number
 from runner.compare.look import PLAIN, Look
-from runner.measures import ErrorKind
+from runner.measures import CLIPPED, ErrorKind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,10 +97,7 @@ def line_styles(count: int, look: Look = PLAIN) -> list[dict[str, Any]]:
 def group_styles(groups: Sequence[Group], look: Look = PLAIN) -> list[dict[str, Any]]:
     """A style for each group: colors of a scale if they differ in one number, else the palette."""
     styles = line_styles(len(groups), look)
-    values = [list(group.settings.values()) for group in groups]
-    if len(groups) > 2 and all(
-        len(own) == 1 and (is_number(own[0]) or own[0] == "full") for own in values
-    ):
+    if are_on_scale(groups):
         from matplotlib import colormaps
 
         scale = colormaps["viridis"]
@@ -108,6 +105,14 @@ def group_styles(groups: Sequence[Group], look: Look = PLAIN) -> list[dict[str, 
             style["color"] = scale(_LIGHTEST * i / (len(groups) - 1))
             style["ls"] = style["ls"] if look.is_paper else "-"
     return styles
+
+
+def are_on_scale(groups: Sequence[Group]) -> bool:
+    """Whether several groups differ in one number alone, or in a batch size with `full`."""
+    values = [list(group.settings.values()) for group in groups]
+    return len(groups) > 2 and all(
+        len(own) == 1 and (is_number(own[0]) or own[0] == "full") for own in values
+    )
 
 
 def _markers(place: int, count: int, look: Look) -> dict[str, Any]:
@@ -216,8 +221,8 @@ def is_log_measure(measure: str, values: Iterable[npt.ArrayLike], look: Look = P
 
 def is_rate(groups: Sequence[Group], measure: str) -> bool:
     """Whether a measure is a share, which is shown in percent: an error rate, the share clipped."""
-    kinds = {run.summary.get("error", ErrorKind.RATE) for group in groups for run in group.runs}
-    return measure == "clipped" or (measure.endswith("error") and kinds <= {ErrorKind.RATE})
+    kinds = {run.error_kind for group in groups for run in group.runs}
+    return measure == CLIPPED or (measure.endswith("error") and kinds <= {ErrorKind.RATE})
 
 
 def number_ticks(panel: Axes, is_percentage: bool, axis: str = "y") -> None:

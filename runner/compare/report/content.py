@@ -12,15 +12,17 @@ from typing import Any
 
 from runner.compare.curve import AXES, MEASURES, measure_label, rows_of
 from runner.compare.figures.curves import MOST_LINES
-from runner.compare.figures.style import is_log_measure
-from runner.compare.grouping import ABSENT, Group, format_setting, is_number
+from runner.compare.figures.kinds import KINDS
+from runner.compare.figures.style import are_on_scale, is_log_measure
+from runner.compare.grouping import ABSENT, Group, format_setting, is_number, keys_that_vary
 from runner.compare.report.points import Arrays, curves_of
-from runner.compare.report.rerun import command_of_run
+from runner.compare.rerun import command_of_run
 from runner.compare.runs import Run
 from runner.compare.smoothing import is_noisy
 from runner.compare.view import View
 from runner.config.keys import SEED
-from runner.measures import EPOCH_MEASURES, METRIC, STEP_MEASURES
+from runner.measures import EPOCH_MEASURES, METRIC, STEP_MEASURES, TRAIN_LOSS, VALIDATION_LOSS
+from runner.record.summary import at_best_validation
 from runner.statistics.intervals import interval_factor
 from runner.status import Status
 
@@ -47,7 +49,7 @@ def content(groups: Sequence[Group], view: View) -> dict[str, Any]:
     runs = runs_of(groups)
     numbers = {id(run): number for number, run in enumerate(runs)}
     most = max(FEWEST_POINTS, min(MOST_POINTS, ALL_POINTS // len(runs)))
-    shown = view.measure or "train_loss"
+    shown = view.measure or KINDS["curves"].measure
     varying = varying_keys(runs)
     arrays = Arrays()
     names = names_of(runs)
@@ -76,10 +78,9 @@ def content(groups: Sequence[Group], view: View) -> dict[str, Any]:
     }
 
 
-_BY_VALIDATION = f"test_error_at_best_{METRIC}"
 _SHOWN = {
     "final": EPOCH_MEASURES,
-    "best": ("validation_loss", "validation_error", _BY_VALIDATION),  # test data choose nothing
+    "best": (VALIDATION_LOSS, METRIC, at_best_validation("error")),  # test data choose nothing
 }
 
 
@@ -98,7 +99,7 @@ def _run(run: Run, name: str, varying: Sequence[str], curves: Mapping[str, Any])
     return {
         "name": name,
         "diverged": run.status == Status.DIVERGED,
-        "noisy": is_noisy(run, "train_loss"),
+        "noisy": is_noisy(run, TRAIN_LOSS),
         "command": command_of_run(run),
         "values": {key: text for key, text, _ in values_of(run, varying)},
         "made": {
@@ -146,8 +147,7 @@ def _number(value: Any) -> float | None:
 
 def varying_keys(runs: Sequence[Run]) -> list[str]:
     """All keys in which runs differ, those that follow from others too, without the seed."""
-    keys = dict.fromkeys(key for run in runs for key in run.settings)
-    return [key for key in keys if key != SEED and len(_counts(runs, key)) > 1]
+    return keys_that_vary([run.settings for run in runs])
 
 
 def common_settings(runs: Sequence[Run]) -> dict[str, str]:
@@ -183,12 +183,10 @@ def names_of(runs: Sequence[Run]) -> list[str]:
 
 def _places_on_scale(groups: Sequence[Group]) -> list[int]:
     """The rank of each group if they differ in one number, which colors then show; else empty."""
-    values = [list(group.settings.values()) for group in groups]
-    if len(groups) < 3 or not all(
-        len(own) == 1 and (is_number(own[0]) or own[0] == "full") for own in values
-    ):
+    if not are_on_scale(groups):
         return []
-    sizes = [math.inf if own[0] == "full" else float(own[0]) for own in values]
+    values = [value for group in groups for value in group.settings.values()]
+    sizes = [math.inf if value == "full" else float(value) for value in values]
     return [sorted(sizes).index(size) for size in sizes]
 
 

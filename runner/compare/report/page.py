@@ -18,10 +18,8 @@ from pathlib import Path
 
 from runner.compare.conclusions import notes, verdict
 from runner.compare.curve_summary import table
-from runner.compare.figures.kinds import KINDS
 from runner.compare.grouping import Group
 from runner.compare.report.content import common_settings, content, runs_of, safe_json
-from runner.compare.report.rerun import commands_of_sweeps
 from runner.compare.report.sections import (
     cells_table,
     commands,
@@ -32,6 +30,7 @@ from runner.compare.report.sections import (
     picture,
     runs_table,
 )
+from runner.compare.rerun import commands_of_sweeps
 from runner.compare.tables import group_cells, profile_cells
 from runner.compare.view import View
 from runner.errors import ConfigError, RecordError
@@ -96,7 +95,7 @@ def page(groups: Sequence[Group], view: View, title: str, left_out: int = 0) -> 
 
     measure, problems = view.chosen_measure, ""
     rows = table(groups, measure, view.target)
-    if KINDS[view.kind].by_problem:
+    if view.by_problem:
         rows.sort(key=lambda row: groups.index(row.group))  # problems have no common order
         problems = (
             f"<h2>Problems</h2>{cells_table('problems', profile_cells(view.profile(groups)))}"

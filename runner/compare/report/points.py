@@ -1,7 +1,8 @@
 """Curves with few points, for a page: the mean, the least and the largest value of some rows each.
 
 Means, unlike single rows, can be smoothed without bias, and the least and the largest value keep
-every spike.
+every spike. The first and the last row are alone, so that a curve starts and ends with its exact
+values.
 """
 
 from __future__ import annotations
@@ -12,29 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runner.compare.curve import AXES, MEASURES, position, rows_of
+from runner.compare.curve import AXES, MEASURES, kept_points, position, rows_of
 from runner.compare.runs import Run
 from runner.measures import STEP_MEASURES
-
-
-def bins(count: int, most: int) -> npt.NDArray:
-    """Divide the rows of a curve into bins.
-
-    Half of the edges are evenly spaced and half by ratio, for linear and for logarithmic axes. The
-    first and the last row are alone, so that a curve starts and ends with its exact values.
-
-    Args:
-        count: how many rows there are.
-        most: about how many bins there may be.
-
-    Returns:
-        The first row of each bin, ascending.
-    """
-    if count <= most:
-        return np.arange(count)
-    evenly = np.linspace(0, count, most // 2, endpoint=False)
-    by_ratio = np.geomspace(1, count - 1, most // 2)
-    return np.unique(np.concatenate([evenly, by_ratio]).round().astype(int))
 
 
 def condensed(
@@ -99,7 +80,7 @@ def curves_of(run: Run, most: int, arrays: Arrays) -> dict[str, Any]:
         rows = rows_of(run, measures[0])
         if not len(rows):
             continue
-        starts = bins(len(rows), most)
+        starts = kept_points(len(rows), most)
         x = {axis: condensed(position(run, rows, axis), starts)[0] for axis in AXES}
         known = [measure for measure in measures if np.isfinite(rows[measure]).any()]
         found[kind] = {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from runner.compare.curve import measure_label
 from runner.compare.grouping import Group, format_range
+from runner.compare.problems import PROBLEM
 from runner.compare.report.content import (
     common_settings,
     counted_values,
@@ -35,7 +36,7 @@ def compared_line(groups: Sequence[Group], runs: Sequence[Run]) -> str:
     seeds = format_range([len({run.seed for run in group.runs}) for group in groups])
     text += f"; {seeds} {'seed' if seeds == '1' else 'seeds'}{' each' * (len(groups) > 1)}"
     shared = common_settings(runs)
-    about = [f"{key}={shared[key]}" for key in ("data", "model") if key in shared]
+    about = [f"{key}={shared[key]}" for key in PROBLEM if key in shared]
     return "; ".join([text, *([", ".join(about)] if about else [])]) + "."
 
 

@@ -61,9 +61,10 @@ class OneCycle(Schedule):
 
     Smith & Topin 2019, in the form of fastai and PyTorch, whose `div_factor` 25 and
     `final_div_factor` 10^4 are the defaults here. Here `final` is reached at the end of the run,
-    after all T steps; PyTorch reaches it in the last step T - 1, and the maximum in step peak * T -
-    1. So PyTorch's is this one over T - 1 steps with the peak at (peak * T - 1) / (T - 1), and
-    the two differ by less than 1 / (peak * T). Its counterpart is `momentum_schedule=one_cycle`.
+    after all T steps. PyTorch reaches it at the last step, T - 1, and the maximum at the step
+    peak * T - 1: its cycle is this one over T - 1 steps with the peak at
+    (peak * T - 1) / (T - 1), and the two differ by less than 1 / (peak * T). The counterpart is
+    `momentum_schedule=one_cycle`.
     """
 
     initial: float = number(0.04, minimum=0, maximum=1)

@@ -43,7 +43,7 @@ def prepare(workload: Workload, *, measure_every: int | None = 50) -> Callable[[
                 total_steps=steps,
                 total_epochs=training.total_epochs,
                 device="cpu",
-                measure_every=experiment.measure_every or 1,
+                measure_every=experiment.steps_between_norms,
             )
             recorder = Recorder(Path(directory), facts)
             training.ended = [False]

@@ -1,4 +1,4 @@
-"""What a finished figure wears: the title, the names, limits and scales that the user chose."""
+"""The look that the user chose, applied to a finished figure: title, names, limits and scales."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def panels_of(figure: Figure) -> list[Axes]:
     return [panel for panel in figure.axes if panel.get_label() != _COLOR_BAR]
 
 
-def dress(figure: Figure, look: Look) -> None:
+def apply_look(figure: Figure, look: Look) -> None:
     """Give a figure the title, the names, limits and scales that were chosen.
 
     Args:
