@@ -30,8 +30,8 @@ from runner.compare.profile import Profile, profile
 from runner.compare.runs import Run
 from runner.compare.selection import keys_of, ordered, where
 from runner.compare.tuning import check_validated, target_for, tuned, tuning_measure
-from runner.config.keys import typed
 from runner.errors import ConfigError
+from runner.measures import is_minimized
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -123,6 +123,11 @@ class View(Look):
         check_name("figure", self.kind, KINDS)
         for measure in filter(None, (self.measure, self.tune_by)):
             check_name("measure", measure, MEASURES)
+        if self.tune_by and not is_minimized(self.tune_by):
+            raise ConfigError(
+                f"tune_by={self.tune_by} cannot choose: less of it is not better; choose a loss or "
+                "an error"
+            )
         if not self.axes:
             raise ConfigError(f"a figure needs an axis at least: {', '.join(AXES)}")
         for axis in self.axes:
@@ -136,10 +141,12 @@ class View(Look):
         """Check the keys against the configs of runs, before there are runs.
 
         Raises:
-            ConfigError: a key is in none of the configs, or nothing is held out to tune by.
+            ConfigError: a key is in none of the configs, none has the values that `where` asks for,
+                or nothing is held out to tune by.
         """
-        settings = [typed(config) for config in configs]
-        check_keys(settings, (*self.by, *self.tune, *keys_of(self.where)), self.problem)
+        planned = [Run(None, {}, config) for config in configs]
+        settings = [run.settings for run in where(planned, self.where)]
+        check_keys(settings, (*self.by, *self.tune), self.problem)
         if self.tune:
             check_validated(settings, self.tuning_measure)
 
@@ -192,10 +199,15 @@ class View(Look):
         return [group for problem in self.problems(groups) for group in problem.groups.values()]
 
     def suited(self, groups: Sequence[Group]) -> View:
-        """The same view with the kind that suits the groups, if its own is `auto`."""
+        """The same view with the kind that suits the groups, if its own is `auto`.
+
+        Curves, if their axes are chosen: no other kind that may suit has such axes.
+        """
         if self.kind != "auto":
             return self
-        return dataclasses.replace(self, kind=suited_kind(groups, self.tune))
+        has_axes = self.axes != View.axes
+        kind = "curves" if has_axes else suited_kind(groups, self.tune)
+        return dataclasses.replace(self, kind=kind)
 
     def drawn(self, groups: Sequence[Group]) -> list[Group]:
         """The groups that the figure shows: of curves only the best, if there are many."""

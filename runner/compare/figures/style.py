@@ -153,8 +153,9 @@ def _letters(figure: Figure, size: float) -> int:
 
 def small_print(figure: Figure, text: str) -> None:
     """Write a note below the panels that says what is drawn, such as what a band is."""
-    lines = textwrap.fill(text, _letters(figure, NOTE_SIZE), break_on_hyphens=False)
-    figure.supxlabel(lines, x=0.01, ha="left", fontsize=NOTE_SIZE, color="0.35")
+    width = _letters(figure, NOTE_SIZE)
+    lines = [textwrap.fill(line, width, break_on_hyphens=False) for line in text.split("\n")]
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=NOTE_SIZE, color="0.35")
 
 
 def add_to_small_print(figure: Figure, text: str) -> None:
