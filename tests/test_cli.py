@@ -466,6 +466,8 @@ def test_help_lists_how_a_sweep_is_run(runner: CommandLine) -> None:
     _, _, settings = runner("--help").stdout.partition("Settings of a sweep (-m)")
     for key in LAUNCHER_KEYS:
         assert f"\n  {key}=" in settings
+    assert "\n  figure.kind=auto\n      what is drawn;" in settings
+    assert "\n  figure.smoothing=0.02\n      the window" in settings
 
 
 def test_a_dry_run_of_one_run_trains_nothing(runner: CommandLine, tmp_path: Path) -> None:

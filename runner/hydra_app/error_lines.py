@@ -16,7 +16,7 @@ from runner.config.synonyms import NAMES
 from runner.errors import ConfigError, did_you_mean
 from runner.experiment.table import GROUPS, OPTIONS
 from runner.hydra_app.checking import check, first_line
-from runner.hydra_app.overrides import FIGURE_KEYS, NUMBERED_GROUP, without_prefix
+from runner.hydra_app.overrides import FIGURE_KEYS, NUMBERED_GROUP, as_typed, without_prefix
 
 
 @contextlib.contextmanager
@@ -126,7 +126,9 @@ def _misused(overrides: Sequence[str], error: Exception) -> ConfigError | None:
     for word in overrides:
         group, _, value = word.partition("=")
         if "Ambiguous value" in text and f"'{word}'" in text:
-            return ConfigError(f"{word} is a sweep over several values: add -m, or write [...]")
+            return ConfigError(
+                f"{as_typed(word)} is a sweep over several values: add -m, or write [...]"
+            )
         named = value[:1].isalpha() and value not in ("null", "true", "false")
         if isinstance(error, ValueError) and group in GROUPS and not named:
             names = ", ".join(sorted(OPTIONS[group])) if group in OPTIONS else ""

@@ -100,7 +100,7 @@ def launch(
     results = [job.returned for job in jobs]
     if chosen.confirm:
         again = confirmation(sweep, view, jobs, chosen.confirm)
-        print(f"\n{again.title}", file=sys.stderr)
+        print(f"\nConfirming {again.title}", file=sys.stderr)
         own = {**settings, "confirm": 0}
         results += launch(context, task, again.sweep, again.job_overrides, 0, own)
         print(again.report())

@@ -90,8 +90,9 @@ def read_summary(directory: Path) -> dict[str, Any]:
         return {}
     if not isinstance(found, dict):
         return {}
-    if isinstance(found.get("config"), dict):
-        found["config"] = _ADDED | found["config"]
+    config = found.get("config")
+    if isinstance(config, dict):
+        found["config"] = config | {key: _ADDED[key] for key in _ADDED if key not in config}
     return found
 
 

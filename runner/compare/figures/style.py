@@ -232,7 +232,7 @@ def number_ticks(panel: Axes, is_percentage: bool, axis: str = "y") -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     def text(value: float, _: int = 0) -> str:
-        return f"{100 * value:.4g} %" if is_percentage else f"{value:.4g}"
+        return f"{100 * value:.4g} %" if is_percentage else f"{value:.6g}"
 
     shown = panel.yaxis if axis == "y" else panel.xaxis
     low, high = sorted(shown.get_view_interval())
