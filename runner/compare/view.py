@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.compare.curve import AXES, MEASURES, measure_label
 from runner.compare.curve_summary import are_shares, table
-from runner.compare.edges import edge_words
+from runner.compare.edges import edge_words, untuned
 from runner.compare.example_means import basis
 from runner.compare.figures.animation import save_animation
 from runner.compare.figures.curves import MOST_LINES
@@ -248,7 +248,11 @@ class View(Look):
             lines.append(f"{measure_label(measure)}: {basis(measure)}")
         if "seconds" in self.axes and self.kind in ("curves", "profile") and are_shares(groups):
             lines.append("seconds of runs that trained side by side are shares")
-        return [*lines, edge_words(self.chosen(groups))]
+        return [*lines, edge_words(self.best(groups))]
+
+    def best(self, groups: Sequence[Group]) -> list[Group]:
+        """The groups that are best over the numbers that were tried, tuned or not."""
+        return self.chosen(groups) if self.tune else untuned(groups, self.tuning_measure)
 
     def can_be_animated(self, groups: Sequence[Group]) -> bool:
         """Whether the figure of some groups can also be an animation."""

@@ -253,3 +253,10 @@ def test_a_figure_is_not_asked_for_with_only_a_table(
 ) -> None:
     assert run_command_line([str(folder), "--table", "csv", "--output", "curves.csv"]) == 2
     assert "--table csv prints only the table" in capsys.readouterr().err
+
+
+def test_a_figure_that_tunes_nothing_says_that_the_best_is_at_the_edge(tmp_path: Path) -> None:
+    for i, rate in enumerate((0.01, 0.1, 1.0)):
+        leave(tmp_path / str(i), np.linspace(3, 2 - rate, 30), **optimizer("sgd", rate))
+    note = runner.load(tmp_path).figure(kind="final").get_supxlabel()
+    assert note.endswith("the best optimizer.learning_rate is at the edge of what was tried")
