@@ -144,6 +144,9 @@ def test_shell_completion_can_be_installed(runner: CommandLine) -> None:
         ("dropout_rate=0.1", "did you mean regularization=dropout?"),
         ("strategy=fast", "strategy=fast must be one of auto, sequential, map, vmap"),
         ("figure.kind=cruves", "the figure cruves is not known; did you mean curves?"),
+        ("figure.smothing=0.1", "is not a known key; did you mean figure.smoothing?"),
+        ("figure.labels=[sgd=SGD]", "'figure.labels=[sgd=SGD]' cannot be read"),
+        ("confirm=2", "add -m for a sweep"),
         ("optimizer.learning_rate=fast", "must be a number"),
         ("optimizer.learning_rate=-1", "out of range: it must be at least 0"),
         ("optimizer=adam optimizer.b1=1.5", "at least 0 and less than 1"),
@@ -184,6 +187,7 @@ def test_shell_completion_can_be_installed(runner: CommandLine) -> None:
         ("-m batch_size=8,100000", "more than the 1,437"),
         ("-m seed=0,1 figure.by=[optimzer]", "not a key of these runs; did you mean optimizer?"),
         ("-m seed=0,1 figure.axes=[epch]", "the axis epch is not known; did you mean epoch?"),
+        ("-m seed=0,1 figure.where=['seed=9']", "where: no run has seed=9; choose from 0, 1"),
         ("-m hydra.sweeper.cases=[[5]]", "must be a list of lists of overrides"),
     ],
 )
@@ -462,6 +466,8 @@ def test_help_lists_how_a_sweep_is_run(runner: CommandLine) -> None:
     _, _, settings = runner("--help").stdout.partition("Settings of a sweep (-m)")
     for key in LAUNCHER_KEYS:
         assert f"\n  {key}=" in settings
+    assert "\n  figure.kind=auto\n      what is drawn;" in settings
+    assert "\n  figure.smoothing=0.02\n      the window" in settings
 
 
 def test_a_dry_run_of_one_run_trains_nothing(runner: CommandLine, tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ class Runs(Sequence[Run]):
 
 
 def load(*folders: str | Path) -> Runs:
-    """Read the runs in some folders and everywhere below them, in any state.
+    """Read the runs in some folders and below them, in any state, as `runner-compare` does.
 
     Args:
         *folders: folders of runs and sweeps.

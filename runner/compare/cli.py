@@ -144,7 +144,7 @@ def compare(arguments: argparse.Namespace) -> None:
     )
     view.check()
     if arguments.output:
-        _check_output(arguments.output)
+        _check_output(arguments.output, arguments.table)
     with waiting("Looking for runs"):
         found = find(arguments.paths)
     for reason in found.left_out:
@@ -224,12 +224,17 @@ def _draw(groups: Sequence[Group], view: View, targets: Sequence[Path], command:
             print(f"Figure: {file}")
 
 
-def _check_output(file: Path) -> None:
-    """Check, before anything is read, that a figure can have this name.
+def _check_output(file: Path, table: str | None) -> None:
+    """Check, before anything is read, that a figure is drawn and can have this name.
 
     Raises:
         ConfigError: it cannot.
     """
+    if table:
+        raise ConfigError(
+            f"--output {file}: --table {table} prints only the table; leave out one of them, or "
+            f"write the table to a file: --table {table} > FILE"
+        )
     if file.suffix not in ENDINGS or file.is_dir():
         endings = ", ".join(ENDINGS)
         raise ConfigError(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from runner.compare.curve import measure_label
 from runner.compare.curve_summary import are_shares, table
-from runner.compare.edges import COMMAND, edge_notes, edge_words, untuned
+from runner.compare.edges import COMMAND, edge_notes, edge_words
 from runner.compare.example_means import basis
 from runner.compare.grouping import Group, first_names, is_below, is_number
 from runner.compare.paper_table import PAPER_FORMS, csv_table, paper_table
@@ -110,7 +110,7 @@ def notes(view: View, groups: Sequence[Group]) -> list[str]:
 
 def edges(view: View, groups: Sequence[Group]) -> list[str]:
     """The best values at the edge of what was tried, tuned or not, and how to extend the range."""
-    return edge_notes(view.chosen(groups) if view.tune else untuned(groups, view.tuning_measure))
+    return edge_notes(view.best(groups))
 
 
 def shortage(view: View, runs: Sequence[Run], fresh: int = 0) -> str:

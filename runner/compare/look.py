@@ -10,6 +10,9 @@ from typing import Any
 from runner.errors import ConfigError, did_you_mean
 
 STYLES = ("screen", "paper")
+LARGEST = 50
+"""The largest side of a figure, in inches."""
+
 SCALES = ("auto", "linear", "log", "symlog")
 
 
@@ -80,7 +83,9 @@ class Look:
         check_name("xscale", self.xscale, SCALES)
         check_name("yscale", self.yscale, SCALES)
         _check_numbers(
-            "size", self.size, len(self.size) in (0, 2) and min(self.size, default=1) > 0
+            "size",
+            self.size,
+            len(self.size) in (0, 2) and all(0.5 <= side <= LARGEST for side in self.size),
         )
         _check_numbers("dpi", (self.dpi,), 10 <= self.dpi <= 2400)
         _check_numbers("smoothing", (self.smoothing,), 0 <= self.smoothing <= 0.5)
@@ -115,7 +120,7 @@ class Look:
 
 
 _RULES = {
-    "size": "two numbers greater than 0: width and height in inches",
+    "size": f"two numbers from 0.5 to {LARGEST}: width and height in inches",
     "dpi": "from 10 to 2400",
     "smoothing": "from 0 to 0.5, a part of the axis",
     "xlim": "two numbers, the lower one first, or two for each panel",

@@ -154,7 +154,8 @@ def csv_table(rows: Sequence[Row], measure: str, target: float | None = None) ->
     """
     keys = list(rows[0].group.settings) if rows else []
     times = list(TIMES) if target is not None else []
-    header = [*keys, "measure", "final_mean", "final_half_width_95", "final_median", "best_median"]
+    best = "at_best_validation_median" if measure.startswith("test_") else "best_median"
+    header = [*keys, "measure", "final_mean", "final_half_width_95", "final_median", best]
     header += ["mean_over_epochs_median", *(f"{unit}_to_target_median" for unit in times)]
     header += ["target", "reached"] if times else []
     lines = [[*header, "runs", "diverged"]]

@@ -67,9 +67,8 @@ def ordered(groups: Sequence[Group], runs: Sequence[Run], order: Sequence[str]) 
     known = [*labels, *(format_setting(group.settings[key]) for group in groups for key in keys)]
     for word in order:
         if word not in known:
-            raise ConfigError(
-                f"order: {word} is not shown{did_you_mean(word, dict.fromkeys(known))}"
-            )
+            typable = dict.fromkeys(one for one in known if ", " not in one)
+            raise ConfigError(f"order: {word} is not shown{did_you_mean(word, typable)}")
     chosen = {word: place for place, word in enumerate(order)}
     first: dict[tuple[str, str], int] = {}
     for place, run in enumerate(runs):

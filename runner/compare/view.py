@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.compare.curve import AXES, MEASURES, measure_label
 from runner.compare.curve_summary import are_shares, table
-from runner.compare.edges import edge_words
+from runner.compare.edges import edge_words, untuned
 from runner.compare.example_means import basis
 from runner.compare.figures.animation import save_animation
 from runner.compare.figures.chosen_look import apply_look
@@ -30,8 +30,8 @@ from runner.compare.profile import Profile, profile
 from runner.compare.runs import Run
 from runner.compare.selection import keys_of, ordered, where
 from runner.compare.tuning import check_validated, target_for, tuned, tuning_measure
-from runner.config.keys import typed
 from runner.errors import ConfigError
+from runner.measures import is_minimized
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -128,6 +128,11 @@ class View(Look):
         check_name("figure", self.kind, KINDS)
         for measure in filter(None, (self.measure, self.tune_by)):
             check_name("measure", measure, MEASURES)
+        if self.tune_by and not is_minimized(self.tune_by):
+            raise ConfigError(
+                f"tune_by={self.tune_by} cannot choose: less of it is not better; choose a loss or "
+                "an error"
+            )
         if not self.axes:
             raise ConfigError(f"a figure needs an axis at least: {', '.join(AXES)}")
         for axis in self.axes:
@@ -141,10 +146,12 @@ class View(Look):
         """Check the keys against the configs of runs, before there are runs.
 
         Raises:
-            ConfigError: a key is in none of the configs, or nothing is held out to tune by.
+            ConfigError: a key is in none of the configs, none has the values that `where` asks for,
+                or nothing is held out to tune by.
         """
-        settings = [typed(config) for config in configs]
-        check_keys(settings, (*self.by, *self.tune, *keys_of(self.where)), self.problem)
+        planned = [Run(None, {}, config) for config in configs]
+        settings = [run.settings for run in where(planned, self.where)]
+        check_keys(settings, (*self.by, *self.tune), self.problem)
         if self.tune:
             check_validated(settings, self.tuning_measure)
 
@@ -208,10 +215,15 @@ class View(Look):
         return [group for problem in self.problems(groups) for group in problem.groups.values()]
 
     def suited(self, groups: Sequence[Group]) -> View:
-        """The same view with the kind that suits the groups, if its own is `auto`."""
+        """The same view with the kind that suits the groups, if its own is `auto`.
+
+        Curves, if their axes are chosen: no other kind that may suit has such axes.
+        """
         if self.kind != "auto":
             return self
-        return dataclasses.replace(self, kind=suited_kind(groups, self.tune))
+        has_axes = self.axes != View.axes
+        kind = "curves" if has_axes else suited_kind(groups, self.tune)
+        return dataclasses.replace(self, kind=kind)
 
     def drawn(self, groups: Sequence[Group]) -> list[Group]:
         """The groups that the figure shows: of curves only the best, if there are many."""
@@ -252,7 +264,11 @@ class View(Look):
             lines.append(f"{measure_label(measure)}: {basis(measure)}")
         if "seconds" in self.axes and self.kind in ("curves", "profile") and are_shares(groups):
             lines.append("seconds of runs that trained side by side are shares")
-        return [*lines, edge_words(self.chosen(groups))]
+        return [*lines, edge_words(self.best(groups))]
+
+    def best(self, groups: Sequence[Group]) -> list[Group]:
+        """The groups that are best over the numbers that were tried, tuned or not."""
+        return self.chosen(groups) if self.tune else untuned(groups, self.tuning_measure)
 
     def can_be_animated(self, groups: Sequence[Group]) -> bool:
         """Whether the figure of some groups can also be an animation."""

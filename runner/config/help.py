@@ -56,7 +56,7 @@ def help_text(config_directories: list[Path]) -> str:
     launcher = config_directories[0] / "hydra" / "launcher" / "runner.yaml"
     sweeper = config_directories[0] / "hydra" / "sweeper" / "runner.yaml"
     parts.append(_explained("Settings of a sweep (-m)", launcher))
-    parts += [_explained("The figure that a sweep ends with", sweeper, "figure."), FLAGS]
+    parts += [_figure_keys(sweeper), FLAGS]
     return "\n".join(parts)
 
 
@@ -81,8 +81,22 @@ def _default(directories: list[Path], group: str) -> str:
     return "..."
 
 
-def _explained(title: str, file: Path, prefix: str = "") -> str:
-    """Return the keys of a YAML file, or of its part `prefix`, that have a comment."""
+def _explained(title: str, file: Path) -> str:
+    """Return the keys of a YAML file that have a comment beside them."""
     lines = [line for line in file.read_text(encoding="utf-8").splitlines() if "  # " in line]
-    own = [line.strip() for line in lines if line[:1].isspace() == bool(prefix)]
-    return "\n".join([title, *(f"  {prefix}{line.replace(': ', '=', 1)}" for line in own)]) + "\n"
+    own = [line.strip() for line in lines if not line[:1].isspace()]
+    return "\n".join([title, *(f"  {line.replace(': ', '=', 1)}" for line in own)]) + "\n"
+
+
+def _figure_keys(file: Path) -> str:
+    """Return the keys `figure.*` of a YAML file, each with the comment above it."""
+    lines = ["The figure that a sweep ends with"]
+    _, _, part = file.read_text(encoding="utf-8").partition("\nfigure:\n")
+    meaning: list[str] = []
+    for line in map(str.strip, part.splitlines()):
+        if line.startswith("#"):
+            meaning.append(f"      {line.removeprefix('# ')}")
+        else:
+            lines += [f"  figure.{line.replace(': ', '=', 1)}", *meaning]
+            meaning = []
+    return "\n".join(lines) + "\n"

@@ -39,7 +39,7 @@ class Confirmation(NamedTuple):
         sweep: its config.
         view: what is shown of it: nothing is tuned any more.
         job_overrides: the overrides of its jobs.
-        title: what it does, in words.
+        title: what it confirms, on how many seeds.
         caution: what limits the choice that it confirms; may be empty.
     """
 
@@ -52,8 +52,9 @@ class Confirmation(NamedTuple):
     def report(self) -> str:
         """The table of the fresh runs with the verdict, as `runner-compare` prints them."""
         runs = find([Path(str(self.sweep.hydra.sweep.dir))]).runs
-        text = tabulated(self.view, self.view.groups(runs), "text")
-        return f"\n{text}\nThis is preliminary: {self.caution}." if self.caution else f"\n{text}"
+        text = f"\nConfirmed: {self.title}\n"
+        text += tabulated(self.view, self.view.groups(runs), "text")
+        return f"{text}\nThis is preliminary: {self.caution}." if self.caution else text
 
 
 def check_confirm(count: int, view: View, sweep: DictConfig) -> None:
@@ -107,7 +108,7 @@ def confirmation(
         _below(sweep),
         dataclasses.replace(view, tune=(), tune_by=None),
         [[*own, f"{SEED}={seed}"] for own in settings for seed in fresh],
-        f"Confirming {names} on {several(count, 'fresh seed')}",
+        f"{names} on {several(count, 'fresh seed')}",
         edge_words(kept),
     )
 

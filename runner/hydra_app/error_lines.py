@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 
 from hydra.core.config_loader import ConfigLoader
@@ -15,7 +16,7 @@ from runner.config.synonyms import NAMES
 from runner.errors import ConfigError, did_you_mean
 from runner.experiment.table import GROUPS, OPTIONS
 from runner.hydra_app.checking import check, first_line
-from runner.hydra_app.overrides import NUMBERED_GROUP
+from runner.hydra_app.overrides import FIGURE_KEYS, NUMBERED_GROUP, as_typed, without_prefix
 
 
 @contextlib.contextmanager
@@ -32,7 +33,11 @@ def one_line_errors(loader: ConfigLoader, overrides: Sequence[str]) -> Iterator[
     except OverrideParseException as error:
         raise ConfigError(_unparsable(error)) from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        found = _stray_key(loader, overrides, error) or _misused(overrides, error)
+        found = (
+            _stray_figure_key(error)
+            or _stray_key(loader, overrides, error)
+            or _misused(overrides, error)
+        )
         raise found or ConfigError(first_line(error)) from error
 
 
@@ -93,11 +98,26 @@ def _stray_key(
     return None
 
 
+def _stray_figure_key(error: Exception) -> ConfigError | None:
+    """The error for a key `figure.*` that no figure has."""
+    found = re.search(r"Could not override '(.*)'", str(error))
+    key = without_prefix(found[1]) if found else ""
+    if not key.startswith(FIGURE_KEYS):
+        return None
+    from runner.compare.view import fields_of_view
+
+    hint = did_you_mean(key, [f"{FIGURE_KEYS}{field.name}" for field in fields_of_view()])
+    return ConfigError(f"{key} is not a known key{hint}")
+
+
 def _unparsable(error: OverrideParseException) -> str:
     """The line for a word that is not an override."""
     if "=" not in error.override:
         return f"{error.override!r} is not of the form key=value"
-    return f"{error.override!r} cannot be read: {first_line(error)}"
+    word = without_prefix(error.override)
+    quotes = "; text needs two kinds of quotes, as in 'figure.title=\"Loss (test)\"'"
+    hint = quotes if word.startswith(FIGURE_KEYS) else ""
+    return f"{word!r} cannot be read: {first_line(error)}{hint}"
 
 
 def _misused(overrides: Sequence[str], error: Exception) -> ConfigError | None:
@@ -106,7 +126,9 @@ def _misused(overrides: Sequence[str], error: Exception) -> ConfigError | None:
     for word in overrides:
         group, _, value = word.partition("=")
         if "Ambiguous value" in text and f"'{word}'" in text:
-            return ConfigError(f"{word} is a sweep over several values: add -m, or write [...]")
+            return ConfigError(
+                f"{as_typed(word)} is a sweep over several values: add -m, or write [...]"
+            )
         named = value[:1].isalpha() and value not in ("null", "true", "false")
         if isinstance(error, ValueError) and group in GROUPS and not named:
             names = ", ".join(sorted(OPTIONS[group])) if group in OPTIONS else ""

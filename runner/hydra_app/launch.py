@@ -15,7 +15,7 @@ from threading import Thread
 from typing import Any, cast
 
 from hydra.core.utils import JobReturn, setup_globals
-from hydra.types import HydraContext, TaskFunction
+from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from runner import files
@@ -100,7 +100,7 @@ def launch(
     results = [job.returned for job in jobs]
     if chosen.confirm:
         again = confirmation(sweep, view, jobs, chosen.confirm)
-        print(f"\n{again.title}", file=sys.stderr)
+        print(f"\nConfirming {again.title}", file=sys.stderr)
         own = {**settings, "confirm": 0}
         results += launch(context, task, again.sweep, again.job_overrides, 0, own)
         print(again.report())
@@ -111,10 +111,13 @@ def check_settings(config: DictConfig) -> None:
     """Check how a sweep is run and what its figure shows, of which a run alone has no use.
 
     Raises:
-        ConfigError: a key of the launcher or of `figure` is wrong.
+        ConfigError: a key of the launcher or of `figure` is wrong, or a run alone cannot be
+            confirmed.
     """
     launcher = OmegaConf.to_container(config.hydra.launcher)
-    from_plain(LauncherSettings, cast("dict[str, Any]", launcher))
+    count = from_plain(LauncherSettings, cast("dict[str, Any]", launcher)).confirm
+    if count and config.hydra.mode != RunMode.MULTIRUN:
+        raise ConfigError(f"confirm={count} runs again what a sweep tuned; add -m for a sweep")
     _view(config)
 
 

@@ -67,6 +67,11 @@ def key_of(override: str) -> str:
     return override.lstrip("+~").partition("=")[0]
 
 
+def without_prefix(override: str) -> str:
+    """Return an override of a sweep's settings as typed: `figure.measure=test_error`."""
+    return override.removeprefix("hydra.launcher.").removeprefix("hydra.sweeper.")
+
+
 def as_typed(words: str) -> str:
     """Return overrides in the form in which a person types them: the inverse of `normalize`."""
     return re.sub(r"\w+@", "", words).replace("'", "")

@@ -74,13 +74,26 @@ def _indented(text: str) -> str:
     return json.dumps(json.loads(text), indent=2, allow_nan=False)
 
 
+_ADDED: dict[str, Any] = {"min_steps": 0, "evaluate_train": False, "precision": "float32"}
+"""Settings that configs of earlier versions lack, with what these versions did."""
+
+
 def read_summary(directory: Path) -> dict[str, Any]:
-    """The summary of a run; empty where there is none, or none that can be read."""
+    """The summary of a run; empty where there is none, or none that can be read.
+
+    The config of an earlier version is completed, so that the run is recognized and grouped with
+    others of equal settings.
+    """
     try:
         found = json.loads((directory / files.SUMMARY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    config = found.get("config")
+    if isinstance(config, dict):
+        found["config"] = config | {key: _ADDED[key] for key in _ADDED if key not in config}
+    return found
 
 
 def final_and_best(epochs: npt.NDArray) -> dict[str, dict[str, float | None]]:

@@ -6,6 +6,7 @@ of a run can be piped without its progress.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -71,7 +72,7 @@ class Progress:
     def update(self, chunk: Chunk) -> None:
         """Show where the run is after a chunk."""
         self._metrics["loss"] = float(chunk.steps[TRAIN_LOSS].mean())
-        if len(chunk.epochs):
+        if len(chunk.epochs) and not math.isnan(chunk.epochs[METRIC][-1]):
             self._metrics["val error"] = float(chunk.epochs[METRIC][-1])
         if chunk.steps["step"][0] > 0:  # the first chunk is short, and evaluates the start
             self._speed.add(len(chunk.steps), chunk.stopped - chunk.started)
@@ -115,16 +116,18 @@ def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
     )
     for column in table.columns[1:]:
         column.justify = "right"
-    for split in SPLITS:
+    has_training_set = final.get("training_set_loss") is not None
+    for split in (*SPLITS, "training_set") if has_training_set else SPLITS:
         cells = []
         for name, shown in (("loss", None), ("error", kind)):
             key = at_best_validation(name) if split == "test" else f"{split}_{name}"
             cells += [format_measure(final.get(f"{split}_{name}"), shown)]
             cells += [format_measure(best.get(key), shown)]
-        table.add_row(split, *cells)
+        table.add_row(split.replace("_", " "), *cells)
     console = Console(highlight=False)
     console.print(table)
-    print(f"Best of test: where the validation loss or {kind.noun} is least")
+    if final.get("validation_loss") is not None:
+        print(f"Best of test: where the validation loss or {kind.noun} is least")
     print(_outcome(summary))
     print_where_to_look(directory)
 

@@ -138,7 +138,9 @@ def test_a_figure_has_its_numbers_and_its_command_beside_it(folder: Path, tmp_pa
         ({"yscale": "lg"}, "did you mean log?"),
         ({"smoothing": 2.0}, "smoothing=2 must be from 0 to 0.5"),
         ({"xlim": (1.0, 0.0)}, "xlim=1,0 must be two numbers, the lower one first"),
-        ({"size": (3.0,)}, "size=3 must be two numbers greater than 0"),
+        ({"size": (3.0,)}, "size=3 must be two numbers from 0.5 to 50"),
+        ({"size": (1000.0, 1000.0)}, "size=1000,1000 must be two numbers from 0.5 to 50"),
+        ({"tune_by": "learning_rate"}, "tune_by=learning_rate cannot choose"),
         ({"labels": ("sgd",)}, "'sgd' must be NAME=LABEL"),
         ({"labels": ("sdg=SGD",)}, "sdg is not in the figure; choose from"),
         ({"order": ("sdg",)}, "sdg is not shown; choose from adam, sgd"),
@@ -220,3 +222,41 @@ def test_a_diverged_line_and_a_score_keep_what_follows_their_name(tmp_path: Path
     leave(tmp_path / "lost", [3.0, 9.0], status="diverged", planned=30, **optimizer("rms", 0.1))
     lost = runner.load(tmp_path).figure(by="optimizer", labels="rms=RMSprop")
     assert "RMSprop (diverged)" in legend_of(lost)
+
+
+def test_chosen_axes_make_curves_of_any_sweep(tmp_path: Path) -> None:
+    cells = {(r, d): 0.1 * r + d for r in (0.1, 1.0, 2.0) for d in (0.1, 0.2, 0.3)}
+    panels = grid(tmp_path, cells, axes=["epoch", "seconds"]).axes
+    assert [panel.get_xlabel() for panel in panels] == ["epochs", "seconds"]
+
+
+def test_the_small_print_says_one_thing_a_line(tmp_path: Path) -> None:
+    for i, rate in enumerate((0.01, 0.1, 1.0)):
+        leave(tmp_path / str(i), np.linspace(3, 2 - rate, 30), **optimizer("sgd", rate))
+    figure = runner.load(tmp_path).figure("train_loss", tune="optimizer.learning_rate")
+    lines = figure.get_supxlabel().splitlines()
+    assert lines[-1] == "the best optimizer.learning_rate is at the edge of what was tried"
+    plain = runner.load(tmp_path).figure(kind="final").get_supxlabel()
+    assert "diverged" not in plain
+
+
+def test_a_run_of_an_earlier_version_has_the_settings_that_it_trained_with(tmp_path: Path) -> None:
+    leave(tmp_path / "earlier", [3.0, 2.0], seed=0, **optimizer("sgd", 0.1))
+    added = {"min_steps": 0, "evaluate_train": False, "precision": "float32"}
+    leave(tmp_path / "present", [3.0, 1.0], seed=1, **optimizer("sgd", 0.1), **added)
+    (group,) = runner.load(tmp_path).groups()
+    assert len(group.runs) == 2
+
+
+def test_a_figure_is_not_asked_for_with_only_a_table(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line([str(folder), "--table", "csv", "--output", "curves.csv"]) == 2
+    assert "--table csv prints only the table" in capsys.readouterr().err
+
+
+def test_a_figure_that_tunes_nothing_says_that_the_best_is_at_the_edge(tmp_path: Path) -> None:
+    for i, rate in enumerate((0.01, 0.1, 1.0)):
+        leave(tmp_path / str(i), np.linspace(3, 2 - rate, 30), **optimizer("sgd", rate))
+    note = runner.load(tmp_path).figure(kind="final").get_supxlabel()
+    assert note.endswith("the best optimizer.learning_rate is at the edge of what was tried")

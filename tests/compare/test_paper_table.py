@@ -61,6 +61,13 @@ def test_latex_with_booktabs(folder: Path, capsys: pytest.CaptureFixture[str]) -
     assert all(rule in text for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
 
 
+def test_a_test_value_in_csv_is_that_at_the_best_validation(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header, *_ = table(folder, "csv", capsys, "--measure", "test_error").splitlines()
+    assert "final_median,at_best_validation_median," in header
+
+
 def test_csv_has_numbers_in_columns(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = table(folder, "csv", capsys, "--target", "0.2")
     rows = {(row["data"], row["optimizer"]): row for row in csv.DictReader(io.StringIO(text))}

@@ -43,6 +43,9 @@ def test_the_best_settings_run_on_seeds_that_did_not_choose_them(tmp_path: Path)
     assert "median final train loss" in done.stdout
     assert "This is preliminary: the best optimizer.learning_rate of 2 of 2 groups" in done.stdout
     assert (tmp_path / "swept" / "confirmed" / "sweep.png").exists()
+    together = runner.compare("swept", "--table", "csv")
+    assert "swept/confirmed: it confirms a sweep on fresh seeds" in together.stderr
+    assert len(runner.compare("swept/confirmed", "--table", "csv").stdout.splitlines()) == 3
     again = runner(*line)
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("4 runs, 4 of them done before") == 2, "both parts are resumed"

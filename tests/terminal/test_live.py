@@ -107,6 +107,31 @@ def test_the_closing_table_says_where_and_how(
     assert out.endswith("Curves: 'outputs/a b'\nLook:   tensorboard --logdir 'outputs/a b'\n")
 
 
+def test_the_closing_table_shows_what_was_evaluated(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    print_closing_table(SUMMARY, tmp_path)
+    plain = capsys.readouterr().out
+    assert "training set" not in plain
+    assert "Best of test" not in plain, "there is no validation that could choose"
+    asked = {"training_set_loss": 0.3, "training_set_error": 0.06, "validation_loss": 0.5}
+    print_closing_table({**SUMMARY, "final": asked, "best": asked}, tmp_path)
+    evaluated = capsys.readouterr().out
+    (row,) = [line.split() for line in evaluated.splitlines() if "training set" in line]
+    assert row == ["training", "set", "0.3", "0.3", "6.00", "%", "6.00", "%"]
+    assert "Best of test" in evaluated
+
+
+def test_without_validation_no_error_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress()
+    progress.start(100, 1, "training")
+    progress.update(chunk(0, 100, 2.0, total=100, validation_error=float("nan")))
+    progress.stop()
+    err = capsys.readouterr().err
+    assert "loss 0.5" in err
+    assert "nan" not in err
+
+
 def test_many_epochs_are_written_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     print_closing_table({**SUMMARY, "epochs": 123456.7}, tmp_path)
     assert "123,457 epochs in" in capsys.readouterr().out

@@ -83,5 +83,7 @@ def final_figure(
     if len(lines) > 1:
         others = [name for name in groups[0].settings if name not in (key, *tune)]
         legend_beside(figure, panel, title_of(others), look)
-    small_print(figure, f"points: runs; line: their {MEANS[is_log]}; x: a run that diverged")
+    is_complete = all(math.isfinite(value) for finals in finals_of for value in finals)
+    crosses = "" if is_complete else "; x: a run that diverged"
+    small_print(figure, f"points: runs; line: their {MEANS[is_log]}{crosses}")
     return figure

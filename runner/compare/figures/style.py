@@ -158,8 +158,9 @@ def _letters(figure: Figure, size: float) -> int:
 
 def small_print(figure: Figure, text: str) -> None:
     """Write a note below the panels that says what is drawn, such as what a band is."""
-    lines = textwrap.fill(text, _letters(figure, NOTE_SIZE), break_on_hyphens=False)
-    figure.supxlabel(lines, x=0.01, ha="left", fontsize=NOTE_SIZE, color="0.35")
+    width = _letters(figure, NOTE_SIZE)
+    lines = [textwrap.fill(line, width, break_on_hyphens=False) for line in text.split("\n")]
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=NOTE_SIZE, color="0.35")
 
 
 def add_to_small_print(figure: Figure, text: str) -> None:
@@ -236,7 +237,7 @@ def number_ticks(panel: Axes, is_percentage: bool, axis: str = "y") -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     def text(value: float, _: int = 0) -> str:
-        return f"{100 * value:.4g} %" if is_percentage else f"{value:.4g}"
+        return f"{100 * value:.4g} %" if is_percentage else f"{value:.6g}"
 
     shown = panel.yaxis if axis == "y" else panel.xaxis
     low, high = sorted(shown.get_view_interval())
