@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 SUMMARY = "summary.json"
 """Of a run: how it ended, its final and best measures, its config. Every run has one."""
 
@@ -31,6 +33,23 @@ SWEEP_CONFIG = "multirun.yaml"
 
 CONFIRMED = "confirmed"
 """Of a sweep: the folder of the sweep that confirms, on fresh seeds, what it tuned."""
+
+
+def confirms(file: Path, top: Path) -> bool:
+    """Whether a file is of a sweep below a folder that confirms another sweep on fresh seeds.
+
+    Its runs are of the settings that were chosen, and must not be counted where they are chosen.
+
+    Args:
+        file: the file, below `top`.
+        top: the folder.
+    """
+    return any(
+        folder.name == CONFIRMED and (folder.parent / SWEEP_CONFIG).exists()
+        for folder in file.parents
+        if folder != top and folder.is_relative_to(top)
+    )
+
 
 SWEEP_FIGURES = ("sweep.png", "sweep.svg")
 SWEEP_ANIMATION = "sweep.gif"

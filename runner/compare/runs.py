@@ -138,8 +138,8 @@ def find(paths: Iterable[Path]) -> Found:
 
     Of runs with the same config and seed one is kept, a complete one if there is one: a copy, or
     the same run again, is no repetition, and intervals over seeds must not count it as one. Runs
-    that confirm a sweep are read only from the folder that they are in: together with the runs that
-    chose the settings, their seeds would not be fresh.
+    that confirm a sweep (see `runner.files.confirms`) are left out unless their own folder is
+    given: they would give more seeds to the settings that were chosen.
 
     Args:
         paths: the folders.
@@ -151,19 +151,20 @@ def find(paths: Iterable[Path]) -> Found:
         ConfigError: a folder does not exist, or there is no run in any of them.
     """
     places: dict[Path, None] = {}
-    apart: dict[Path, None] = {}
+    confirming: dict[Path, None] = {}
     for path in paths:
         if not path.is_dir():
             raise ConfigError(f"{path}: there is no such folder")
         for file in sorted(path.rglob(files.SUMMARY), key=_natural):
-            inside = file.parent.parent
-            is_apart = inside.name == files.CONFIRMED and path in inside.parents
-            (apart if is_apart else places).setdefault(inside if is_apart else file.parent)
+            if files.confirms(file, path):
+                confirming.setdefault(file.parent.parent)
+            else:
+                places.setdefault(file.parent)
     runs: dict[Any, Run] = {}
     left_out = [
-        f"{folder}: it confirms a sweep on fresh seeds; compare it by itself"
-        for folder in apart
-        if not any(folder in place.parents for place in places)
+        f"{folder}: runs on fresh seeds of what a sweep tuned; name the folder to compare them"
+        for folder in confirming
+        if not any(place.parent == folder for place in places)
     ]
     for directory in places:
         run = Run(directory, read_summary(directory))

@@ -45,6 +45,8 @@ class EarlierRuns:
         self._owners: dict[Path, str] = {}
         self._taken: set[Path] = set()
         for file in sorted(directory.rglob(files.SUMMARY)):
+            if files.confirms(file, directory):
+                continue
             summary = read_summary(file.parent)
             config = summary.get("config")
             name = fingerprint(config) if isinstance(config, dict) else ""

@@ -23,7 +23,7 @@ from runner.compare.conclusions import tabulated
 from runner.compare.edges import edge_words
 from runner.compare.grouping import first_names
 from runner.compare.rerun import quoted_path
-from runner.compare.runs import find
+from runner.compare.runs import Run
 from runner.compare.view import View
 from runner.config.keys import SEED
 from runner.errors import ConfigError
@@ -49,9 +49,8 @@ class Confirmation(NamedTuple):
     title: str
     caution: str
 
-    def report(self) -> str:
+    def report(self, runs: Sequence[Run]) -> str:
         """The table of the fresh runs with the verdict, as `runner-compare` prints them."""
-        runs = find([Path(str(self.sweep.hydra.sweep.dir))]).runs
         text = f"\nConfirmed: {self.title}\n"
         text += tabulated(self.view, self.view.groups(runs), "text")
         return f"{text}\nThis is preliminary: {self.caution}." if self.caution else text

@@ -26,6 +26,7 @@ from runner.errors import ConfigError, RecordError, UserError
 from runner.execution.closing import close_sweep, draw_figure, recorded
 from runner.execution.results import Computation
 from runner.execution.resume import EarlierRuns
+from runner.hydra_app.announcement import announce, print_plan
 from runner.hydra_app.composer import Composer
 from runner.hydra_app.confirm import check_confirm, confirmation
 from runner.hydra_app.job import HydraJob
@@ -69,11 +70,37 @@ def launch(
         KeyboardInterrupt: after what was computed has been recorded.
     """
     setup_globals()
-    directory = Path(str(sweep.hydra.sweep.dir))
     try:
         chosen = from_plain(LauncherSettings, settings)
         view = _view(sweep)
         check_confirm(chosen.confirm, view, sweep)
+    except ConfigError:
+        _remove_if_unused(_directory(sweep))
+        raise
+    jobs = _run(context, task, sweep, job_overrides, first_number, chosen)
+    if chosen.dry_run:
+        return []
+    if chosen.confirm:
+        again = confirmation(sweep, view, jobs, chosen.confirm)
+        print(f"\nConfirming {again.title}", file=sys.stderr)
+        own = dataclasses.replace(chosen, confirm=0)
+        fresh = _run(context, task, again.sweep, again.job_overrides, 0, own)
+        print(again.report([job.run for job in fresh]))
+        jobs += fresh
+    return [job.returned for job in jobs]
+
+
+def _run(
+    context: HydraContext,
+    task: TaskFunction,
+    sweep: DictConfig,
+    job_overrides: Sequence[Sequence[str]],
+    first_number: int,
+    chosen: LauncherSettings,
+) -> list[HydraJob]:
+    """Run the jobs of a sweep, or say what would be run; see `launch`."""
+    directory, view = _directory(sweep), _view(sweep)
+    try:
         jobs = _compose(context, task, sweep, job_overrides, first_number)
         view.check_keys(job.config for job in jobs)
     except ConfigError:
@@ -83,8 +110,8 @@ def launch(
     for note in _foreseen(jobs, view, chosen):
         print(f"Note:   {note}", file=sys.stderr)
     if chosen.dry_run:
-        _print_plan(jobs, missing)
-        return []
+        print_plan(jobs, missing)
+        return jobs
     computation, start = Computation(), time.time()
     try:
         _make(directory)
@@ -97,14 +124,7 @@ def launch(
         runs = [job.run for job in jobs]
         close_sweep(runs, computation, time.time() - start, directory, view)
     _raise_failures(jobs)
-    results = [job.returned for job in jobs]
-    if chosen.confirm:
-        again = confirmation(sweep, view, jobs, chosen.confirm)
-        print(f"\nConfirming {again.title}", file=sys.stderr)
-        own = {**settings, "confirm": 0}
-        results += launch(context, task, again.sweep, again.job_overrides, 0, own)
-        print(again.report())
-    return results
+    return jobs
 
 
 def check_settings(config: DictConfig) -> None:
@@ -127,10 +147,14 @@ def draw_after(sweep: DictConfig) -> None:
     Raises:
         ConfigError: a key of `figure` is wrong.
     """
-    directory = Path(str(sweep.hydra.sweep.dir))
+    directory = _directory(sweep)
     figure = draw_figure(recorded([directory]), directory, _view(sweep))
     if figure:
         print(f"Figure: {figure}")
+
+
+def _directory(sweep: DictConfig) -> Path:
+    return Path(str(sweep.hydra.sweep.dir))
 
 
 def _view(sweep: DictConfig) -> View:
@@ -158,7 +182,7 @@ def _compose(
         ConfigError: the config of a job is wrong.
     """
     composer, once = Composer(context, sweep), OncePerMessage()
-    earlier = EarlierRuns(Path(str(sweep.hydra.sweep.dir)))
+    earlier = EarlierRuns(_directory(sweep))
     jobs = [
         HydraJob(composer.compose(overrides, number), context, task, sweep, earlier, once)
         for number, overrides in enumerate(job_overrides, start=first_number)
@@ -207,7 +231,7 @@ def _train(
     """
     earlier = len(jobs) - len(missing)
     if not missing:
-        _announce(len(jobs), Computation(earlier))
+        announce(len(jobs), Computation(earlier))
         return Computation(earlier, programs=0, compilations=0)
     # JAX is imported here, so that a sweep with nothing to train does not wait for it.
     from runner.engine.compilation import CompilationCounter, use_persistent_cache
@@ -234,35 +258,13 @@ def _train(
         lanes=max(cohort.lanes for cohort in cohorts),
         devices=max(cohort.devices for cohort in cohorts),
     )
-    _announce(len(jobs), computation)
+    announce(len(jobs), computation)
     progress = SweepProgress(len(jobs), earlier, sum(map(work_of, experiments)))
     # What the end of the sweep needs is imported while programs compile.
     Thread(target=importlib.import_module, args=("runner.execution.figure",), daemon=True).start()
     with CompilationCounter() as counter, progress, contextlib.suppress(Stopped):
         train(missing, cohorts, progress, fail_fast=settings.fail_fast)
     return dataclasses.replace(computation, compilations=counter.programs)
-
-
-def _announce(runs: int, computation: Computation) -> None:
-    """Print how many runs there are, how many programs they need and how they are computed."""
-    words = [several(runs, "run")]
-    if computation.earlier:
-        words.append(f"{computation.earlier} of them done before")
-    if computation.programs and computation.compilations:
-        compilations = several(computation.compilations, "compilation")
-        words.append(f"{several(computation.programs, 'program')} ({compilations})")
-    if computation.lanes and computation.devices and computation.lanes > 1:
-        where = f"{computation.strategy} on {several(computation.devices, 'device')}"
-        words.append(f"up to {computation.lanes} runs side by side ({where})")
-    print(", ".join(words), file=sys.stderr, flush=True)
-
-
-def _print_plan(jobs: Sequence[HydraJob], missing: Sequence[HydraJob]) -> None:
-    """Print which jobs would be trained, and which are complete."""
-    for job in jobs:
-        state = "to run" if job in missing else job.summary["status"]
-        print(f"{state:10s} {job.title}")
-    print(f"{len(missing)} of {len(jobs)} runs to run; nothing was run")
 
 
 def _remove_if_unused(directory: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from command_line import CommandLine
 
+from runner.compare.runs import find
+
 SWEEP = (
     "-m",
     "data=teacher",
@@ -44,11 +46,23 @@ def test_the_best_settings_run_on_seeds_that_did_not_choose_them(tmp_path: Path)
     assert "This is preliminary: the best optimizer.learning_rate of 2 of 2 groups" in done.stdout
     assert (tmp_path / "swept" / "confirmed" / "sweep.png").exists()
     together = runner.compare("swept", "--table", "csv")
-    assert "swept/confirmed: it confirms a sweep on fresh seeds" in together.stderr
+    assert "swept/confirmed: runs on fresh seeds of what a sweep tuned" in together.stderr
     assert len(runner.compare("swept/confirmed", "--table", "csv").stdout.splitlines()) == 3
     again = runner(*line)
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("4 runs, 4 of them done before") == 2, "both parts are resumed"
+    # Fresh runs do not count among those that choose, here or in a longer sweep.
+    found = find([tmp_path / "swept"])
+    assert sorted({run.seed for run in found.runs}) == [0]
+    (left_out,) = found.left_out
+    assert left_out.startswith(f"{tmp_path / 'swept' / 'confirmed'}: runs on fresh seeds")
+    assert len(find([tmp_path / "swept" / "confirmed"]).runs) == 4
+    longer = runner(*line, "seed=0,1")
+    assert longer.returncode == 0, longer.stderr
+    assert "8 runs, 4 of them done before" in longer.stderr
+    assert {seed for _, seed in seeds(tmp_path / "swept")} == {0, 1}
+    fresh = longer.stdout.rpartition("median final train loss")[2]
+    assert fresh.count("2 finished") == 2, "seed 1 has chosen, and is no longer reported"
     # The line that extends the range leaves out nothing that was typed.
     (command,) = [text for text in again.stdout.splitlines() if "To extend" in text]
     for word in ("optimizer.momentum=0.5,0.9", "figure.kind=curves", "confirm=2", "epochs=1"):

@@ -103,7 +103,8 @@ def page(groups: Sequence[Group], view: View, title: str, left_out: int = 0) -> 
     ordered = [row.group for row in rows]
     runs = runs_of(ordered)
     known = content(ordered, view)
-    unread = f"Left out: {left_out} of the folders (copies, or not runs)." if left_out else ""
+    why = "copies, confirmations, or not runs"
+    unread = f"Left out: {left_out} of the folders ({why})." if left_out else ""
     scripts = [get_plotlyjs(), "\n".join(['"use strict";', *map(_part, SCRIPTS)])]
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
     return string.Template(_part("page.html")).substitute(
