@@ -25,7 +25,11 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 PROGRAMS = ("runner", "runner-compare", "make", "tensorboard", "eval", "pip", "python", "python3")
 NO_TRAINING = ("--help", "--info", "--cfg", "--hydra-help", "--version", "-sc", "dry_run=true")
 # What makes a prepared study short; its schedules or its figure may need more than two epochs.
-EPOCHS_OF_STUDY = {"growing_batch": "epochs=16", "surface": "steps=20"}
+EPOCHS_OF_STUDY = {
+    "critical_batch_size": "epochs=3",  # until the target is reached
+    "growing_batch": "epochs=16",
+    "surface": "steps=20",
+}
 
 
 class Command(NamedTuple):
