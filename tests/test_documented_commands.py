@@ -26,7 +26,7 @@ PROGRAMS = ("runner", "runner-compare", "make", "tensorboard", "eval", "pip", "p
 NO_TRAINING = ("--help", "--info", "--cfg", "--hydra-help", "--version", "-sc", "dry_run=true")
 # What makes a prepared study short; its schedules or its figure may need more than two epochs.
 EPOCHS_OF_STUDY = {
-    "critical_batch_size": "epochs=3",
+    "critical_batch_size": "epochs=3",  # until the target is reached
     "growing_batch": "epochs=16",
     "surface": "steps=20",
 }

@@ -87,7 +87,6 @@ class View(Look):
         "by performance profiles (default there: data,model)",
         metavar="KEY,...",
     )
-
     where: tuple[str, ...] = field(
         (),
         "only the runs with these values, of one key any of several: data=digits,seed=0,seed=1",
@@ -221,8 +220,7 @@ class View(Look):
         """
         if self.kind != "auto":
             return self
-        has_axes = self.axes != View.axes
-        kind = "curves" if has_axes else suited_kind(groups, self.tune)
+        kind = "curves" if self.axes != View.axes else suited_kind(groups, self.tune)
         return dataclasses.replace(self, kind=kind)
 
     def drawn(self, groups: Sequence[Group]) -> list[Group]:
@@ -237,8 +235,7 @@ class View(Look):
         """Draw the figure of some groups.
 
         Raises:
-            ConfigError: this kind of figure cannot be drawn of them, or does not show what the look
-                names.
+            ConfigError: this kind of figure cannot be drawn of them, or lacks what the look names.
         """
         view = self.suited(groups)
         asked = Request(
@@ -283,9 +280,7 @@ class View(Look):
         """
         if not self.can_be_animated(groups):
             animated = " or ".join(name for name, kind in KINDS.items() if kind.can_be_animated)
-            raise ConfigError(
-                f"{file}: only the figure {animated} can be animated, not {self.kind}"
-            )
+            raise ConfigError(f"{file}: only {animated} figures can be animated, not {self.kind}")
         save_animation(groups, self.tune, file)
 
 

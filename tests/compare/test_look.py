@@ -141,6 +141,7 @@ def test_a_figure_has_its_numbers_and_its_command_beside_it(folder: Path, tmp_pa
         ({"size": (3.0,)}, "size=3 must be two numbers from 0.5 to 50"),
         ({"size": (1000.0, 1000.0)}, "size=1000,1000 must be two numbers from 0.5 to 50"),
         ({"tune_by": "learning_rate"}, "tune_by=learning_rate cannot choose"),
+        ({"ylim": (0.0, 1.0), "yscale": "log"}, "ylim=0,1 must be greater than 0 on a log"),
         ({"labels": ("sgd",)}, "'sgd' must be NAME=LABEL"),
         ({"labels": ("sdg=SGD",)}, "sdg is not in the figure; choose from"),
         ({"order": ("sdg",)}, "sdg is not shown; choose from adam, sgd"),

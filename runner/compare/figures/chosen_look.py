@@ -36,7 +36,7 @@ def apply_look(figure: Figure, look: Look) -> None:
 
     Raises:
         ConfigError: a label renames what the figure does not show, or the limits do not suit the
-            number of panels.
+            number of panels or their scales.
     """
     panels = panels_of(figure)
     for number, panel in enumerate(panels):
@@ -44,8 +44,14 @@ def apply_look(figure: Figure, look: Look) -> None:
             panel.set_xscale(look.xscale)
         if look.yscale not in ("auto", panel.get_yscale()):
             panel.set_yscale(look.yscale)
-        panel.set_xlim(look.limits("xlim", number, len(panels)))
-        panel.set_ylim(look.limits("ylim", number, len(panels)))
+        for key, scale in (("xlim", panel.get_xscale()), ("ylim", panel.get_yscale())):
+            ends = look.limits(key, number, len(panels))
+            if ends and ends[0] <= 0 and scale == "log":
+                raise ConfigError(
+                    f"{key}={ends[0]:g},{ends[1]:g} must be greater than 0 on a logarithmic axis; "
+                    f"{key[0]}scale=linear or symlog shows 0"
+                )
+            panel.set(**{key: ends})
     _rename(_texts(figure), look.names)
     if look.title:
         figure.suptitle(look.title, fontsize=TITLE_SIZE)
