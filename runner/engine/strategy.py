@@ -11,7 +11,7 @@ Strategy = Literal["auto", "sequential", "map", "vmap"]
 """How runs of one structure are computed:
 
     auto         `map` on a CPU, `vmap` on an accelerator
-    sequential   one run after the other, each in a program of its own
+    sequential   one run after the other
     map          the program of a run alone for each lane, as many at a time as devices
     vmap         all lanes at once, each operation over all of them
 """

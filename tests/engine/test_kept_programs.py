@@ -25,6 +25,7 @@ NUMBERS = np.arange(3, dtype=np.float32)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where lowered programs are kept, empty; the cache of JAX stays where it is."""
     monkeypatch.setattr(kept_programs, "cache_directory", lambda: tmp_path)
+    monkeypatch.setattr(kept_programs, "loaded_plugins", set())  # other tests load some
     return tmp_path
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from runner.execution.resume import EarlierRuns, fingerprint
 
-CONFIG = {"optimizer": {"name": "sgd", "learning_rate": 1}, "steps": None, "widths": [3]}
+OLD = {"optimizer": {"name": "sgd", "learning_rate": 1}, "steps": None, "widths": [3]}
+CONFIG = {**OLD, "min_steps": 0, "evaluate_train": False, "precision": "float32"}
+"""A config, as an earlier version recorded it and as this one does."""
 OTHER = {**CONFIG, "optimizer": {"name": "sgd", "learning_rate": 2}}
 
 
@@ -23,14 +25,17 @@ def leave(directory: Path, status: str, config: dict[str, Any] = CONFIG) -> Path
 
 def test_equal_configs_are_known_as_equal() -> None:
     same = {"widths": (3,), "steps": None, "optimizer": {"learning_rate": 1.0, "name": "sgd"}}
-    assert fingerprint(same) == fingerprint(CONFIG)
+    assert fingerprint(same) == fingerprint(OLD)
     assert fingerprint(OTHER) != fingerprint(CONFIG)
     assert fingerprint({"a": True}) != fingerprint({"a": 1})
 
 
+@pytest.mark.parametrize("recorded", [OLD, CONFIG])
 @pytest.mark.parametrize("status", ["finished", "diverged"])
-def test_a_complete_run_is_found_wherever_it_is_and_given_once(status: str, tmp_path: Path) -> None:
-    place = leave(tmp_path / "deep" / "7_whatever", status)
+def test_a_complete_run_is_found_wherever_it_is_and_given_once(
+    status: str, recorded: dict[str, Any], tmp_path: Path
+) -> None:
+    place = leave(tmp_path / "deep" / "7_whatever", status, recorded)
     found = EarlierRuns(tmp_path)
     assert found.take_complete(OTHER) is None
     taken = found.take_complete(CONFIG)

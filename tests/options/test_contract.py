@@ -45,8 +45,8 @@ run_alone = jax.jit(whole_run)
 run_as_lanes = jax.jit(jax.vmap(whole_run, in_axes=(0, None, None, None)))
 
 
-def train(experiment: Experiment, tiny: Dataset, steps: int = STEPS) -> Measured:
-    arrays = place(experiment, dataset(experiment, tiny))
+def train(experiment: Experiment, data: Dataset, steps: int = STEPS) -> Measured:
+    arrays = place(experiment, data)
     return run_alone(leaves_as_arrays(experiment), arrays, steps, timeline(steps))
 
 
@@ -76,15 +76,28 @@ def with_option(group: str, name: str, **numbers: Any) -> Experiment:
         choices["optimizer"] = "momentum"
     if group == "data" and OPTIONS[group][name].ignores:
         choices = {"optimizer": {"learning_rate": 0.001}}
+    if group == "optimizer":
+        choices |= run_meant_for(name)
     choices[group] = {"name": name, **numbers}
     return compose(**choices)
 
 
-def dataset(experiment: Experiment, tiny: Dataset) -> Dataset:
-    """The tiny images, or the data of the option itself where it brings its own."""
-    if experiment.data.ignores or experiment.data.generates:
-        return experiment.data.load()
-    return tiny
+def run_meant_for(optimizer: str) -> dict[str, Any]:
+    """The batches of digits that an optimizer is meant for; without a short last batch."""
+    chosen = compose(model="linear", optimizer=optimizer)
+    wants_everything = any(chosen.optimizer.cautions(chosen.facts()))
+    return {
+        "batch_size": "full" if wants_everything else {"drop_remainder": True},
+        "model": {"widths": [16]} if optimizer == "muon" else "linear",
+        "settings": {"epochs": 30 if wants_everything else 5},
+        "sampling": "permutation",
+    }
+
+
+def dataset(group: str, experiment: Experiment, tiny: Dataset) -> Dataset:
+    """The tiny images; digits for an optimizer; the data of the option itself if it has its own."""
+    has_its_own = experiment.data.ignores or experiment.data.generates
+    return experiment.data.load() if has_its_own or group == "optimizer" else tiny
 
 
 def nearby(group: str, name: str, field: str) -> float:
@@ -196,16 +209,21 @@ def test_the_groups_are_those_of_the_defaults_list() -> None:
 def test_floats_are_data(group: str, name: str, tiny: Dataset) -> None:
     """A new value of any float compiles nothing, and lanes of a batch give what each gives alone.
 
-    Both for one option in one test, so that its programs are compiled once.
+    Both for one option in one test, so that its programs are compiled once; and so that every
+    optimizer learns.
     """
     default = with_option(group, name)
     fields = float_fields(group, name)
     changed = [with_option(group, name, **{f: nearby(group, name, f)}) for f in fields]
-    first = train(default, tiny)
+    data = dataset(group, default, tiny)
+    first = train(default, data)
     with CompilationCounter() as counter:
-        alone = [first, *(train(experiment, tiny) for experiment in changed)]
+        alone = [first, *(train(experiment, data) for experiment in changed)]
+        whole = train(default, data, default.total_steps) if group == "optimizer" else None
     assert counter.programs == 0
-    arrays = place(default, dataset(default, tiny))
+    if whole:
+        check_that_it_learns(default, jax.device_get(whole))
+    arrays = place(default, data)
     lanes = jax.tree.map(
         lambda *leaves: np.stack(leaves), *map(leaves_as_arrays, [default, *changed])
     )
@@ -217,6 +235,23 @@ def test_floats_are_data(group: str, name: str, tiny: Dataset) -> None:
         assert int(got.evaluations) == int(expected.evaluations)
         close = partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance / 20)
         jax.tree.map(close, (got.steps, got.epochs), (expected.steps, expected.epochs))
+
+
+def check_that_it_learns(experiment: Experiment, measured: Measured) -> None:
+    """Every optimizer lowers the losses with its defaults, and numbers stay finite."""
+    steps, epochs = (
+        columns.values[:rows]
+        for columns, rows in [
+            (measured.steps, experiment.total_steps),
+            (measured.epochs, int(measured.evaluations)),
+        ]
+    )
+    norms = measured.steps["gradient_norm"][: experiment.total_steps]
+    assert np.isfinite(np.where(np.isnan(norms)[:, None], 0.0, steps)).all()
+    first, last = epochs[0], epochs[-1]
+    for measure in ("validation_loss", "test_loss"):
+        place = measured.epochs.names.index(measure)
+        assert last[place] < 0.97 * first[place]
 
 
 def test_different_choices_have_different_structures() -> None:
