@@ -55,6 +55,8 @@ QUICK_XLA_FLAGS = (
 if importlib.metadata.version("jaxlib").startswith("0.10."):  # gone later
     QUICK_XLA_FLAGS += " --xla_cpu_use_fusion_emitters=false"
 os.environ.setdefault("XLA_FLAGS", QUICK_XLA_FLAGS)
+# Tracing makes many objects that live; looking for garbage among them took 7 % of the time.
+gc.set_threshold(200_000, 50, 100)
 
 
 LONGEST = ("test_optimized.py", "test_make.py", "test_documented_commands.py")

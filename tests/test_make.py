@@ -35,7 +35,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "bench": ("DOCS={tmp}", "ARGS=--small"),
     "bench-sweep": ("DOCS={tmp}", "ARGS=--small"),
     "bench-accelerator": ("DOCS={tmp}", "PYTHON=$(BIN)/python", "ARGS=--small"),
-    "bench-growth": ("DOCS={tmp}", "ARGS=--small"),
+    "bench-growth": ("DOCS={tmp}", "ARGS=--small --axes steps runs"),
     "bench-compare": ("ARGS=--runs 16 --seeds 1 --steps 100",),
 }
 WRITES = {

@@ -86,7 +86,7 @@ def assert_close(one: npt.NDArray, other: npt.NDArray, tolerance: float) -> None
     [
         # The same operations in the same order: the same bits.
         ("map", 1, 0.0, TYPICAL),
-        pytest.param("map", 2, 0.0, EVERYTHING, marks=pytest.mark.optimized(only=True)),
+        ("map", 2, 0.0, EVERYTHING),
         # Batched sums are added up in another order. In the 360 steps of these runs the last bit of
         # a float (6e-8) does not grow beyond this; in a run that is chaotic it would go on growing.
         ("vmap", 1, 2e-4, EVERYTHING),
