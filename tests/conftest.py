@@ -64,14 +64,8 @@ LONGEST = ("test_optimized.py", "test_make.py", "test_documented_commands.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests; skip what holds of optimized programs only, where none is optimized."""
+    """Order the tests."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
-    if os.environ["XLA_FLAGS"] == QUICK_XLA_FLAGS:
-        skip = pytest.mark.skip(reason="tests/engine/test_optimized.py runs it")
-        for item in items:
-            marker = item.get_closest_marker("optimized")
-            if marker and marker.kwargs.get("only"):
-                item.add_marker(skip)
 
 
 def read_option(group: str, name: str) -> dict[str, Any]:

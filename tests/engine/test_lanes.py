@@ -84,7 +84,7 @@ def assert_close(one: npt.NDArray, other: npt.NDArray, tolerance: float) -> None
 @pytest.mark.parametrize(
     ("strategy", "devices", "tolerance", "choices"),
     [
-        # The same operations in the same order: the same bits.
+        # The program of the run alone: the same bits.
         ("map", 1, 0.0, TYPICAL),
         ("map", 2, 0.0, EVERYTHING),
         # Batched sums are added up in another order. In the 360 steps of these runs the last bit of
