@@ -28,6 +28,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDev
 from runner.engine.compilation import RUNS_ONCE
 from runner.engine.evaluation import measures
 from runner.engine.kept_programs import Program
+from runner.engine.side_by_side import SideBySide
 from runner.engine.state import Arrays, Measured, Timeline
 from runner.engine.strategy import Strategy
 from runner.engine.train import initial_state, take_steps
@@ -51,7 +52,7 @@ _one_at_a_time = Lock()
 """Held while programs are looked up: two threads that ask for the same ones get the same."""
 
 
-class Lanes:
+class Lanes(SideBySide[Experiment, Arrays, Leaves, Measured]):
     """A number of lanes on some devices.
 
     Args:
@@ -92,13 +93,7 @@ class Lanes:
         return program.compiled(shapes, lambda: (experiments, arrays))(experiments, arrays)
 
     def compile(self, experiments: Experiment, arrays: Arrays, timeline: Timeline) -> None:
-        """Have the program of `advance` ready; takes no step.
-
-        Args:
-            experiments: stacked by `stack`.
-            arrays: shared by `share`.
-            timeline: any, since it is data.
-        """
+        """Have the program of `advance` ready; takes no step."""
         self._advance(experiments, arrays, timeline)
 
     def _advance(
@@ -126,20 +121,10 @@ class Lanes:
         timeline: Timeline,
         ended: Sequence[bool] = (),
     ) -> tuple[Leaves, Measured]:
-        """Take the steps `start`, ..., `until - 1` in every lane; see `engine.train.take_steps`.
+        """Take steps in every lane; what lanes measure that have ended is meaningless.
 
-        Args:
-            experiments: stacked by `stack`.
-            arrays: shared by `share`.
-            states: the states after `start` steps; they are donated to the call.
-            start: the first step to take.
-            until: the step to stop before.
-            timeline: where the phase begins and the run ends.
-            ended: which lanes have ended; what they measure is meaningless.
-
-        Returns:
-            The states after `until` steps, and what was measured. Both have a leading axis of
-            lanes, except with the strategy `sequential`.
+        States and what is measured have a leading axis of lanes, except with the strategy
+        `sequential`. With `vmap` the states are donated to the call.
         """
         program = self._advance(experiments, arrays, timeline)
         states, found = program(experiments, arrays, states, start, until, timeline)

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax
 
 from runner.engine.lanes import Lanes, Leaves, as_array
+from runner.engine.side_by_side import SideBySide
 from runner.engine.state import Arrays, Measured, Timeline
 from runner.engine.strategy import Strategy
 from runner.experiment.experiment import Experiment
@@ -31,8 +32,14 @@ class Turn(NamedTuple):
     measured: Measured | None
 
 
-class Turns:
-    """A number of lanes, computed one after the other by each worker; has the methods of `Lanes`.
+Turning = Future[Turn]
+"""A turn that may still be computed."""
+
+
+class Turns(
+    SideBySide[Sequence[Experiment], Sequence[Arrays], Sequence[Turning], Sequence[Turning]]
+):
+    """A number of lanes, computed one after the other by each worker.
 
     Args:
         count: how many runs there is room for.
@@ -62,8 +69,10 @@ class Turns:
         """The same arrays in every place."""
         return [place.share(tree) for place in self._places]
 
-    def initialize(self, experiments: Sequence[Experiment], arrays: Sequence[Arrays]) -> list[Any]:
-        """The state of every lane before the first step, as a turn of the past."""
+    def initialize(
+        self, experiments: Sequence[Experiment], arrays: Sequence[Arrays]
+    ) -> list[Turning]:
+        """Compute the states before the first step, as turns that have been taken."""
         turns = []
         for lane, experiment in enumerate(experiments):
             at = self._place(lane)
@@ -75,13 +84,7 @@ class Turns:
     def compile(
         self, experiments: Sequence[Experiment], arrays: Sequence[Arrays], timeline: Timeline
     ) -> None:
-        """Have the program of a run alone ready in every place; takes no step.
-
-        Args:
-            experiments: made by `stack`.
-            arrays: made by `share`.
-            timeline: any, since it is data.
-        """
+        """Have the program of a run alone ready in every place; takes no step."""
         for experiment, place, own in zip(experiments, self._places, arrays, strict=False):
             place.compile(experiment, own, timeline)
 
@@ -89,25 +92,16 @@ class Turns:
         self,
         experiments: Sequence[Experiment],
         arrays: Sequence[Arrays],
-        states: Sequence[Future[Turn]],
+        states: Sequence[Turning],
         start: int,
         until: int,
         timeline: Timeline,
         ended: Sequence[bool] = (),
-    ) -> tuple[list[Future[Turn]], list[Future[Turn]]]:
-        """Take the steps `start`, ..., `until - 1` in every lane; see `engine.train.take_steps`.
+    ) -> tuple[list[Turning], list[Turning]]:
+        """Take steps in every lane that has not ended.
 
-        Args:
-            experiments: made by `stack`.
-            arrays: made by `share`.
-            states: the turns before.
-            start: the first step to take.
-            until: the step to stop before.
-            timeline: where the phase begins and the run ends.
-            ended: which lanes have ended; they do nothing.
-
-        Returns:
-            The turns, as states and as what is measured. Both are still being computed.
+        The turns are returned twice, as states and as what is measured; they are still being
+        computed.
         """
 
         def turn(lane: int) -> Turn:
@@ -123,9 +117,9 @@ class Turns:
         ]
         return turns, turns
 
-    def to_host(self, turns: Sequence[Future[Turn]]) -> list[Measured | None]:
+    def to_host(self, measured: Sequence[Turning]) -> list[Measured | None]:
         """What each lane measured, as NumPy arrays; waits for it."""
-        return [jax.device_get(turn.result().measured) for turn in turns]
+        return [jax.device_get(turn.result().measured) for turn in measured]
 
 
 def lanes_for(count: int, strategy: Strategy, devices: Sequence[jax.Device]) -> Lanes | Turns:
