@@ -50,6 +50,9 @@ TRAINING_SET_MEASURES = ("training_set_loss", "training_set_error")
 parameters that validation and test are evaluated with. (`train_loss` is a mean over an epoch's
 steps, each with its own parameters.) In other runs they are NaN."""
 
+EVALUATED_MEASURES = (*EPOCH_MEASURES, *TRAINING_SET_MEASURES)
+"""All that an evaluation may measure: the columns of `epochs.npy`."""
+
 METRIC = "validation_error"
 """What a run is judged by: the least value over the evaluations. Sweeps sort by it, and search for
 its minimum."""

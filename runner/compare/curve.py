@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.compare.runs import Run
-from runner.measures import EPOCH_MEASURES, STEP_MEASURES, TRAINING_SET_MEASURES
+from runner.measures import EVALUATED_MEASURES, STEP_MEASURES
 from runner.statistics.intervals import interval_factor
 from runner.status import Status
 
@@ -28,7 +28,7 @@ AXES = {
     "examples": Axis("examples seen", "epochs"),
     "seconds": Axis("seconds", "seconds"),
 }
-MEASURES = tuple(dict.fromkeys((*STEP_MEASURES, *EPOCH_MEASURES, *TRAINING_SET_MEASURES)))
+MEASURES = tuple(dict.fromkeys((*STEP_MEASURES, *EVALUATED_MEASURES)))
 POINTS = 2000
 """A drawn curve has at most this many points."""
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from runner.measures import EPOCH_MEASURES, STEP_MEASURES, TRAIN_LOSS, TRAINING_SET_MEASURES
+from runner.measures import EVALUATED_MEASURES, STEP_MEASURES, TRAIN_LOSS
 from runner.status import Status
 
 STEP_DTYPE = np.dtype(
@@ -25,7 +25,7 @@ EPOCH_DTYPE = np.dtype(
         ("epoch", "<i4"),
         ("step", "<i4"),
         ("seconds", "<f4"),
-        *((name, "<f4") for name in (*EPOCH_MEASURES, *TRAINING_SET_MEASURES)),
+        *((name, "<f4") for name in EVALUATED_MEASURES),
     ]
 )
 """One row an evaluation: after `epoch` epochs; epoch 0 is the start and has no train_* (NaN)."""

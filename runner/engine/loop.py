@@ -27,7 +27,7 @@ from runner.engine.train import STEPS_PER_CALL
 from runner.engine.turns import lanes_for
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Phase, tabulated
-from runner.measures import EPOCH_MEASURES, STEP_MEASURES, TRAINING_SET_MEASURES
+from runner.measures import EVALUATED_MEASURES, STEP_MEASURES
 
 CHUNK_SECONDS = 0.5
 FIRST_CHUNK = 8
@@ -233,7 +233,7 @@ def _epoch_rows(phase: Phase, measured: Measured) -> npt.NDArray:
     rows["step"] = measured.evaluated_at[: len(rows)]
     steps_before = phase.first_step - rows["step"]
     rows["epoch"] = phase.first_epoch - steps_before // phase.steps_per_epoch
-    for name in (*EPOCH_MEASURES, *TRAINING_SET_MEASURES):
+    for name in EVALUATED_MEASURES:
         is_measured = name in measured.epochs.names
         rows[name] = measured.epochs[name][: len(rows)] if is_measured else np.nan
     return rows

@@ -12,7 +12,6 @@ import copy
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,7 +100,7 @@ def confirmation(
         if id(run) in best
     )
     used = {run.seed for run, _ in owners}
-    fresh = list(islice((seed for seed in itertools.count() if seed not in used), count))
+    fresh = list(itertools.islice((seed for seed in itertools.count() if seed not in used), count))
     names = first_names([group.name for group in kept])
     return Confirmation(
         _below(sweep),

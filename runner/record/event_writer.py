@@ -20,7 +20,7 @@ from runner.config.keys import hyperparameters
 from runner.engine.chunk import Chunk
 from runner.measures import (
     CLIPPED,
-    EPOCH_MEASURES,
+    EVALUATED_MEASURES,
     METRIC,
     NORMS,
     POINTS_PER_CURVE,
@@ -90,8 +90,7 @@ class EventWriter:
         stride = math.ceil(self._total_epochs / POINTS_PER_CURVE)
         last = chunk.epochs["step"] == self._total_steps
         kept = (chunk.epochs["epoch"] % stride == 0) | last
-        names = (*EPOCH_MEASURES, *TRAINING_SET_MEASURES)
-        columns = {name: chunk.epochs[name] for name in names}
+        columns = {name: chunk.epochs[name] for name in EVALUATED_MEASURES}
         columns |= {f"best_{name}": values for name, values in best.items()}
         known = {name: kept & self._is_known(name, columns, chunk.epochs) for name in columns}
         times = chunk.wall_times(chunk.epochs["step"])
