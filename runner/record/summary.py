@@ -23,6 +23,7 @@ import numpy.typing as npt
 from runner import files
 from runner.engine.chunk import Chunk
 from runner.measures import EPOCH_MEASURES, METRIC, TRAINING_SET_MEASURES
+from runner.record.earlier import completed
 from runner.status import Status
 from runner.version import own_version
 
@@ -74,10 +75,6 @@ def _indented(text: str) -> str:
     return json.dumps(json.loads(text), indent=2, allow_nan=False)
 
 
-_ADDED: dict[str, Any] = {"min_steps": 0, "evaluate_train": False, "precision": "float32"}
-"""Settings that configs of earlier versions lack, with what these versions did."""
-
-
 def read_summary(directory: Path) -> dict[str, Any]:
     """The summary of a run; empty where there is none, or none that can be read.
 
@@ -92,7 +89,7 @@ def read_summary(directory: Path) -> dict[str, Any]:
         return {}
     config = found.get("config")
     if isinstance(config, dict):
-        found["config"] = config | {key: _ADDED[key] for key in _ADDED if key not in config}
+        found["config"] = completed(config)
     return found
 
 

@@ -7,13 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from conftest import CONF, DEFAULTS, choose
 
 from runner.execution.resume import EarlierRuns, fingerprint
+from runner.experiment.table import STACKED
 
-OLD = {"optimizer": {"name": "sgd", "learning_rate": 1}, "steps": None, "widths": [3]}
-CONFIG = {**OLD, "min_steps": 0, "evaluate_train": False, "precision": "float32"}
-"""A config, as an earlier version recorded it and as this one does."""
-OTHER = {**CONFIG, "optimizer": {"name": "sgd", "learning_rate": 2}}
+SETTINGS = yaml.safe_load((CONF / "config.yaml").read_text())
+CONFIG: dict[str, Any] = {
+    **{key: SETTINGS[key] for key in SETTINGS if key not in ("defaults", "hydra")},
+    **{group: choose(group, name, name) for group, name in DEFAULTS.items()},
+    **{group: {"none": choose(group, "none", "none")} for group in STACKED},
+}
+"""A config as this version records it."""
+
+ADDED_SETTINGS = ("min_steps", "evaluate_train", "precision", "gradient", "warmup")
+OLD = {key: value for key, value in CONFIG.items() if key not in ADDED_SETTINGS}
+OLD["batch_size"] = {"name": "mini", "size": 32}
+"""The same as an earlier version recorded it, which had neither these keys nor these groups."""
+
+OTHER = {**CONFIG, "optimizer": {"name": "sgd", "learning_rate": 2.0}}
 
 
 def leave(directory: Path, status: str, config: dict[str, Any] = CONFIG) -> Path:
@@ -24,8 +37,9 @@ def leave(directory: Path, status: str, config: dict[str, Any] = CONFIG) -> Path
 
 
 def test_equal_configs_are_known_as_equal() -> None:
+    plain = {"optimizer": {"name": "sgd", "learning_rate": 1}, "steps": None, "widths": [3]}
     same = {"widths": (3,), "steps": None, "optimizer": {"learning_rate": 1.0, "name": "sgd"}}
-    assert fingerprint(same) == fingerprint(OLD)
+    assert fingerprint(same) == fingerprint(plain)
     assert fingerprint(OTHER) != fingerprint(CONFIG)
     assert fingerprint({"a": True}) != fingerprint({"a": 1})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
@@ -25,7 +25,7 @@ def network(workload: Workload) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(sizes[-1], 10))
 
 
-def adam(parameters: object, *, fused: bool = False) -> torch.optim.Adam:
+def adam(parameters: Iterable[torch.Tensor], *, fused: bool = False) -> torch.optim.Adam:
     betas = (ADAM["b1"], ADAM["b2"])
     extra = {"fused": True} if fused else {}
     return torch.optim.Adam(parameters, ADAM["learning_rate"], betas, ADAM["eps"], **extra)

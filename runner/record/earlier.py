@@ -1,0 +1,64 @@
+"""Configs that an earlier version recorded: completed by what they lack.
+
+A key that an option or the experiment has got since then is missing in them. Its default is what
+the earlier version did, because a new key must not change what is trained without it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from runner.experiment.experiment import Experiment
+from runner.experiment.table import OPTIONS, STACKED
+from runner.options.option import Option
+
+_NEUTRAL = "none"
+"""The option of a new group that does nothing."""
+
+
+def completed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recorded config with the keys that it lacks, so that it equals one of today.
+
+    Runs of two versions with equal settings are then recognized and grouped. Options that the table
+    does not know, those of plug-ins, stay as they are.
+
+    Args:
+        config: the groups and settings of a run, as nested dictionaries of plain values.
+    """
+    neutral: dict[str, Any] = {"name": _NEUTRAL}
+    groups = {
+        group: {_NEUTRAL: neutral} if group in STACKED else neutral
+        for group, options in OPTIONS.items()
+        if _NEUTRAL in options
+    }
+    found = groups | _defaults(Experiment) | dict(config)
+    for group in OPTIONS:
+        chosen = found.get(group)
+        if not isinstance(chosen, Mapping):
+            continue
+        if group in STACKED:
+            found[group] = {name: _option(group, each) for name, each in chosen.items()}
+        else:
+            found[group] = _option(group, chosen)
+    return found
+
+
+def _option(group: str, config: Any) -> Any:
+    """The config of an option with the keys that it lacks."""
+    name = config.get("name") if isinstance(config, Mapping) else None
+    if not isinstance(name, str) or name not in OPTIONS[group]:
+        return config
+    return _defaults(OPTIONS[group][name]) | dict(config)
+
+
+def _defaults(cls: type[Option]) -> dict[str, Any]:
+    """The defaults of the fields of an option, as a config has them."""
+    fields = (
+        field for field in dataclasses.fields(cls) if field.default is not dataclasses.MISSING
+    )
+    return {
+        field.name: list(field.default) if isinstance(field.default, tuple) else field.default
+        for field in fields
+    }
