@@ -114,7 +114,8 @@ from runner.options.optimizer.base import (
 )
 from runner.options.option import Facts, Option, leaf, number, option
 from runner.options.parameters import BIAS, GAIN, KERNEL, LOGITS, SHIFT, kernels
-from runner.options.preprocessing import Preprocessing, Statistics
+from runner.options.preprocessing.base import Preprocessing
+from runner.options.preprocessing.scaling import Statistics
 from runner.options.regularization import Regularization
 from runner.options.sampling import Sampling
 from runner.options.schedule.base import Schedule

@@ -42,6 +42,7 @@ _KEYS = {
         "kernel_size": "kernel",
         "pool_size": "pool",
     },
+    "preprocessing": {"components": "n_components", "epsilon": "eps zca_epsilon"},
     "initializer": {"stddev": "std sigma", "scale": "gain"},
     "normalization": {"epsilon": "eps", "momentum": "decay"},
     "regularization": {
@@ -84,8 +85,11 @@ _NAMES: dict[str, dict[str | None, str]] = {
     "data": {"fashion_mnist": "fashion", None: "cifar cifar10 emnist kmnist"},
     "preprocessing": {
         "none": "identity",
+        "center": "centre centering demean mean_subtraction",
         "standardize": "standard StandardScaler zscore",
         "minmax": "MinMaxScaler",
+        "pca_whiten": "pca whiten whitening",
+        "zca_whiten": "zca",
     },
     "model": {
         "linear": "logistic logistic_regression softmax",

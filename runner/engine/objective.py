@@ -15,7 +15,6 @@ from jax import lax
 
 from runner.experiment.experiment import Experiment
 from runner.options.layer import Layer, LayerState, Params
-from runner.options.preprocessing import Statistics
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Num
@@ -55,7 +54,7 @@ class Objective:
         self,
         experiment: Experiment,
         network: Layer,
-        statistics: Statistics,
+        statistics: Any,
         layers: LayerState,
         inputs: Num[Array, "batch *features"],
         targets: Num[Array, " batch"],

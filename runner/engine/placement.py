@@ -15,7 +15,6 @@ import numpy as np
 from runner.data import Dataset, Split
 from runner.engine.state import Arrays
 from runner.experiment.experiment import Experiment
-from runner.options.preprocessing import Statistics
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -34,7 +33,7 @@ def place(experiment: Experiment, dataset: Dataset) -> Arrays:
         held_out_inputs=jax.device_put(_slabs([split.inputs for split in held_out])),
         held_out_targets=jax.device_put(_slabs([split.targets for split in held_out])),
         membership=jax.device_put(_floats(_membership(held_out))),
-        statistics=Statistics(*(jax.device_put(_floats(value)) for value in fitted)),
+        statistics=jax.tree.map(lambda value: jax.device_put(_floats(value)), fitted),
     )
 
 

@@ -12,7 +12,6 @@ from runner.engine.columns import Columns
 from runner.measures import SPLITS, STEP_MEASURES
 from runner.options.clock import Phases
 from runner.options.layer import LayerState, Params
-from runner.options.preprocessing import Statistics
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
@@ -30,7 +29,7 @@ class Arrays(NamedTuple):
     Validation and test examples follow each other in slabs of equal size, so that evaluation is one
     small program and its memory is bounded; padding at the end has no weight.
     `membership[split, slab, example]` is 1 / (examples of the split) for the examples of the split
-    `HELD_OUT[split]`, and 0 for all others.
+    `HELD_OUT[split]`, and 0 for all others. `statistics` is what the preprocessing was fitted to.
     """
 
     inputs: Num[Array, "train *features"]
@@ -38,7 +37,7 @@ class Arrays(NamedTuple):
     held_out_inputs: Num[Array, "slabs slab *features"]
     held_out_targets: Int[Array, "slabs slab"]
     membership: Float[Array, "2 slabs slab"]
-    statistics: Statistics
+    statistics: Any
 
 
 class State(NamedTuple):

@@ -44,7 +44,8 @@ STEPS_PER_CALL = 4096
 def initial_state(experiment: Experiment, arrays: Arrays) -> State:
     """The state before the first step."""
     key = streams(experiment.seed).initial
-    params, layers, _ = experiment.network().init(key, arrays.inputs.shape[1:])
+    shape = experiment.preprocessing.output_shape(arrays.inputs.shape[1:])
+    params, layers, _ = experiment.network().init(key, shape)
     rule = experiment.optimizer.build(jnp.asarray(experiment.optimizer.learning_rate))
     return State(
         params=params,

@@ -18,14 +18,15 @@ from runner.options.activation import Activation
 from runner.options.batch_size import BatchSize, Stochastic
 from runner.options.gradient import GradientTreatment
 from runner.options.initializer import Initializer
-from runner.options.layer import Layer
+from runner.options.layer import Layer, Shape
 from runner.options.model.base import LayerOptions, Model
 from runner.options.momentum_schedule import MomentumSchedule
 from runner.options.normalization import NoNormalization, Normalization
 from runner.options.optimizer.base import Optimizer
 from runner.options.option import Facts, Option, leaf, option
 from runner.options.precision import Precision, in_precision
-from runner.options.preprocessing import Preprocessing, Raw
+from runner.options.preprocessing.base import Preprocessing
+from runner.options.preprocessing.scaling import Raw
 from runner.options.regularization import Regularization, Unregularized
 from runner.options.sampling import Fixed, Sampling
 from runner.options.schedule.base import Schedule
@@ -107,6 +108,11 @@ class Experiment(Option):
                 f"the rounding of {self.precision} exceeds; use precision=float32",
             )
 
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of an example as the network gets it."""
+        return self.preprocessing.output_shape(self.data.input_shape)
+
     def phases(self) -> tuple[Phase, ...]:
         """Return the phases of the run, one for each size of batch; needs plain numbers."""
         examples = self.data.sizes().train
@@ -130,7 +136,8 @@ class Experiment(Option):
         total_steps, total_epochs = last.end_step, last.epoch(last.end_step)
         warm_steps, warm_epochs = self.warmup.duration(lambda: tabulated(phases))
         return Facts(
-            input_shape=self.data.input_shape,
+            stored_shape=self.data.input_shape,
+            input_shape=self.input_shape,
             train_examples=examples,
             validation_examples=validation_examples,
             batch_size=first.batch_size.examples(examples),
@@ -142,6 +149,7 @@ class Experiment(Option):
             momenta=self.optimizer.momenta,
             generates_data=self.data.generates,
             normalizes_over_batch=self.normalization.over_batch,
+            model_is_spatial=self.model.is_spatial,
             parameters=self._parameters,
         )
 
@@ -150,5 +158,5 @@ class Experiment(Option):
         import jax
 
         key = jax.eval_shape(lambda: jax.random.key(0))
-        shapes = jax.eval_shape(lambda key: self.network().init(key, self.data.input_shape)[0], key)
+        shapes = jax.eval_shape(lambda key: self.network().init(key, self.input_shape)[0], key)
         return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))

@@ -17,7 +17,6 @@ from runner.options import (
     initializer,
     momentum_schedule,
     normalization,
-    preprocessing,
     regularization,
     sampling,
     warmup,
@@ -38,6 +37,7 @@ from runner.options.optimizer import (
     wrappers,
 )
 from runner.options.option import Option, is_option
+from runner.options.preprocessing import scaling, whitening
 from runner.options.schedule import base as schedules
 from runner.options.schedule import cycle, decay, finite, plateau
 
@@ -58,9 +58,12 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "himmelblau": data.Himmelblau,
     },
     "preprocessing": {
-        "none": preprocessing.Raw,
-        "standardize": preprocessing.Standardize,
-        "minmax": preprocessing.MinMax,
+        "none": scaling.Raw,
+        "center": scaling.Center,
+        "standardize": scaling.Standardize,
+        "minmax": scaling.MinMax,
+        "pca_whiten": whitening.PCAWhiten,
+        "zca_whiten": whitening.ZCAWhiten,
     },
     "model": {
         "linear": Linear,

@@ -117,7 +117,8 @@ def leaf(
 class Facts(NamedTuple):
     """What an option may need to know about the rest of the run to check its own numbers."""
 
-    input_shape: tuple[int, ...]  # of one example
+    stored_shape: tuple[int, ...]  # of one example
+    input_shape: tuple[int, ...]  # of one example as the network gets it
     train_examples: int
     validation_examples: int
     batch_size: int  # in the first epoch
@@ -129,6 +130,7 @@ class Facts(NamedTuple):
     momenta: tuple[str, ...]  # the optimizer's fields that a momentum schedule may set
     generates_data: bool  # whether the data source can draw new examples
     normalizes_over_batch: bool  # whether the examples of a batch depend on each other
+    model_is_spatial: bool  # whether the model uses which pixels are beside each other
     parameters: Callable[[], int]  # counts the trained numbers, which takes about a second
 
     def scheduled(self, unit: str) -> float:

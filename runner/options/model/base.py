@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from runner.lazy import jnp
 from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
@@ -31,6 +31,9 @@ class LayerOptions(NamedTuple):
 
 class Model(Option):
     """An architecture."""
+
+    is_spatial: ClassVar[bool] = False
+    """Whether it uses which pixels of an image are beside each other."""
 
     @abstractmethod
     def network(self, chosen: LayerOptions, classes: int) -> Layer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from runner.lazy import jnp
 from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
@@ -33,6 +33,8 @@ class CNN(Model):
     pool_size: int = number(2, minimum=1)
     widths: tuple[int, ...] = number((128,), minimum=1)
 
+    is_spatial: ClassVar[bool] = True
+
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return the convolutions, the pooling, the hidden layers and one affine map."""
         convolutions = {
@@ -52,7 +54,14 @@ class CNN(Model):
         )
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
-        """Refuse an architecture that leaves no pixel of the image."""
+        """Refuse inputs that are no images, and an architecture that leaves no pixel of them."""
+        if len(facts.input_shape) != 3:
+            yield (
+                "name",
+                "a convolution needs images [height, width, channels], and an example has the "
+                f"shape {list(facts.input_shape)}; use model=mlp",
+            )
+            return
         lost = 0 if self.padding == "same" else (self.kernel_size - 1) * len(self.channels)
         for side in facts.input_shape[:2]:
             if (side - lost) // self.pool_size < 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from runner.lazy import jax, jnp
 from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
@@ -34,6 +34,8 @@ class RNN(Model):
     recurrent: Literal["orthogonal", "identity"] = "orthogonal"
     recurrent_scale: float = number(1.0, minimum=0)
     pixels: bool = False
+
+    is_spatial: ClassVar[bool] = True
 
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return the recurrence over the rows and one affine map."""
