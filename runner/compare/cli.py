@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -50,6 +51,7 @@ ENDINGS = (".png", ".svg", ".pdf", ".gif", ".csv", PAGE)
 def main() -> NoReturn:
     """The console script `runner-compare`."""
     outlive_readers()
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the accelerator is left to those who train
     sys.exit(run_command_line(sys.argv[1:]) or int(output_was_lost()))
 
 

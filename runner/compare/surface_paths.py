@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from runner.compare.recorded_options import recorded_option
 from runner.compare.runs import Run
-from runner.config.values import from_plain
 from runner.data.surface import Surface
-from runner.errors import ConfigError
-from runner.experiment.table import OPTIONS
 
 _LEAST_SIDE = 0.5
 """The least height and width of the window around the landmarks, relative to their extent."""
@@ -54,16 +52,8 @@ class VisiblePath(NamedTuple):
 
 def surface_of(run: Run) -> Surface | None:
     """The surface on which a run walked, with its start; None if there is no known one."""
-    data = run.config.get("data")
-    if not isinstance(data, Mapping):
-        return None
-    kind = OPTIONS["data"].get(str(data.get("name")))
-    if kind is None or not issubclass(kind, Surface):
-        return None
-    try:
-        return from_plain(kind, data)
-    except ConfigError:
-        return None
+    data = recorded_option(run, "data")
+    return data if isinstance(data, Surface) else None
 
 
 def has_minimum(run: Run) -> bool:

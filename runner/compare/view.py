@@ -257,6 +257,8 @@ class View(Look):
     def drawn_notes(self, groups: Sequence[Group]) -> list[str]:
         """What the figure of some groups says below itself, beside what its kind says."""
         kind, measure, lines = KINDS[self.kind], self.chosen_measure, []
+        if not kind.of_results:
+            return []
         if kind.needs_target or self.by_problem:
             lines.append(f"{measure_label(measure)}: {basis(measure)}")
         if "seconds" in self.axes and self.kind in ("curves", "profile") and are_shares(groups):

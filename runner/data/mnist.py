@@ -81,7 +81,7 @@ class _IdxImages(Source):
 
     def load(self) -> Dataset:
         """Read the four files, after downloading those that are absent."""
-        absent = [name for name in self.md5 if self._find(name) is None]
+        absent = self._absent()
         if absent:
             sums = {f"{name}.gz": f"md5:{self.md5[name]}" for name in absent}
             fetch(sums, self.url, self.directory(), self.title)
@@ -94,6 +94,13 @@ class _IdxImages(Source):
             validation=Split(inputs[cut:], targets[cut:]),
             test=Split(*self._read(_TEST_IMAGES, _TEST_LABELS)),
         )
+
+    def absent(self) -> list[str]:
+        """Return the paths of the four files that are absent, in the spelling of a download."""
+        return [str(self.directory() / f"{name}.gz") for name in self._absent()]
+
+    def _absent(self) -> list[str]:
+        return [name for name in self.md5 if self._find(name) is None]
 
     def _find(self, name: str) -> Path | None:
         """The path of a file under one of its usual spellings, compressed or not."""

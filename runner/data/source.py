@@ -85,6 +85,10 @@ class Source(Option):
             DataError: a file is missing, damaged or does not have the expected format.
         """
 
+    def absent(self) -> list[str]:
+        """Return the paths of the files that `load` would download."""
+        return []
+
     def draw(
         self, key: PRNGKeyArray, examples: int
     ) -> tuple[Num[Array, "examples *features"], Int[Array, " examples"]]:

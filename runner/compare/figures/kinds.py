@@ -9,6 +9,7 @@ from runner.compare.figures.critical_batch_size import critical_batch_size_figur
 from runner.compare.figures.curves import curves_figure, generalization_figure
 from runner.compare.figures.final import final_figure
 from runner.compare.figures.heat_map import heat_map
+from runner.compare.figures.images import images_figure
 from runner.compare.figures.profile import profile_figure
 from runner.compare.figures.scatter import scatter
 from runner.compare.figures.suited import numeric_keys, scattered_keys
@@ -101,6 +102,10 @@ def _critical_batch_size(asked: Request) -> Figure:
     )
 
 
+def _images(asked: Request) -> Figure:
+    return images_figure(asked.groups, asked.look)
+
+
 class Kind(NamedTuple):
     """A kind of figure.
 
@@ -111,6 +116,7 @@ class Kind(NamedTuple):
         needs_target: whether it shows how long it takes to reach a target.
         can_be_animated: whether it can also be an animation.
         by_problem: whether it compares on several problems, and tunes for each separately.
+        of_results: whether it shows what training gave.
     """
 
     about: str
@@ -119,6 +125,7 @@ class Kind(NamedTuple):
     needs_target: bool = False
     can_be_animated: bool = False
     by_problem: bool = False
+    of_results: bool = True
 
 
 KINDS: Mapping[str, Kind] = {
@@ -133,4 +140,5 @@ KINDS: Mapping[str, Kind] = {
     "critical_batch_size": Kind(
         "steps to a target against the batch size", _critical_batch_size, needs_target=True
     ),
+    "images": Kind("examples before and after preprocessing", _images, of_results=False),
 }

@@ -18,6 +18,7 @@ from runner.compare.figures.chosen_look import panels_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 _BAND = "_band: "
 
@@ -29,9 +30,9 @@ class Point(NamedTuple):
         panel: the number of the panel, from 1.
         x_axis: what is on its horizontal axis.
         y_axis: what is on its vertical axis.
-        line: the name of the line, as in the legend before it is renamed.
+        line: the name of the line, as in the legend before it is renamed; of pixels the example.
         shows: `line`, `mean` (a line without a name), `raw` (single steps), `runs` (single runs),
-            `diverged`, `best` or `final`.
+            `diverged`, `best`, `final` or `pixels`.
         x: its place on the horizontal axis.
         y: its place on the vertical axis.
         low: the lower end of the band, if there is one.
@@ -72,10 +73,20 @@ def points_of(figure: Figure) -> Iterator[Point]:
                 ):
                     yield Point(*labels, "", "final", x, y, value=value)
         for image in panel.get_images():
-            across = [text.get_text() for text in panel.get_xticklabels()]
-            up = [text.get_text() for text in panel.get_yticklabels()]
-            for (row, column), value in np.ndenumerate(_array(image.get_array())):
-                yield Point(*labels, "", "final", across[column], up[row], value=value)
+            yield from _cells(image, panel, labels)
+
+
+def _cells(image: AxesImage, panel: Axes, labels: tuple[int, str, str]) -> Iterator[Point]:
+    """The pixels of a picture, or the cells of a heat map, whose places are in its ticks."""
+    name, shows = _meaning(str(image.get_label()))
+    across = [text.get_text() for text in panel.get_xticklabels()]
+    up = [text.get_text() for text in panel.get_yticklabels()]
+    for (row, column, *channel), value in np.ndenumerate(_array(image.get_array())):
+        if shows == "pixels":
+            which = " ".join(map(str, (name, *channel)))
+            yield Point(*labels, which, shows, column, row, value=value)
+        else:
+            yield Point(*labels, "", "final", across[column], up[row], value=value)
 
 
 def _array(values: Any) -> np.ndarray:
