@@ -69,7 +69,7 @@ def pictures(runs: Sequence[Run]) -> Iterator[Pictures]:
             if not isinstance(preprocessing, Preprocessing):
                 raise _not_known(run, _PREPROCESSING)
             statistics = preprocessing.fit(inputs)
-            outputs = preprocessing(statistics, jnp.asarray(stored))
+            outputs = preprocessing(preprocessing.ready(statistics), jnp.asarray(stored))
             back = np.asarray(preprocessing.pictured(statistics, outputs)).reshape(stored.shape)
             turned = tuple(outputs.shape) != stored.shape
             yield Pictures(label, back.astype(float), classes, turned)

@@ -83,7 +83,8 @@ def take_steps(
     Returns:
         The state after `until` steps, and what was measured on the way.
     """
-    setup = Setup(experiment, arrays, timeline)
+    statistics = experiment.preprocessing.ready(arrays.statistics)
+    setup = Setup(experiment, arrays._replace(statistics=statistics), timeline)
 
     def unfinished(carry: _Carry) -> Bool[Array, ""]:
         return (carry.step < until) | _is_due(setup, carry)

@@ -29,7 +29,7 @@ TRAIN[:, 0, 0, 0] = 7  # a feature that never varies
 
 def mapped(choice: dict, inputs: np.ndarray) -> np.ndarray:
     preprocessing = compose(preprocessing=choice).preprocessing
-    return np.asarray(preprocessing(preprocessing.fit(TRAIN), inputs))
+    return np.asarray(preprocessing(preprocessing.ready(preprocessing.fit(TRAIN)), inputs))
 
 
 @pytest.mark.parametrize("inputs", [TRAIN, TEST], ids=["train", "test"])
@@ -87,7 +87,7 @@ MIXED_TEST = RANDOM.normal(size=(30, 3, 3)) * 40 + 100
 
 def whitened(choice: dict, inputs: np.ndarray, train: np.ndarray = MIXED) -> np.ndarray:
     preprocessing = compose(preprocessing=choice).preprocessing
-    outputs = np.asarray(preprocessing(preprocessing.fit(train), inputs))
+    outputs = np.asarray(preprocessing(preprocessing.ready(preprocessing.fit(train)), inputs))
     assert outputs.shape == (len(inputs), *preprocessing.output_shape(inputs.shape[1:]))
     return outputs.reshape(len(inputs), -1)
 
@@ -160,8 +160,9 @@ def test_the_mapped_images_of_both_are_the_same() -> None:
     """ZCA is the whitened components, turned back to the pixels."""
     pca, zca = (compose(preprocessing=name).preprocessing for name in ("pca_whiten", "zca_whiten"))
     axes = pca.fit(MIXED)
-    back = pca.pictured(axes, pca(axes, MIXED_TEST)).reshape(MIXED_TEST.shape)
-    np.testing.assert_allclose(back, zca(axes, MIXED_TEST), rtol=1e-5, atol=1e-5)
+    back = pca.pictured(axes, pca(pca.ready(axes), MIXED_TEST)).reshape(MIXED_TEST.shape)
+    expected = zca(zca.ready(axes), MIXED_TEST)
+    np.testing.assert_allclose(back, expected, rtol=1e-5, atol=1e-5)
 
 
 # --- what depends on the shape of the inputs ------------------------------------------------------

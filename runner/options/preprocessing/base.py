@@ -17,7 +17,7 @@ Fitted = TypeVar("Fitted")
 
 
 class Preprocessing(Option, Generic[Fitted]):
-    """A map of the inputs, fitted to the training split."""
+    """A map of the inputs, fitted to the training split: `fit`, `ready`, then a call a batch."""
 
     @abstractmethod
     def fit(self, inputs: npt.NDArray) -> Fitted:
@@ -27,14 +27,22 @@ class Preprocessing(Option, Generic[Fitted]):
         may share what is computed here.
         """
 
-    @abstractmethod
-    def __call__(
-        self, statistics: Fitted, inputs: Num[Array, "batch *feature"]
-    ) -> Float[Array, "batch *output"]:
-        """Map a batch, inside the compiled program.
+    def ready(self, statistics: Fitted) -> Any:
+        """Return what a call needs, computed once for many batches, in the compiled program.
 
         Args:
-            statistics: what `fit` returned, as floats on the device.
+            statistics: what `fit` returned, as floats on the device; by default a call needs that.
+        """
+        return statistics
+
+    @abstractmethod
+    def __call__(
+        self, statistics: Any, inputs: Num[Array, "batch *feature"]
+    ) -> Float[Array, "batch *output"]:
+        """Map a batch, in the compiled program.
+
+        Args:
+            statistics: what `ready` returned.
             inputs: examples as they are stored.
         """
 

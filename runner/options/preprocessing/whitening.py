@@ -46,6 +46,13 @@ class PrincipalAxes(NamedTuple):
     mean_variance: Float[Array, ""] | npt.NDArray  # s, of a feature
 
 
+class CentredMap(NamedTuple):
+    """The map (x - offset) @ matrix."""
+
+    offset: Float[Array, " features"] | npt.NDArray
+    matrix: Float[Array, "features outputs"]
+
+
 def principal_axes(inputs: npt.NDArray, components: int | None) -> PrincipalAxes:
     """Compute the principal axes of examples `[examples, *feature]`, in float64.
 
@@ -85,7 +92,7 @@ def covariance(rows: npt.NDArray, mean: npt.NDArray, block: int = BLOCK) -> npt.
 
 
 class _Whitening(Preprocessing[PrincipalAxes]):
-    """What both kinds of whitening share: the fit, and the coordinates along the axes."""
+    """What both kinds of whitening share: the fit, and the product with a matrix."""
 
     components: int | None
     epsilon: float
@@ -93,6 +100,12 @@ class _Whitening(Preprocessing[PrincipalAxes]):
     def fit(self, inputs: npt.NDArray) -> PrincipalAxes:
         """Return the principal axes."""
         return principal_axes(inputs, self.components)
+
+    def __call__(
+        self, statistics: CentredMap, inputs: Num[Array, "batch *feature"]
+    ) -> Float[Array, "batch outputs"]:
+        """Return the product of the centred inputs with the matrix."""
+        return _product(inputs.reshape(len(inputs), -1) - statistics.offset, statistics.matrix)
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse more components than there are features."""
@@ -112,15 +125,20 @@ class _Whitening(Preprocessing[PrincipalAxes]):
                 f"directions at most; the others of {wanted:,} components are 0"
             )
 
-    def _coordinates(
-        self, statistics: PrincipalAxes, inputs: Num[Array, "batch *feature"]
-    ) -> Float[Array, "batch components"]:
-        """Return D U' (x - mean): uncorrelated numbers with equal variances."""
-        centred = inputs.reshape(len(inputs), -1) - statistics.mean
-        # Accelerators would round the factors, and with them the differences that are amplified.
-        along_axes = jnp.matmul(centred, statistics.axes, precision="highest")
-        variances = statistics.variances + self.epsilon * statistics.mean_variance
-        return along_axes / jnp.sqrt(variances)
+    def _scaled(self, axes: PrincipalAxes) -> Float[Array, "features components"]:
+        """Return U D: the axes, divided by the deviations along them."""
+        variances = axes.variances + self.epsilon * axes.mean_variance
+        return jnp.divide(axes.axes, jnp.sqrt(variances))
+
+
+def _product(
+    left: Float[Array, "m k"], right: Float[Array, "k n"] | npt.NDArray
+) -> Float[Array, "m n"]:
+    """Return a matrix product in float32.
+
+    Accelerators would round the factors, and with them the differences that are amplified.
+    """
+    return jnp.matmul(left, right, precision="highest")
 
 
 @option
@@ -130,9 +148,8 @@ class PCAWhiten(_Whitening):
     Whitened principal components, the one of largest variance first; C = U diag(lambda) U' is the
     (biased) covariance of the training inputs, and s their mean variance. Components in which the
     training inputs do not vary are 0. The places of the pixels are lost, so an image cannot be read
-    by `cnn` and `rnn`; `zca_whiten` keeps it. The product takes features * components
-    multiplications for each example of each step, which for few components is less than a layer
-    saves by having fewer inputs.
+    by `cnn` and `rnn`; `zca_whiten` keeps it. Each example of each step takes features * components
+    multiplications; with few components a smaller first layer saves as much.
 
     Definitions differ. scikit-learn's PCA(whiten=True) has no epsilon and divides by the unbiased
     variance, so its numbers are smaller by sqrt((n - 1) / n). The UFLDL tutorial (Ng et al. 2011)
@@ -143,11 +160,9 @@ class PCAWhiten(_Whitening):
     components: int | None = number(None, minimum=1)
     epsilon: float = number(0.01, minimum=0)
 
-    def __call__(
-        self, statistics: PrincipalAxes, inputs: Num[Array, "batch *feature"]
-    ) -> Float[Array, "batch components"]:
-        """Return the whitened components."""
-        return self._coordinates(statistics, inputs)
+    def ready(self, statistics: PrincipalAxes) -> CentredMap:
+        """Return the matrix U D."""
+        return CentredMap(statistics.mean, self._scaled(statistics))
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the number of components."""
@@ -157,7 +172,7 @@ class PCAWhiten(_Whitening):
         self, statistics: PrincipalAxes, outputs: Float[Array, "batch components"]
     ) -> Float[Array, "batch features"]:
         """Return U y: for each example the sum of its axes, weighted by its components."""
-        return jnp.matmul(outputs, statistics.axes.T, precision="highest")
+        return _product(outputs, statistics.axes.T)
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse to take an image from a model that reads it by its places."""
@@ -178,8 +193,8 @@ class ZCAWhiten(_Whitening):
     appendix A): edges and fine detail, where neighbouring pixels differ. C = U diag(lambda) U' is
     the (biased) covariance of the training inputs, and s their mean variance. `components` keeps
     that many directions, the largest variances first, and removes the others from the image; so do
-    directions in which the training inputs do not vary. The two products take 2 * features *
-    components multiplications for each example of each step.
+    directions in which the training inputs do not vary. The map is one matrix, so each example of
+    each step takes features * features multiplications, however many directions are kept.
 
     Definitions differ in epsilon: Krizhevsky has none; Keras's ImageDataGenerator adds 1e-6 to the
     eigenvalues, Coates & Ng 2012 add 0.01 to 0.1, for patches with normalized contrast. Such an
@@ -189,10 +204,13 @@ class ZCAWhiten(_Whitening):
     components: int | None = number(None, minimum=1)
     epsilon: float = number(0.01, minimum=0)
 
+    def ready(self, statistics: PrincipalAxes) -> CentredMap:
+        """Return the matrix U D U'."""
+        matrix = _product(self._scaled(statistics), statistics.axes.T)
+        return CentredMap(statistics.mean, matrix)
+
     def __call__(
-        self, statistics: PrincipalAxes, inputs: Num[Array, "batch *feature"]
+        self, statistics: CentredMap, inputs: Num[Array, "batch *feature"]
     ) -> Float[Array, "batch *feature"]:
         """Return the whitened inputs, in their shape."""
-        white = self._coordinates(statistics, inputs)
-        back = jnp.matmul(white, statistics.axes.T, precision="highest")
-        return back.reshape(inputs.shape)
+        return super().__call__(statistics, inputs).reshape(inputs.shape)
