@@ -28,8 +28,8 @@ _GAP = 0.08
 _CLIPPED = 0.005
 """The share of the pixels of a row that exceed its scale, so that a few do not pale all others."""
 
-_TITLE, _FOOT, _MARGIN = 0.24, 0.5, 0.15
-"""Room in inches: above each row, below all of them, and beside them."""
+_ROW_TITLE, _TITLE, _CLASSES, _NOTE_LINE, _MARGIN = 0.24, 0.28, 0.12, 0.13, 0.15
+"""Room in inches: above a row, above all, below all, for a line of the note, and beside."""
 
 
 def images_figure(groups: Sequence[Group], look: Look = PLAIN) -> Figure:
@@ -47,16 +47,19 @@ def images_figure(groups: Sequence[Group], look: Look = PLAIN) -> Figure:
 
     rows = list(pictures([run for group in groups for run in group.runs]))
     shown = rows[:MOST_ROWS]
+    note = _note(shown, len(rows) - len(shown))
     width = COLUMN if look.is_paper else 7.0
-    heights = [_height(row, width - _MARGIN) + _TITLE for row in shown]
-    width, height = look.size or (width, sum(heights) + _FOOT)
+    heights = [_height(row, width - _MARGIN) + _ROW_TITLE for row in shown]
+    lines = note.count("\n") + 1 + look.is_paper
+    outside = _CLASSES + _NOTE_LINE * lines + _TITLE * bool(look.title)
+    width, height = look.size or (width, sum(heights) + outside)
     figure = Figure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(len(shown), 1, squeeze=False, height_ratios=heights).ravel()
     for panel, row in zip(panels, shown, strict=True):
         _draw_row(panel, row)
     columns = np.arange(len(shown[-1].images)) * (1 + _GAP) + 0.5
     panels[-1].set_xticks(columns, list(map(str, shown[-1].classes)), fontsize=TICK_SIZE)
-    small_print(figure, _note(shown, len(rows) - len(shown)))
+    small_print(figure, note)
     return figure
 
 
