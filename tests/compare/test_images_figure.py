@@ -98,6 +98,14 @@ def test_data_sets_are_shown_one_below_the_other(folder: Path, tmp_path: Path) -
     assert not np.array_equal(first, other)
 
 
+def test_of_many_preprocessings_the_first_are_shown(tmp_path: Path) -> None:
+    for high in range(1, 14):
+        leave_run(tmp_path / str(high), DIGITS, name="minmax", per="dataset", low=0, high=high)
+    figure = runner.load(tmp_path).figure(kind="images")
+    assert titles(figure) == ["digits, as stored", *(f"minmax, {high}" for high in range(1, 12))]
+    assert "only the first 12 rows are shown" in figure.get_supxlabel()
+
+
 @pytest.mark.parametrize(
     ("data", "preprocessing", "words"),
     [

@@ -5,6 +5,7 @@ A row for each form, a column for each class. White is 0 in every row; each row 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +46,9 @@ def images_figure(groups: Sequence[Group], look: Look = PLAIN) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    rows = list(pictures([run for group in groups for run in group.runs]))
-    shown = rows[:MOST_ROWS]
-    note = _note(shown, len(rows) - len(shown))
+    rows = pictures([run for group in groups for run in group.runs])
+    shown = list(itertools.islice(rows, MOST_ROWS))
+    note = _note(shown, is_complete=next(rows, None) is None)
     width = COLUMN if look.is_paper else 7.0
     heights = [_height(row, width - _MARGIN) + _ROW_TITLE for row in shown]
     lines = note.count("\n") + 1 + look.is_paper
@@ -104,7 +105,7 @@ def _colors(image: npt.NDArray, scale: dict[str, Any]) -> npt.NDArray:
     return np.clip((image[..., :3] - low) / (high - low), 0, 1)
 
 
-def _note(shown: Sequence[Pictures], hidden: int) -> str:
+def _note(shown: Sequence[Pictures], *, is_complete: bool) -> str:
     """What the rows show."""
     first = "the first training example of each class; right: the least and the largest number"
     colors = "white: 0" + "; red: positive, blue: negative" * any(
@@ -114,6 +115,6 @@ def _note(shown: Sequence[Pictures], hidden: int) -> str:
     lines = [first, colors]
     if turned:
         lines.append(f"{', '.join(turned)}: the sum of the axes, weighted by the components")
-    if hidden:
-        lines.append(f"{hidden} others are not shown")
+    if not is_complete:
+        lines.append(f"only the first {len(shown)} rows are shown")
     return "\n".join(lines)
