@@ -41,7 +41,7 @@ class Chunk(NamedTuple):
         steps: a row a step (`STEP_DTYPE`); at least one.
         epochs: a row an evaluation (`EPOCH_DTYPE`); may be empty.
         started: when the device started, in seconds since 1970.
-        stopped: when the device had finished.
+        done: when the device had done them.
         epochs_taken: the epochs of the run after its last step, with their fractions.
         seconds: the training time of the run after its last step.
         status: how the run ended with its last step; None: the run goes on.
@@ -51,7 +51,7 @@ class Chunk(NamedTuple):
     steps: npt.NDArray
     epochs: npt.NDArray
     started: float
-    stopped: float
+    done: float
     epochs_taken: float
     seconds: float
     status: Status | None = None
@@ -74,14 +74,14 @@ class Chunk(NamedTuple):
             steps_taken: shape `(n,)`.
         """
         fraction = _fraction_done(self.steps, steps_taken)
-        return self.started + (self.stopped - self.started) * fraction
+        return self.started + (self.done - self.started) * fraction
 
 
 def make_chunk(
     steps: npt.NDArray,
     epochs: npt.NDArray,
     started: float,
-    stopped: float,
+    done: float,
     total_steps: int,
     epochs_after: Callable[[int], float],
     *,
@@ -95,7 +95,7 @@ def make_chunk(
         steps: a row a step (`STEP_DTYPE`); the column `seconds` is filled in.
         epochs: a row an evaluation (`EPOCH_DTYPE`); the column `seconds` is filled in.
         started: when the device started on the steps, in seconds since 1970.
-        stopped: when it was done.
+        done: when it had done them.
         total_steps: the planned length of the run.
         epochs_after: the number of epochs after a number of steps.
         seconds_before: the training time of the run before these steps.
@@ -113,14 +113,14 @@ def make_chunk(
         status = Status.DIVERGED
     if path is not None:
         path = path[: len(steps) + (taken == total_steps)]
-    own_seconds = share * (stopped - started)
+    own_seconds = share * (done - started)
     steps["seconds"] = seconds_before + own_seconds * _fraction_done(steps, steps["step"] + 1)
     epochs["seconds"] = seconds_before + own_seconds * _fraction_done(steps, epochs["step"])
     return Chunk(
         steps=steps,
         epochs=epochs,
         started=started,
-        stopped=stopped,
+        done=done,
         epochs_taken=epochs_after(taken),
         seconds=seconds_before + own_seconds,
         status=status,

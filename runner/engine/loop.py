@@ -125,10 +125,10 @@ class Training:
                 start = following.until
             if running:
                 measured = self.lanes.to_host(running.measured)
-                stopped = time.time()
-                chunks = self._collect(running, measured, started, stopped)
-                length = _next_length(running.until - running.start, stopped - started)
-                started = stopped
+                done = time.time()
+                chunks = self._collect(running, measured, started, done)
+                length = _next_length(running.until - running.start, done - started)
+                started = done
                 yield chunks
             running = following
 
@@ -192,7 +192,7 @@ class Training:
         dispatched: _Dispatched,
         measured: Sequence[Measured | None],
         started: float,
-        stopped: float,
+        done: float,
     ) -> list[Chunk | None]:
         """What each experiment did; None for those that had ended before."""
         running = self.ended.count(False)
@@ -205,7 +205,7 @@ class Training:
                 _step_rows(dispatched, of_lane),
                 _epoch_rows(dispatched.phase, of_lane),
                 started,
-                stopped,
+                done,
                 self.total_steps,
                 dispatched.phase.epoch,
                 seconds_before=self._seconds[lane],

@@ -75,7 +75,7 @@ class Progress:
         if len(chunk.epochs) and not math.isnan(chunk.epochs[METRIC][-1]):
             self._metrics["val error"] = float(chunk.epochs[METRIC][-1])
         if chunk.steps["step"][0] > 0:  # the first chunk is short, and evaluates the start
-            self._speed.add(len(chunk.steps), chunk.stopped - chunk.started)
+            self._speed.add(len(chunk.steps), chunk.done - chunk.started)
         step = chunk.steps_taken
         epochs = (chunk.epochs_taken, self._total_epochs)
         done = f"epoch {'/'.join(map(format_epochs, epochs))}, step {step:,}"

@@ -178,7 +178,7 @@ def test_time_is_shared_out(tiny: Dataset) -> None:
     for chunks in training.chunks():
         for chunk in chunks:
             assert chunk is not None
-            expected = (elapsed + chunk.stopped - chunk.started) / 2
+            expected = (elapsed + chunk.done - chunk.started) / 2
             assert chunk.seconds == pytest.approx(expected)
             assert chunk.steps["seconds"][-1] == pytest.approx(expected)
         elapsed = 2 * expected
