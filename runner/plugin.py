@@ -64,6 +64,7 @@ A class derives from the base of its group (the docstring of each base says what
 | `gradient` | `GradientTreatment` |
 | `batch_size` | `BatchSize` |
 | `sampling` | `Sampling` |
+| `stopping` | `Stopping` |
 
 Rules for every option:
 
@@ -119,6 +120,7 @@ from runner.options.preprocessing.scaling import Statistics
 from runner.options.regularization import Regularization
 from runner.options.sampling import Sampling
 from runner.options.schedule.base import Schedule
+from runner.options.stopping import Stopping
 from runner.options.warmup import Warmup
 
 __all__ = [
@@ -156,6 +158,7 @@ __all__ = [
     "Split",
     "Statistics",
     "StepInputs",
+    "Stopping",
     "Surface",
     "TreatedGradient",
     "Unit",

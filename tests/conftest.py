@@ -38,6 +38,7 @@ DEFAULTS = {
     "gradient": "none",
     "batch_size": "mini",
     "sampling": "permutation",
+    "stopping": "none",
 }
 # Lanes are spread over two devices, even where there is one core.
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")

@@ -77,6 +77,12 @@ _KEYS = {
         "drop_remainder": "drop_last",
         "micro_batch": "micro_batch_size accumulation",
     },
+    "stopping": {
+        "measure": "monitor metric",
+        "patience": "n_iter_no_change early_stopping_rounds",
+        "min_delta": "min_improvement threshold tol",
+        "value": "target stopping_threshold",
+    },
 }
 KEYS = {group: _by_word(keys) for group, keys in _KEYS.items()}
 """By group: the keys that a word may mean. It means the first that the chosen option has."""
@@ -160,6 +166,10 @@ _NAMES: dict[str, dict[str | None, str]] = {
         "replacement": "with_replacement bootstrap",
         "stream": "online",
     },
+    "stopping": {
+        "patience": "EarlyStopping",
+        "target": "threshold",
+    },
 }
 NAMES = {
     group: {word: names[0] for word, names in _by_word(table).items()}
@@ -204,6 +214,10 @@ WORDS = _by_word(
         "batch_size": "batchsize bs batch minibatch mini_batch_size",
         "batch_size.micro_batch": "accumulate_grad_batches gradient_accumulation_steps",
         "sampling": "shuffle sampler",
+        "stopping": "early_stop early_stopping",
+        "schedule.patience": "patience",
+        "stopping.patience": "patience early_stopping_patience early_stopping_rounds",
+        "stopping=patience": "patience early_stopping_patience early_stopping_rounds",
         "epochs": "n_epochs num_epochs max_epochs train_epochs",
         "steps": "max_steps num_steps n_steps train_steps iterations n_iter max_iter",
         "seed": "random_seed random_state rng",

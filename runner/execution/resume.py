@@ -2,8 +2,9 @@
 
 A run is identified by its resolved config, as its `summary.json` has it: a run with the same
 numbers is the same run, whatever its place in the sweep and the name of its directory. Only runs
-that trained to their own end (`finished` or `diverged`) count. Any other record is incomplete: its
-run is repeated in the same directory. The directory of one run is never used for another.
+that trained to their own end (`finished`, `stopped` or `diverged`) count. Any other record is
+incomplete: its run is repeated in the same directory. The directory of one run is never used for
+another.
 """
 
 from __future__ import annotations

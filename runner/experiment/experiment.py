@@ -30,6 +30,7 @@ from runner.options.preprocessing.scaling import Raw
 from runner.options.regularization import Regularization, Unregularized
 from runner.options.sampling import Fixed, Sampling
 from runner.options.schedule.base import Schedule
+from runner.options.stopping import Stopping
 from runner.options.warmup import Warmup
 
 _NEUTRAL: dict[str, Option | tuple[Option, ...]] = {
@@ -60,6 +61,7 @@ class Experiment(Option):
     gradient: tuple[GradientTreatment, ...]
     batch_size: BatchSize
     sampling: Sampling
+    stopping: Stopping
 
     seed: int = leaf(0, minimum=0, maximum=2**31 - 1)
     epochs: int = leaf(10, minimum=1)
@@ -144,6 +146,7 @@ class Experiment(Option):
             steps_per_epoch=first.steps_per_epoch,
             total_steps=total_steps,
             total_epochs=total_epochs,
+            evaluations=math.ceil(total_epochs / self.evaluate_every),
             scheduled_steps=total_steps - warm_steps,
             scheduled_epochs=total_epochs - warm_epochs,
             momenta=self.optimizer.momenta,

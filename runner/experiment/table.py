@@ -19,6 +19,7 @@ from runner.options import (
     normalization,
     regularization,
     sampling,
+    stopping,
     warmup,
 )
 from runner.options.model.cnn import CNN
@@ -183,6 +184,11 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "fixed": sampling.Fixed,
         "replacement": sampling.Replacement,
         "stream": sampling.Stream,
+    },
+    "stopping": {
+        "none": stopping.NoStopping,
+        "patience": stopping.Patience,
+        "target": stopping.Target,
     },
 }
 

@@ -125,6 +125,7 @@ class Facts(NamedTuple):
     steps_per_epoch: int  # in the first epoch
     total_steps: int
     total_epochs: float
+    evaluations: int  # after the one at the start
     scheduled_steps: float  # of the part of the run after the warm-up
     scheduled_epochs: float  # of the part of the run after the warm-up
     momenta: tuple[str, ...]  # the optimizer's fields that a momentum schedule may set

@@ -118,6 +118,23 @@ def final_and_best(epochs: npt.NDArray) -> dict[str, dict[str, float | None]]:
     return {"final": final, "best": best}
 
 
+def place_of(epochs: npt.NDArray, steps: int | None) -> dict[str, int] | None:
+    """The step and the epoch of the evaluation after a number of steps; None if there is none.
+
+    Args:
+        epochs: the evaluations of a run (`runner.engine.chunk.EPOCH_DTYPE`).
+        steps: the number of steps.
+    """
+    found = epochs[epochs["step"] == steps] if steps is not None else epochs[:0]
+    return {name: found[name][0].item() for name in ("step", "epoch")} if len(found) else None
+
+
+def stopped_step(summary: Mapping[str, Any]) -> int | None:
+    """The step of a run's summary at which it stopped early; None if it did not."""
+    place = summary.get("stopped_at")
+    return place.get("step") if isinstance(place, Mapping) else None
+
+
 def at_best_validation(kind: str) -> str:
     """The name of the test loss or error of the evaluation that validation finds best.
 

@@ -23,5 +23,6 @@ def config(workload: Workload) -> dict:
         "gradient": {},
         "batch_size": {"name": "mini", "size": workload.batch},
         "sampling": {"name": "permutation"},
+        "stopping": {"name": "none"},
         "steps": workload.steps,
     }

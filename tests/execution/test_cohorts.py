@@ -31,6 +31,14 @@ GROWING = {"name": "growing", "size": 400, "every": 1, "limit": 800}
         # 400 and 800, and the same 800 alone.
         ([{"batch_size": GROWING}], 2),
         ([{"batch_size": GROWING}, {"batch_size": {"size": 800}}], 2),
+        (
+            [
+                {"stopping": {"name": "patience", "patience": count}, "settings": {"seed": count}}
+                for count in (1, 2, 3)
+            ]
+            + [{"settings": {"seed": seed}} for seed in range(3)],
+            2,
+        ),
         # A surface has no part for batches: these two are the same.
         ([{"data": "beale", "batch_size": size} for size in ("mini", "full")], 1),
     ],

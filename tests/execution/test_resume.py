@@ -21,7 +21,7 @@ CONFIG: dict[str, Any] = {
 }
 """A config as this version records it."""
 
-ADDED_SETTINGS = ("min_steps", "evaluate_train", "precision", "gradient", "warmup")
+ADDED_SETTINGS = ("min_steps", "evaluate_train", "precision", "gradient", "warmup", "stopping")
 OLD = {key: value for key, value in CONFIG.items() if key not in ADDED_SETTINGS}
 OLD["batch_size"] = {"name": "mini", "size": 32}
 """The same as an earlier version recorded it, which had neither these keys nor these groups."""
@@ -45,7 +45,7 @@ def test_equal_configs_are_known_as_equal() -> None:
 
 
 @pytest.mark.parametrize("recorded", [OLD, CONFIG])
-@pytest.mark.parametrize("status", ["finished", "diverged"])
+@pytest.mark.parametrize("status", ["finished", "stopped", "diverged"])
 def test_a_complete_run_is_found_wherever_it_is_and_given_once(
     status: str, recorded: dict[str, Any], tmp_path: Path
 ) -> None:
