@@ -22,6 +22,9 @@ class Status(StrEnum):
     DIVERGED = "diverged"
     """Its training loss became infinite or not a number, which ended it: a result, not an error."""
 
+    STOPPED = "stopped"
+    """Its rule of early stopping ended it before its last planned step: a result."""
+
     INTERRUPTED = "interrupted"
     """The user ended it, or the sweep that it belongs to."""
 
@@ -29,7 +32,7 @@ class Status(StrEnum):
     """An error ended it."""
 
 
-COMPLETE = frozenset({Status.FINISHED, Status.DIVERGED})
+COMPLETE = frozenset({Status.FINISHED, Status.STOPPED, Status.DIVERGED})
 """The states of a run that need not be run again when a sweep is resumed."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -179,6 +180,10 @@ def test_shell_completion_can_be_installed(runner: CommandLine) -> None:
         ("data=beale regularization=l2", "regularization=l2 has no part in data=beale"),
         ("regularization.dropout.rate=0.1", "regularization.dropout has no part in the run: add"),
         ("sampling=stream", "data that can be generated"),
+        (
+            "stopping=target data.validation_examples=0",
+            "stopping does not fit the run: the rule follows the validation_error, and there is no",
+        ),
         ("-m optimizer=sgd,adam optimizer.b1=0.9", "belongs to optimizer=adam, "),
         ("-m optimizer.learning_rate=0.1,-1", "in run 1 of the sweep"),
         ("-m strategy=fast", "strategy=fast must be one of auto, sequential, map, vmap"),
@@ -430,6 +435,36 @@ def test_a_diverged_run_is_a_result(runner: CommandLine, tmp_path: Path) -> None
     (summary,) = summaries(tmp_path)
     assert summary["status"] == "diverged"
     assert summary["diverged_at"] < 10
+
+
+def test_a_run_that_stopped_early_is_a_result_and_complete(
+    runner: CommandLine, tmp_path: Path
+) -> None:
+    """Each run of a sweep stops where its own curve says; all that it leaves ends there."""
+    rule = ("stopping=target", "stopping.measure=validation_loss", "stopping.value=10,4.5")
+    data = ("data=rosenbrock", "data.steps_per_epoch=2", "epochs=500")
+    line = ("-m", *data, *rule, "optimizer.learning_rate=0.001", "hydra.sweep.dir=swept")
+    done = runner(*line)
+    assert done.returncode == 0, done.stderr
+    assert "Runs:   2 stopped, 1 program," in done.stdout
+    found = sorted(summaries(tmp_path), key=lambda summary: summary["steps"])
+    for summary, target in zip(found, (10, 4.5), strict=True):
+        assert (summary["status"], summary["reason"]) == (
+            "stopped",
+            f"validation_loss at most {target:g}",
+        )
+        assert summary["stopped_at"] == summary["kept_at"]
+        assert summary["stopped_at"]["step"] == summary["steps"] < summary["total_steps"]
+        assert summary["final"]["validation_loss"] <= target
+    (table,) = tmp_path.rglob("sweep.csv")
+    with table.open(newline="") as stream:
+        stops = {line["stopping.value"]: int(line["stopped_at"]) for line in csv.DictReader(stream)}
+    assert stops == {"10": found[0]["steps"], "4.5": found[1]["steps"]}
+    for name, one_more in (("epochs.npy", 1), ("path.npy", 1), ("steps.npy", 0)):
+        lengths = sorted(np.load(file)["step"][-1] for file in tmp_path.rglob(name))
+        assert lengths == [summary["steps"] - (not one_more) for summary in found]
+    again = runner(*line, "dry_run=true")
+    assert again.stdout.splitlines()[-1] == "0 of 2 runs to run; nothing was run"
 
 
 def test_a_sweep_is_resumed_by_its_directory(runner: CommandLine, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from runner.compare.grouping import Group, group_runs
 from runner.compare.profile import Profile
 from runner.compare.runs import Run, find
 from runner.compare.view import View
+from runner.record.summary import stopped_step
 
 if TYPE_CHECKING:
     import pandas
@@ -61,9 +62,9 @@ class Runs(Sequence[Run]):
         """Tabulate the runs.
 
         Returns:
-            A row for each run: its settings with keys as typed, `status`, `run.diverged_at`,
-            `run.steps`, `run.epochs`, `run.seconds`, the measures `final.*` and `best.*`, and
-            `directory`.
+            A row for each run: its settings with keys as typed, `status`, `run.diverged_at` and
+            `run.stopped_at` (steps), `run.steps`, `run.epochs`, `run.seconds`, the measures
+            `final.*` and `best.*`, and `directory`.
 
         Raises:
             ImportError: pandas is not installed.
@@ -73,8 +74,9 @@ class Runs(Sequence[Run]):
         rows = []
         for run in self:
             row = {**run.settings, "status": run.status}
-            for key in ("diverged_at", "steps", "epochs", "seconds"):
-                row[f"run.{key}"] = run.summary.get(key)
+            ends = {**run.summary, "stopped_at": stopped_step(run.summary)}
+            for key in ("diverged_at", "stopped_at", "steps", "epochs", "seconds"):
+                row[f"run.{key}"] = ends.get(key)
             for when in ("final", "best"):
                 measures = run.summary.get(when) or {}
                 row |= {f"{when}.{name}": value for name, value in measures.items()}

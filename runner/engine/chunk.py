@@ -1,7 +1,8 @@
 """Chunks: the rows of some consecutive steps, as training hands them over to be recorded.
 
 How a run ends is decided here, too: it diverges at the first step whose training loss is infinite
-or not a number, and it finishes after its last planned step.
+or not a number; else it finishes after its last planned step, or stops before that with the
+evaluation at which its rule (`runner.options.stopping`) stopped the program.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Chunk(NamedTuple):
         epochs_taken: the epochs of the run after its last step, with their fractions.
         seconds: the training time of the run after its last step.
         status: how the run ended with its last step; None: the run goes on.
+        kept_at: after how many steps the parameters were evaluated that the run keeps; None: it
+            keeps the last ones.
         path: the points (`PATH_DTYPE`) where the parameters are a point of the plane.
     """
 
@@ -55,6 +58,7 @@ class Chunk(NamedTuple):
     epochs_taken: float
     seconds: float
     status: Status | None = None
+    kept_at: int | None = None
     path: npt.NDArray | None = None
 
     @property
@@ -66,6 +70,11 @@ class Chunk(NamedTuple):
     def diverged_at(self) -> int | None:
         """The step at which the run diverged; None if it has not."""
         return self.steps_taken - 1 if self.status == Status.DIVERGED else None
+
+    @property
+    def stopped_at(self) -> int | None:
+        """The number of steps after which the run stopped early; None if it has not."""
+        return self.steps_taken if self.status == Status.STOPPED else None
 
     def wall_times(self, steps_taken: npt.NDArray) -> npt.NDArray:
         """When the run had taken a number of steps, in seconds since 1970; interpolated.
@@ -87,9 +96,11 @@ def make_chunk(
     *,
     seconds_before: float = 0.0,
     share: float = 1.0,
+    stopped_at: int | None = None,
+    kept_at: int | None = None,
     path: npt.NDArray | None = None,
 ) -> Chunk:
-    """Make a chunk of what was measured, cut off where the run diverges.
+    """Make a chunk of what was measured, cut off where the run diverges or stops early.
 
     Args:
         steps: a row a step (`STEP_DTYPE`); the column `seconds` is filled in.
@@ -101,18 +112,27 @@ def make_chunk(
         seconds_before: the training time of the run before these steps.
         share: the run's share of the device's time where others were computed beside it: 1 / 8 if
             eight runs took turns.
+        stopped_at: the number of steps after which early stopping ended the program; None if it has
+            not.
+        kept_at: see `Chunk`.
         path: a row a step and one more (`PATH_DTYPE`), where the parameters are a point.
     """
+    if stopped_at is not None:
+        steps, epochs = steps[steps["step"] < stopped_at], epochs[epochs["step"] <= stopped_at]
     diverged = np.flatnonzero(~np.isfinite(steps[TRAIN_LOSS]))
     if len(diverged):
         steps = steps[: diverged[0] + 1]
         epochs = epochs[epochs["step"] <= steps["step"][-1]]
     taken = int(steps["step"][-1]) + 1
-    status = Status.FINISHED if taken == total_steps else None
+    status: Status | None = None
     if len(diverged):
         status = Status.DIVERGED
+    elif taken == total_steps:
+        status = Status.FINISHED
+    elif taken == stopped_at:
+        status = Status.STOPPED
     if path is not None:
-        path = path[: len(steps) + (taken == total_steps)]
+        path = path[: len(steps) + (taken in (total_steps, stopped_at))]
     own_seconds = share * (done - started)
     steps["seconds"] = seconds_before + own_seconds * _fraction_done(steps, steps["step"] + 1)
     epochs["seconds"] = seconds_before + own_seconds * _fraction_done(steps, epochs["step"])
@@ -124,6 +144,7 @@ def make_chunk(
         epochs_taken=epochs_after(taken),
         seconds=seconds_before + own_seconds,
         status=status,
+        kept_at=kept_at,
         path=path,
     )
 

@@ -37,7 +37,9 @@ def measures(experiment: Experiment) -> tuple[str, ...]:
     return EPOCH_MEASURES + TRAINING_SET_MEASURES * experiment.evaluate_train
 
 
-def evaluate(setup: Setup, state: State, step: Int[Array, ""]) -> Columns:
+def evaluate(
+    setup: Setup, state: State, step: Int[Array, ""]
+) -> tuple[Columns, Params, LayerState]:
     """Evaluate the parameters.
 
     Args:
@@ -46,7 +48,8 @@ def evaluate(setup: Setup, state: State, step: Int[Array, ""]) -> Columns:
         step: how many steps have been taken.
 
     Returns:
-        A row of `measures`. The means over the training steps are NaN before the first step.
+        A row of `measures`, and what was evaluated: the parameters and the state of the layers. The
+        means over the training steps are NaN before the first step.
     """
     means = state.epoch_sums.divided(examples_seen(setup, step))
     measurements = {name: means[name] for name in EPOCH_SUMS}
@@ -58,7 +61,7 @@ def evaluate(setup: Setup, state: State, step: Int[Array, ""]) -> Columns:
     if setup.experiment.evaluate_train:
         means_over_set = training_set_loss_and_error(setup, params, layers)
         measurements |= zip(TRAINING_SET_MEASURES, means_over_set, strict=True)
-    return Columns.row(measures(setup.experiment), measurements)
+    return Columns.row(measures(setup.experiment), measurements), params, layers
 
 
 def evaluated(setup: Setup, state: State) -> tuple[Params, LayerState]:

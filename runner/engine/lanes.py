@@ -128,7 +128,8 @@ class Lanes(SideBySide[Experiment, Arrays, Leaves, Measured]):
         """
         program = self._advance(experiments, arrays, timeline)
         states, found = program(experiments, arrays, states, start, until, timeline)
-        return states, Measured.of(found, measures(experiments))
+        can_stop = experiments.stopping.measure is not None
+        return states, Measured.of(found, measures(experiments), can_stop=can_stop)
 
     def _programs(self, experiments: Experiment) -> Programs:
         structure = jax.tree.structure(experiments)

@@ -22,7 +22,7 @@ from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk, make
 from runner.engine.memory import check_room
 from runner.engine.placement import place
 from runner.engine.side_by_side import SideBySide
-from runner.engine.state import Measured, Timeline
+from runner.engine.state import GOES_ON, Measured, Timeline
 from runner.engine.train import STEPS_PER_CALL
 from runner.engine.turns import lanes_for
 from runner.experiment.experiment import Experiment
@@ -91,7 +91,7 @@ class Training:
         }
 
     def chunks(self) -> Iterator[list[Chunk | None]]:
-        """Train each experiment to its end: the last planned step, or the one where it diverges.
+        """Train each experiment to its end: the last planned step, or where it stops or diverges.
 
         Yields:
             For every experiment what it did in a stretch of steps; None after it has ended.
@@ -210,6 +210,8 @@ class Training:
                 dispatched.phase.epoch,
                 seconds_before=self._seconds[lane],
                 share=share,
+                stopped_at=_stopped_at(of_lane),
+                kept_at=None if of_lane.kept_at is None else int(of_lane.kept_at),
                 path=_path_rows(dispatched, of_lane),
             )
             self._seconds[lane] = chunk.seconds
@@ -237,6 +239,13 @@ def _epoch_rows(phase: Phase, measured: Measured) -> npt.NDArray:
         is_measured = name in measured.epochs.names
         rows[name] = measured.epochs[name][: len(rows)] if is_measured else np.nan
     return rows
+
+
+def _stopped_at(measured: Measured) -> int | None:
+    """The number of steps after which one lane stopped early; None if it has not."""
+    if measured.stopped_at is None or measured.stopped_at == GOES_ON:
+        return None
+    return int(measured.stopped_at)
 
 
 def _path_rows(dispatched: _Dispatched, measured: Measured) -> npt.NDArray | None:

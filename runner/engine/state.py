@@ -40,13 +40,33 @@ class Arrays(NamedTuple):
     statistics: Any
 
 
+class Watch(NamedTuple):
+    """What early stopping remembers (see `runner.engine.early_stopping`).
+
+    `memory` is that of the rule. `least` is the least value of its measure so far, measured after
+    `kept_at` steps; `params` and `layers` are what was evaluated then. `stopped_at` is the number
+    of steps after which the run stopped, or `GOES_ON`.
+    """
+
+    memory: Any
+    least: Float[Array, ""]
+    kept_at: Int[Array, ""]
+    params: Params
+    layers: LayerState
+    stopped_at: Int[Array, ""]
+
+
+GOES_ON = -1
+"""The value of `stopped_at` of a run that has not stopped."""
+
+
 class State(NamedTuple):
     """What training changes.
 
     `layers` holds the moving averages of the layers; `optimizer`, `schedule` and `gradient` (one
     entry a treatment) what each of these remembers between steps; `order` the order of the examples
     in the current epoch; `epoch_sums` the sums of `EPOCH_SUMS` over the examples that the epoch has
-    seen so far.
+    seen so far. `watch` is None where no rule may stop the run.
     """
 
     params: Params
@@ -56,6 +76,7 @@ class State(NamedTuple):
     gradient: tuple[Any, ...]
     order: Int[Array, " train"]
     epoch_sums: Columns
+    watch: Watch | None = None
 
 
 class Timeline(NamedTuple):
@@ -83,12 +104,17 @@ class Measured(NamedTuple):
     each number of updates from `start` to `until`, for data whose parameters are a point of the
     plane; it is None for all others, whose programs do not compute it. Its row `until - start` is
     there only at the end of the run.
+
+    `stopped_at` and `kept_at` are those of the `Watch`, and None without one. Rows of steps from
+    `stopped_at` on, and of later evaluations, are meaningless as well.
     """
 
     steps: Columns
     epochs: Columns
     evaluated_at: Int[Array, " epoch_capacity"]
     evaluations: Int[Array, ""]
+    stopped_at: Int[Array, ""] | None = None
+    kept_at: Int[Array, ""] | None = None
     path: Float[Array, "capacity+1 2"] | None = None
 
     @classmethod
@@ -112,15 +138,18 @@ class Measured(NamedTuple):
         )
 
     @classmethod
-    def of(cls, leaves: list[Any], evaluated: tuple[str, ...]) -> Measured:
+    def of(cls, leaves: list[Any], evaluated: tuple[str, ...], *, can_stop: bool) -> Measured:
         """What was measured, from its leaves.
 
         Args:
-            leaves: in their order; one fewer where there is no path.
+            leaves: in their order; those of fields that are None are left out.
             evaluated: the names of what an evaluation measures.
+            can_stop: whether a rule may stop the run early.
         """
-        steps, epochs, *others = leaves
-        return cls(Columns(steps, STEP_MEASURES), Columns(epochs, evaluated), *others)
+        steps, epochs, evaluated_at, evaluations, *others = leaves
+        ends = (others.pop(0), others.pop(0)) if can_stop else (None, None)
+        columns = Columns(steps, STEP_MEASURES), Columns(epochs, evaluated)
+        return cls(*columns, evaluated_at, evaluations, *ends, *others)
 
     def with_step(self, index: Int[Array, ""], row: Columns) -> Measured:
         """Record what the step `start + index` measured."""
@@ -133,6 +162,12 @@ class Measured(NamedTuple):
             evaluated_at=self.evaluated_at.at[self.evaluations].set(step),
             evaluations=self.evaluations + 1,
         )
+
+    def with_ends(self, watch: Watch | None) -> Measured:
+        """Record whether the run has stopped, and of which evaluation the parameters are kept."""
+        if watch is None:
+            return self
+        return self._replace(stopped_at=watch.stopped_at, kept_at=watch.kept_at)
 
     def with_position(self, index: Int[Array, ""], point: Float[Array, " 2"] | None) -> Measured:
         """Record the point that the parameters are after `start + index` steps, if they are one."""

@@ -4,6 +4,8 @@ Pure functions of arrays: no files, no YAML, no printing. `take_steps` runs the 
 up to `until` and returns what every one of them measured; the host calls it again and again,
 writing the results of one call while the device works on the next.
 
+A run that early stopping ends (`runner.engine.early_stopping`) takes no further step.
+
 Time is counted in steps from 0. What is recorded for step t was measured after t updates: its loss
 is that of the step's own batch before the step is taken. An epoch is one pass over an order of the
 examples (`runner.engine.epoch`), each step one update (`runner.engine.step`).
@@ -24,6 +26,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from runner.engine.columns import Columns
+from runner.engine.early_stopping import first_watch, unless_stopped, until_stopped, watched
 from runner.engine.epoch import for_each_batch, start_epoch
 from runner.engine.evaluation import evaluate, measures
 from runner.engine.setup import Setup
@@ -55,6 +58,7 @@ def initial_state(experiment: Experiment, arrays: Arrays) -> State:
         gradient=tuple(treatment.init() for treatment in experiment.gradient),
         order=jnp.arange(arrays.targets.shape[0]),
         epoch_sums=Columns.zeros(EPOCH_SUMS),
+        watch=first_watch(experiment.stopping, params, layers),
     )
 
 
@@ -66,7 +70,7 @@ def take_steps(
     until: Int[Array, ""],
     timeline: Timeline,
 ) -> tuple[State, Measured]:
-    """Take the steps `start`, ..., `until - 1` of a run.
+    """Take the steps `start`, ..., `until - 1` of a run, or those up to where it stops early.
 
     Evaluates before step 0, after every `evaluate_every` epochs, and after the last step.
 
@@ -81,18 +85,20 @@ def take_steps(
         timeline: where the phase begins and the run ends.
 
     Returns:
-        The state after `until` steps, and what was measured on the way.
+        The state after the steps, and what was measured on the way.
     """
     statistics = experiment.preprocessing.ready(arrays.statistics)
     setup = Setup(experiment, arrays._replace(statistics=statistics), timeline)
 
     def unfinished(carry: _Carry) -> Bool[Array, ""]:
-        return (carry.step < until) | _is_due(setup, carry)
+        left = (carry.step < until) | _is_due(setup, carry)
+        return unless_stopped(carry.state.watch, left)
 
     def evaluate_and_finish_epoch(carry: _Carry) -> _Carry:
         due = _is_due(setup, carry)
         carry = lax.cond(due, lambda c: _evaluated(setup, c), lambda c: c, carry)
-        return _with_epoch_finished(setup, carry, until)
+        end = until_stopped(carry.state.watch, carry.step, until)
+        return _with_epoch_finished(setup, carry, end)
 
     carry = _Carry(
         state=state,
@@ -107,7 +113,7 @@ def take_steps(
         ),
     )
     carry = lax.while_loop(unfinished, evaluate_and_finish_epoch, carry)
-    return carry.state, carry.measured
+    return carry.state, carry.measured.with_ends(carry.state.watch)
 
 
 class _Carry(NamedTuple):
@@ -129,12 +135,13 @@ def _is_due(setup: Setup, carry: _Carry) -> Bool[Array, ""]:
 
 
 def _evaluated(setup: Setup, carry: _Carry) -> _Carry:
-    """Evaluate, record it, and tell the schedule."""
-    row = evaluate(setup, carry.state, carry.step)
+    """Evaluate, record it, and tell the schedule and the rule of early stopping."""
+    row, params, layers = evaluate(setup, carry.state, carry.step)
     schedule = setup.experiment.schedule.observe(carry.state.schedule, row["validation_loss"])
+    watch = watched(setup, carry.state.watch, carry.step, row, params, layers)
     measured = _at_position(setup, carry.state, carry.step - carry.start, carry.measured)
     return carry._replace(
-        state=carry.state._replace(schedule=schedule),
+        state=carry.state._replace(schedule=schedule, watch=watch),
         last_evaluation=carry.step,
         measured=measured.with_evaluation(carry.step, row),
     )
@@ -164,9 +171,11 @@ def _with_epoch_finished(setup: Setup, carry: _Carry, until: Int[Array, ""]) -> 
         state, row = take(setup, state, step, rows).recorded(rows, measure_norms=measure_norms)
         return state, measured.with_step(index, row)
 
+    trained = state._replace(watch=None)  # no step needs it
     state, measured = for_each_batch(
-        setup, state.order, carry.step, end, first, take_step, (state, carry.measured)
+        setup, state.order, carry.step, end, first, take_step, (trained, carry.measured)
     )
+    state = state._replace(watch=carry.state.watch)
     return carry._replace(state=state, step=jnp.maximum(carry.step, end), measured=measured)
 
 

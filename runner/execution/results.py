@@ -19,6 +19,7 @@ from runner.compare.grouping import Group, group_runs
 from runner.compare.runs import Run
 from runner.config.keys import SEED
 from runner.measures import METRIC
+from runner.record.summary import stopped_step
 from runner.status import count_statuses
 
 
@@ -98,13 +99,15 @@ def write_csv(file: Path, runs: Sequence[Run]) -> None:
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         header = [f"{when}_{name}" for when, name in measures]
-        writer.writerow([*keys, "status", "diverged_at", "seconds", *header, "directory"])
+        ends = ("status", "diverged_at", "stopped_at", "seconds")
+        writer.writerow([*keys, *ends, *header, "directory"])
         for run in runs:
             writer.writerow(
                 [
                     *(run.overrides.get(key, "") for key in keys),
                     run.status,
                     run.summary.get("diverged_at"),
+                    stopped_step(run.summary),
                     run.summary.get("seconds"),
                     *(run.summary.get(when, {}).get(name) for when, name in measures),
                     "" if run.directory is None else run.directory.name,

@@ -31,7 +31,8 @@ def run(
         title: what the progress line calls the run.
 
     Returns:
-        The summary, as in `summary.json`. A diverged run is a result, not an error.
+        The summary, as in `summary.json`. A run that diverged or stopped early is a result, not an
+        error.
 
     Raises:
         UserError: the data cannot be read or the record cannot be written.
@@ -85,6 +86,7 @@ def start_record(
             batch_size=facts.batch_size,
             clips=any(treatment.clips for treatment in experiment.gradient),
             error=experiment.data.error_kind,
+            stop_reason=experiment.stopping.reason(),
         ),
     )
     for key, chosen in chosen_options(experiment):

@@ -66,7 +66,8 @@ class EventWriter:
 
     def close(self, summary: Mapping[str, Any]) -> None:
         """Tell HPARAMS how the run ended."""
-        self._events.summaries(session_end(summary["status"] == Status.FINISHED, time.time()))
+        succeeded = summary["status"] in (Status.FINISHED, Status.STOPPED)
+        self._events.summaries(session_end(succeeded, time.time()))
         self._events.flush()
 
     def _write_steps(self, chunk: Chunk) -> None:
@@ -88,8 +89,8 @@ class EventWriter:
     def _write_epochs(self, chunk: Chunk) -> None:
         best = self._best_so_far(chunk.epochs)
         stride = math.ceil(self._total_epochs / POINTS_PER_CURVE)
-        last = chunk.epochs["step"] == self._total_steps
-        kept = (chunk.epochs["epoch"] % stride == 0) | last
+        is_last = (chunk.epochs["step"] == chunk.steps_taken) & (chunk.status is not None)
+        kept = (chunk.epochs["epoch"] % stride == 0) | is_last
         columns = {name: chunk.epochs[name] for name in EVALUATED_MEASURES}
         columns |= {f"best_{name}": values for name, values in best.items()}
         known = {name: kept & self._is_known(name, columns, chunk.epochs) for name in columns}

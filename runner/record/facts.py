@@ -25,6 +25,7 @@ class RunFacts:
         batch_size: how many examples the first step takes; None: as the config says.
         clips: whether gradients may be clipped, so that it is of interest how often that happened.
         error: what the errors are.
+        stop_reason: why the run stops, if early stopping ends it.
     """
 
     config: Mapping[str, Any]
@@ -38,3 +39,4 @@ class RunFacts:
     batch_size: int | None = None
     clips: bool = False
     error: ErrorKind = ErrorKind.RATE
+    stop_reason: str | None = None

@@ -53,6 +53,7 @@ class Recorder:
     def __init__(self, directory: Path, facts: RunFacts) -> None:
         self.directory = directory
         self._totals = Totals(clips=facts.clips)
+        self._stop_reason = facts.stop_reason
         self._facts = {
             "seed": facts.seed,
             "device": facts.device,
@@ -84,8 +85,10 @@ class Recorder:
 
     def finish(self, compile_seconds: float) -> dict[str, Any]:
         """Close the record of a run whose last chunk says how it ended; return the summary."""
-        assert self._totals.status is not None
-        return self.close(self._totals.status, compile_seconds=compile_seconds)
+        status = self._totals.status
+        assert status is not None
+        reason = self._stop_reason if status == Status.STOPPED else None
+        return self.close(status, reason=reason, compile_seconds=compile_seconds)
 
     def fail(self, error: BaseException, compile_seconds: float) -> None:
         """Close the record of a run that an error or an interruption ended, if the disk allows."""
@@ -105,7 +108,7 @@ class Recorder:
 
         Args:
             status: how the run ended.
-            reason: why it failed.
+            reason: why it failed or stopped early.
             compile_seconds: how long compiling took, outside the run's own time.
         """
         summary = {

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from runner.engine.chunk import EPOCH_DTYPE, Chunk
 from runner.measures import CLIPPED
-from runner.record.summary import final_and_best
+from runner.record.summary import final_and_best, place_of
 from runner.status import Status
 
 
@@ -29,11 +29,14 @@ class Totals:
         self._epochs = 0.0
         self._seconds = 0.0
         self._diverged_at: int | None = None
+        self._stopped_at: int | None = None
+        self._kept_at: int | None = None
         self._evaluations: list[npt.NDArray] = [np.zeros(0, EPOCH_DTYPE)]
 
     def add(self, chunk: Chunk) -> None:
         """Add the next chunk."""
         self.status, self._diverged_at = chunk.status, chunk.diverged_at
+        self._stopped_at, self._kept_at = chunk.stopped_at, chunk.kept_at
         self._steps += len(chunk.steps)
         self._epochs = chunk.epochs_taken
         self._seconds = chunk.seconds
@@ -46,9 +49,12 @@ class Totals:
         Args:
             compile_seconds: how long compiling took, outside the run's own time.
         """
+        evaluations = np.concatenate(self._evaluations)
         return {
             "diverged_at": self._diverged_at,
-            **final_and_best(np.concatenate(self._evaluations)),
+            "stopped_at": place_of(evaluations, self._stopped_at),
+            "kept_at": place_of(evaluations, self._kept_at),
+            **final_and_best(evaluations),
             "steps": self._steps,
             "epochs": self._epochs,
             "seconds": self._seconds,

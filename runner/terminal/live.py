@@ -128,6 +128,8 @@ def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
     console.print(table)
     if final.get("validation_loss") is not None:
         print(f"Best of test: where the validation loss or {kind.noun} is least")
+    if (kept := summary.get("kept_at")) is not None:
+        print(f"Kept:   the parameters of epoch {kept['epoch']:,}, the best by its rule")
     print(_outcome(summary))
     print_where_to_look(directory)
 
@@ -139,10 +141,12 @@ def print_where_to_look(directory: Path) -> None:
 
 
 def _outcome(summary: Mapping[str, Any]) -> str:
-    """One line on how the run ended and how fast it was."""
+    """One line on how the run ended and how fast it was; before it why, if it stopped early."""
     status = summary["status"]
     if summary["diverged_at"] is not None:
         status += f" at step {summary['diverged_at']:,}"
+    if (place := summary.get("stopped_at")) is not None:
+        status = f"stopped at epoch {place['epoch']:,}: {summary['reason']}\n{status}"
     passed = format_epochs(summary["epochs"])
     return (
         f"{status}: {summary['steps']:,} steps, {passed} epoch{'s' * (passed != '1')} in "

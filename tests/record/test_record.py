@@ -49,6 +49,8 @@ def chunk(
     epochs: dict[int, int] | None = None,
     path: np.ndarray | None = None,
     total: int = 30,
+    stopped_at: int | None = None,
+    kept_at: int | None = None,
     **columns: Any,
 ) -> Chunk:
     """Steps `first`, ... lasting a second each, and evaluations `{step: epoch}` among them.
@@ -77,6 +79,8 @@ def chunk(
         total,
         lambda step: step / 10,
         seconds_before=first,
+        stopped_at=stopped_at,
+        kept_at=kept_at,
         path=path,
     )
 
@@ -87,6 +91,7 @@ def recorder(
     per_epoch: int = 10,
     batch_size: int = 16,
     measure_every: int = 1,
+    stop_reason: str | None = None,
 ) -> Recorder:
     facts = RunFacts(
         config=CONFIG,
@@ -97,6 +102,7 @@ def recorder(
         device="cpu: test",
         batch_size=batch_size,
         measure_every=measure_every,
+        stop_reason=stop_reason,
     )
     return Recorder(directory, facts)
 
@@ -245,6 +251,37 @@ def test_a_chunk_knows_whether_the_run_goes_on() -> None:
     assert chunk(25, 5).status == "finished"
     wild = chunk(28, 2, train_loss=[1.0, np.nan])
     assert (wild.status, wild.diverged_at) == ("diverged", 29), "at the last step, too"
+
+
+@pytest.mark.parametrize("total", [40, 40 * POINTS_PER_CURVE])
+def test_a_stopped_run_ends_with_the_evaluation_that_stopped_it(total: int, tmp_path: Path) -> None:
+    """Nothing later is recorded; the event file has that evaluation even where it has few."""
+    run = recorder(tmp_path, total, stop_reason="no better loss")
+    path = np.zeros(31, PATH_DTYPE)
+    run.write(chunk(0, 8, {0: 0}, total=total, kept_at=0))
+    last = chunk(8, 30, {10: 1, 20: 2, 30: 3}, path, total, stopped_at=20, kept_at=10)
+    assert (last.status, last.stopped_at, last.steps_taken) == ("stopped", 20, 20)
+    assert last.path is not None
+    assert len(last.path) == 13, "12 steps and the end"
+    assert last.seconds == 38, "all of the time went into the steps that were taken"
+    run.write(last)
+    summary = run.finish(compile_seconds=0.0)
+    assert (summary["status"], summary["reason"]) == ("stopped", "no better loss")
+    assert summary["stopped_at"] == {"step": 20, "epoch": 2}
+    assert summary["kept_at"] == {"step": 10, "epoch": 1}
+    assert (summary["steps"], summary["epochs"], summary["total_steps"]) == (20, 2.0, total)
+    assert summary["final"]["epoch"] == 2
+    assert np.load(tmp_path / "epochs.npy")["step"].tolist() == [0, 10, 20]
+    assert scalars(tmp_path)["epoch/validation_loss"][-1].step == 2
+
+
+def test_a_run_that_diverges_before_it_stops_has_diverged() -> None:
+    wild = chunk(0, 20, {0: 0, 10: 1}, train_loss=[*[1.0] * 9, np.nan] * 2, stopped_at=10)
+    assert (wild.status, wild.diverged_at, wild.stopped_at) == ("diverged", 9, None)
+    assert wild.epochs["step"].tolist() == [0]
+    later = chunk(0, 20, {0: 0, 10: 1}, train_loss=[*[1.0] * 10, *[np.nan] * 10], stopped_at=10)
+    assert (later.status, later.stopped_at) == ("stopped", 10)
+    assert chunk(20, 10, {30: 3}, stopped_at=30).status == "finished", "it took all planned steps"
 
 
 def test_an_interrupted_and_a_failed_run_say_so(tmp_path: Path) -> None:

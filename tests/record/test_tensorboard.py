@@ -34,8 +34,9 @@ PNG = base64.b64decode(
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     logdir = tmp_path_factory.mktemp("logs")
     for name in ("a", "b"):
-        run = recorder(logdir / name)
-        run.write(chunk(0, 30, {0: 0, 10: 1, 20: 2, 30: 3}))
+        total = 30 if name == "a" else 90  # the other one stops early
+        run = recorder(logdir / name, total)
+        run.write(chunk(0, 30, {0: 0, 10: 1, 20: 2, 30: 3}, total=total, stopped_at=30))
         run.finish(compile_seconds=0.0)
     wild = recorder(logdir / "wild", batch_size=64)
     wild.write(chunk(0, 5, {0: 0}, train_loss=np.inf))

@@ -147,6 +147,19 @@ def test_a_diverged_run_says_where(capsys: pytest.CaptureFixture[str], tmp_path:
     assert "diverged at step 1,234" in capsys.readouterr().out
 
 
+def test_a_stopped_run_says_where_and_why(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    places = {"stopped_at": {"step": 12345, "epoch": 12}, "kept_at": {"step": 7201, "epoch": 7}}
+    reason = "no better validation_loss for 5 evaluations"
+    summary = {**SUMMARY, "status": "stopped", "epochs": 12.0, "reason": reason, **places}
+    print_closing_table(summary, tmp_path)
+    *_, kept, why, outcome, _, _ = capsys.readouterr().out.splitlines()
+    assert kept == "Kept:   the parameters of epoch 7, the best by its rule"
+    assert why == "stopped at epoch 12: no better validation_loss for 5 evaluations"
+    assert outcome.startswith("stopped: 12,345 steps, 12 epochs in 2.00 s")
+
+
 def test_on_a_terminal_there_is_one_live_line() -> None:
     code = textwrap.dedent("""
         import sys, time

@@ -1,0 +1,129 @@
+"""Early stopping in the compiled loop: when a run ends before its plan, and what it keeps.
+
+The rule is an option (`runner.options.stopping`), asked at evaluations only. Without a rule there
+is no `Watch`, and nothing here is part of the program.
+
+Lanes that are computed by one program (`vmap`) advance in lockstep, so the loop ends when all of
+them have stopped. A lane that has stopped computes on until then, as one that has diverged does,
+and what it computes is dropped: freezing it would cost every step of every lane a select. What it
+keeps is frozen, at evaluations.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+
+from runner.engine.columns import Columns
+from runner.engine.evaluation import evaluated
+from runner.engine.setup import Setup
+from runner.engine.state import GOES_ON, State, Watch
+from runner.measures import VALIDATION_LOSS
+from runner.options.layer import LayerState, Params
+from runner.options.stopping import Stopping
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Int
+
+
+def first_watch(stopping: Stopping, params: Params, layers: LayerState) -> Watch | None:
+    """What early stopping remembers before the first evaluation; None without a rule.
+
+    Args:
+        stopping: the rule.
+        params: the initial parameters.
+        layers: the initial state of the layers.
+    """
+    if stopping.measure is None:
+        return None
+    return Watch(
+        memory=stopping.init(),
+        least=jnp.array(jnp.inf, float),
+        kept_at=jnp.zeros((), int),
+        params=params,
+        layers=layers,
+        stopped_at=jnp.full((), GOES_ON, int),
+    )
+
+
+def watched(
+    setup: Setup,
+    watch: Watch | None,
+    step: Int[Array, ""],
+    row: Columns,
+    params: Params,
+    layers: LayerState,
+) -> Watch | None:
+    """What early stopping remembers after an evaluation.
+
+    Args:
+        setup: the options.
+        watch: what it remembered before.
+        step: how many steps have been taken.
+        row: what the evaluation measured.
+        params: the parameters that were evaluated.
+        layers: the state of the layers that belongs to them.
+    """
+    stopping = setup.experiment.stopping
+    if watch is None or stopping.measure is None:
+        return None
+    goes_on = watch.stopped_at == GOES_ON
+    memory = stopping.observe(watch.memory, row)
+    stops = goes_on & stopping.stopped(memory)
+    stops &= (step > 0) & jnp.isfinite(row[VALIDATION_LOSS])  # else the next step diverges
+    is_best = goes_on & (row[stopping.measure] < watch.least)
+
+    def kept(new: Any, old: Any) -> Any:
+        return jax.tree.map(lambda new, old: jnp.where(is_best, new, old), new, old)
+
+    return Watch(
+        memory=memory,
+        least=kept(row[stopping.measure], watch.least),
+        kept_at=kept(step, watch.kept_at),
+        params=kept(params, watch.params),
+        layers=kept(layers, watch.layers),
+        stopped_at=jnp.where(stops, step, watch.stopped_at),
+    )
+
+
+def unless_stopped(watch: Watch | None, left: Bool[Array, ""]) -> Bool[Array, ""]:
+    """Whether something is left to do, if the run has not stopped."""
+    return left if watch is None else left & ~_have_all_stopped(watch)
+
+
+def until_stopped(
+    watch: Watch | None, step: Int[Array, ""], until: Int[Array, ""]
+) -> Int[Array, ""]:
+    """The step to stop before: `until`, or `step`, which is next, if the run has stopped."""
+    return until if watch is None else jnp.where(_have_all_stopped(watch), step, until)
+
+
+def final_parameters(setup: Setup, state: State) -> tuple[Params, LayerState]:
+    """The parameters that a run ends with, and the state of the layers that belongs to them.
+
+    They are those of its best evaluation where a rule may stop it, and otherwise what an evaluation
+    of the last state evaluates (`runner.engine.evaluation.evaluated`).
+    """
+    if state.watch is not None:
+        return state.watch.params, state.watch.layers
+    return evaluated(setup, state)
+
+
+def _have_all_stopped(watch: Watch) -> Bool[Array, ""]:
+    """Whether the run has stopped; of lanes of one program, whether all have."""
+    return _in_all_lanes(watch.stopped_at != GOES_ON)
+
+
+@jax.custom_batching.custom_vmap
+def _in_all_lanes(flag: Bool[Array, ""]) -> Bool[Array, ""]:
+    """A flag; of lanes whether it is set in all: one flag, for the loop that they share."""
+    return flag
+
+
+@_in_all_lanes.def_vmap
+def _reduced(
+    lanes: int, is_per_lane: list[bool], flags: Bool[Array, " lanes"]
+) -> tuple[Bool[Array, ""], bool]:
+    return jnp.all(flags), False
