@@ -36,12 +36,14 @@ POINTS = 2000
 class Curve(NamedTuple):
     """A measure of one run against an axis.
 
-    `x` and `y` are arrays [n]; `diverged` is the place on the axis where the run diverged, or None.
+    `x` and `y` are arrays [n]; `diverged` is the place on the axis where the run diverged, or None;
+    `stopped` is whether the run stopped early.
     """
 
     x: npt.NDArray
     y: npt.NDArray
     diverged: float | None
+    stopped: bool = False
 
 
 class Band(NamedTuple):
@@ -71,7 +73,7 @@ def curve(run: Run, measure: str, axis: str) -> Curve:
     x = position(run, rows, axis)
     known = np.isfinite(y)
     end = float(x[-1]) if run.status == Status.DIVERGED and len(x) else None
-    return Curve(x[known], y[known], end)
+    return Curve(x[known], y[known], end, run.status == Status.STOPPED)
 
 
 def measure_label(measure: str) -> str:

@@ -370,6 +370,28 @@ def test_a_panel_an_axis_and_a_line_a_group(tmp_path: Path) -> None:
     assert labels == [("train error", "epochs"), ("validation error", "epochs")]
 
 
+def test_where_runs_stopped_early_the_mean_ends_and_single_seeds_go_on(tmp_path: Path) -> None:
+    """A bar ends each run that stopped; the mean is over all seeds or not at all."""
+    for seed, steps in enumerate((120, 150, 200)):
+        status = "stopped" if steps < 200 else "finished"
+        losses = np.linspace(3, 3 - steps / 100, steps)
+        leave(tmp_path / f"{seed}", losses, status=status, seed=seed, planned=200)
+    leave(tmp_path / "b", [2.0] * 20, status="stopped", planned=200, **optimizer("adam", 1))
+    groups = group_runs(find([tmp_path]).runs)
+    (panel,) = curves_figure(groups, "validation_error", ("iteration",)).axes
+    ends: dict[str, list[float]] = {}
+    for line in panel.get_lines():
+        ends.setdefault(str(line.get_label()), []).append(np.max(line.get_xdata()))
+    seeds, alone = (group.label for group in groups)
+    assert ends[seeds] == [120]
+    assert sorted(ends[f"_rest: {seeds}"]) == [150, 200]
+    assert sorted(ends[f"_stopped: {seeds}"]) == [120, 150]
+    assert (ends[alone], ends[f"_stopped: {alone}"]) == ([20], [20])
+    assert f"_rest: {alone}" not in ends
+    note = " ".join(panel.get_figure().get_supxlabel().split())
+    assert note.endswith("|: stopped early; thin: single seeds after the first has")
+
+
 def test_the_figure_suits_what_was_swept(tmp_path: Path) -> None:
     for i, rate in enumerate((10, 1, 0.1, 0.01, 0.001, 0.0001, 0.00001)):
         for j, decay in enumerate((0.1, 0.2, 0.3)):

@@ -1,7 +1,7 @@
 """Figures of curves: one measure against several axes, or training beside validation.
 
 Noisy curves are smoothed, with the values of some steps faint behind a single run; a run that
-diverged has a cross where it ended.
+diverged has a cross where it ended, and one that stopped early a bar.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.compare.curve import AXES, Curve, band, curve, measure_label, position, rows_of
+from runner.compare.figures.stops import RESTS, STOPS, draw_stops
 from runner.compare.figures.style import (
     LABEL_SIZE,
     MEANS,
@@ -215,7 +216,7 @@ def _line(
     style: dict[str, Any],
     is_stepped: bool,
 ) -> None:
-    """A group: the mean over seeds with its band, and each run that diverged with a cross."""
+    """A group: the mean over seeds with its band, crosses and bars where single runs ended."""
     smoothed = [
         smoothed_curve(line.curve, line.place, width if line.noisy else 0.0) for line in lines
     ]
@@ -233,6 +234,7 @@ def _line(
         panel.plot([], [], label=f"{group.label} ({why})", **style)
         return
     panel.plot(mean.x, mean.mean, label=group.label, **drawing)
+    draw_stops(panel, smoothed, mean, drawing, group.label)
     if mean.low is not None and mean.high is not None:
         step: Any = "post" if is_stepped else None
         label = f"_band: {group.label}"
@@ -257,6 +259,8 @@ def _explanation(groups: Sequence[Group], measure: str, is_log: bool, look: Look
         parts += [f"faint: single steps, at most {RAW_POINTS} of a run"] if has_raw else []
     if any(Status.DIVERGED in own for own in ends):
         parts.append("x: diverged")
+    stopped = [own for own in ends if Status.STOPPED in own]
+    parts += [STOPS] * bool(stopped) + [RESTS] * any(len(own) > 1 for own in stopped)
     return "; ".join(parts)
 
 

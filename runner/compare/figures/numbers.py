@@ -32,7 +32,8 @@ class Point(NamedTuple):
         y_axis: what is on its vertical axis.
         line: the name of the line, as in the legend before it is renamed; of pixels the example.
         shows: `line`, `mean` (a line without a name), `raw` (single steps), `runs` (single runs),
-            `diverged`, `best`, `final` or `pixels`.
+            `diverged`, `stopped` (where runs did), `rest` (runs after the mean), `best`, `final` or
+            `pixels`.
         x: its place on the horizontal axis.
         y: its place on the vertical axis.
         low: the lower end of the band, if there is one.

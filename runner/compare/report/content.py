@@ -99,6 +99,7 @@ def _run(run: Run, name: str, varying: Sequence[str], curves: Mapping[str, Any])
     return {
         "name": name,
         "diverged": run.status == Status.DIVERGED,
+        "stopped": run.status == Status.STOPPED,
         "noisy": is_noisy(run, TRAIN_LOSS),
         "command": command_of_run(run),
         "values": {key: text for key, text, _ in values_of(run, varying)},

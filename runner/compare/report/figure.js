@@ -80,10 +80,22 @@ function tracesOf(wish, index, chosen, withRaw) {
   ];
   const faint = (x, y) =>
     ({ ...base, x, y, line: { color: transparent(color, 0.4), width: 1, shape }, hoverinfo: "skip" });
+  // A bar where a run stopped early; if one did, the others go on alone where the mean ends.
+  const stops = (alive, meanEnd) => !alive.some((line) => line.stopped) ? [] : alive.flatMap((line) => {
+    const rest = [...line.x.keys()].filter((i) => line.x[i] >= meanEnd);
+    const pick = (values) => rest.map((i) => values[i]);
+    return [
+      ...(rest.length > 1 ? [drawn(pick(line.x), pick(line.y), { line: { color, dash, shape, width: 1 } })] : []),
+      ...(line.stopped ? [drawn(line.x.slice(-1), line.y.slice(-1), {
+        mode: "markers", marker: { symbol: "line-ns", size: 10, line: { color, width: 2 } },
+        hovertemplate: `${value}<br>stopped early<extra></extra>`,
+      })] : []),
+    ];
+  });
   const lines = wish.runs.map(({ run, line }) => ({
     ...(isNoisy(run, chosen.measure) && chosen.smoothing
       ? smoothed(line, chosen.smoothing, chosen.logX) : { x: line.x, y: line.mean }),
-    raw: line, diverged: page.runs[run].diverged,
+    raw: line, diverged: page.runs[run].diverged, stopped: page.runs[run].stopped,
   }));
   const alive = lines.filter((line) => !line.diverged);
   const traces = [];
@@ -103,10 +115,11 @@ function tracesOf(wish, index, chosen, withRaw) {
       if (raw.rows > 1) traces.push(...area(pick(raw.x), pick(raw.low), pick(raw.high), 0.13));
       else if (alive[0].x !== raw.x) traces.push(faint(raw.x, raw.mean));
     }
-    traces.push(drawn(alive[0].x, alive[0].y));
+    traces.push(...stops(alive, Infinity), drawn(alive[0].x, alive[0].y));
   } else if (alive.length) {
     const found = band(alive, chosen.logY);
     if (found) {
+      traces.push(...stops(alive, found.x[found.x.length - 1]));
       traces.push(...area(found.x, found.low, found.high, 0.2), drawn(found.x, found.y));
     }
   }
@@ -162,6 +175,10 @@ function explanation(chosen, wishes, withRaw) {
     parts.push(`smoothed over ${100 * chosen.smoothing} % of the axis`);
   }
   if (all.some(({ run }) => page.runs[run].diverged)) parts.push("x: diverged");
+  if (all.some(({ run }) => page.runs[run].stopped)) {
+    parts.push("|: stopped early" + (Math.max(0, ...counts) > 1
+      ? "; where the first of several seeds has, the others go on alone" : ""));
+  }
   if (chosen.axis === "seconds") parts.push("seconds of runs that trained side by side are shares");
   const empty = page.groups.filter((group, index) => ticked.groups[index] && group.runs.some(isShown)
     && !wishes.some((wish) => wish.group === index));
