@@ -48,6 +48,31 @@ def test_a_cnn_with_batch_normalization_learns_digits(tmp_path: Path) -> None:
     assert summary["final"]["test_error"] < 0.05
 
 
+def test_stopping_early_is_better_on_test_data_than_training_on() -> None:
+    """The claim of `experiment=early_stopping`, with fewer examples and a smaller network."""
+    patience, epochs = 3, 40
+    experiments = [
+        compose(
+            {"epochs": epochs},
+            data={"name": "teacher", "train_examples": 300},
+            preprocessing="none",
+            batch_size={"size": 30},
+            optimizer={"name": "adam", "learning_rate": 0.01},
+            stopping={"name": "patience", "patience": count},
+        )
+        for count in (patience, epochs)  # more patience than evaluations trains on
+    ]
+    stopped, whole = (
+        [chunk for (chunk,) in training.chunks() if chunk]
+        for training in (Training([each], each.data.load()) for each in experiments)
+    )
+    curve = np.concatenate([chunk.epochs for chunk in whole])
+    best = curve[curve["validation_loss"].argmin()]
+    assert stopped[-1].kept_at == best["step"], "the minimum of the whole curve"
+    assert stopped[-1].epochs_taken == best["epoch"] + patience < epochs / 2
+    assert best["test_loss"] < 0.8 * curve["test_loss"][-1]
+
+
 @pytest.mark.slow
 def test_noise_on_the_gradient_leaves_a_start_from_zeros() -> None:
     """The claim of `experiment=gradient_noise`, in a third of its time."""
