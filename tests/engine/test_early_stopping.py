@@ -94,7 +94,6 @@ def stop_of(values: npt.NDArray, patience: int, min_delta: float) -> int | None:
     return None
 
 
-@pytest.mark.optimized
 def test_a_stopped_run_is_the_start_of_the_run_that_trains_on(few: Dataset) -> None:
     """To the bit, with and without the rule, whose stops are those of NumPy on the whole curve."""
     (without,) = trained([small(None, 1.0)], few)
