@@ -194,10 +194,14 @@ def test_a_rule_is_asked_at_evaluations_only(few: Dataset) -> None:
 
 def test_what_ends_no_run(few: Dataset) -> None:
     """The evaluation at the start, and one that is not finite: the next step diverges."""
-    experiment = small(1, measure="validation_error")
-    setup = Setup(experiment, place(experiment, few), Timeline(0, 0, 0, 0.0, one_phase(5)))
+    patient = small(1, measure="validation_error")
+    target = compose(stopping={"name": "target", "value": 0.7})
+    arrays, timeline = place(patient, few), Timeline(0, 0, 0, 0.0, one_phase(5))
 
-    def after(*evaluations: tuple[int, float, float]) -> tuple[int, int, float]:
+    def after(
+        *evaluations: tuple[int, float, float], experiment: Experiment = patient
+    ) -> tuple[int, int, float]:
+        setup = Setup(experiment, arrays, timeline)
         watch = first_watch(experiment.stopping, {"w": jnp.zeros(())}, {})
         for step, loss, error in evaluations:
             values = dict.fromkeys(EPOCH_MEASURES, jnp.zeros(()))
@@ -213,6 +217,8 @@ def test_what_ends_no_run(few: Dataset) -> None:
     assert after((0, 1.0, 0.5), (5, inf, 1.0)) == (GOES_ON, 0, 0.0)
     assert after((0, 1.0, 0.5), (5, nan, 1.0), (10, 2.0, 0.6)) == (10, 0, 0.0)
     assert after((0, 1.0, 0.5), (5, 2.0, 0.4)) == (GOES_ON, 5, 5.0)
+    assert after((0, 1.0, 0.5), experiment=target) == (GOES_ON, 0, 0.0)
+    assert after((0, 1.0, 0.5), (5, 1.0, 0.6), experiment=target) == (5, 0, 0.0)
     late = ((0, 1.0, 0.5), (5, 1.0, 0.5), (10, 0.1, 0.1))
     assert after(*late) == (5, 0, 0.0), "what follows a stop is dropped"
 
