@@ -21,11 +21,31 @@ _NUMBERED_OPTION = re.compile(r"'(\d+)'")
 
 
 def command_of_run(run: Run) -> str:
-    """The command that trains a run again; empty if its folder does not record it."""
+    """The command that trains a run; empty if its folder does not record it.
+
+    Of a run alone it is what was typed; that of a run in a sweep is made from its overrides.
+    """
     if run.directory is None:
         return ""
-    recorded = _read(run.directory / ".hydra" / "overrides.yaml")
-    return command("runner", _as_typed(recorded)) if isinstance(recorded, list) else ""
+    program, *words = _words(run.summary.get("command")) or [""]
+    if program == "runner" and not (run.directory.parent / files.SWEEP_CONFIG).exists():
+        return command("runner", words)
+    overrides = overrides_of_run(run.directory)
+    return "" if overrides is None else command("runner", _as_typed(overrides))
+
+
+def _words(line: Any) -> list[str]:
+    """The words of a recorded command, which are quoted again: a record is not trusted."""
+    try:
+        return shlex.split(line) if isinstance(line, str) else []
+    except ValueError:
+        return []
+
+
+def overrides_of_run(directory: Path) -> list[str] | None:
+    """The overrides of the run in a folder, as Hydra reads them; None if they are not recorded."""
+    recorded = _read(directory / ".hydra" / "overrides.yaml")
+    return [str(word) for word in recorded] if isinstance(recorded, list) else None
 
 
 def commands_of_sweeps(runs: Iterable[Run]) -> dict[str, str]:
@@ -35,6 +55,22 @@ def commands_of_sweeps(runs: Iterable[Run]) -> dict[str, str]:
         for folder in sweep_folders(runs)
         if (overrides := sweep_overrides(folder)) is not None
     }
+
+
+def settings_of_sweep(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """How the sweep in a folder was computed, and what its figure shows, as values by key.
+
+    Both are empty where they are not recorded.
+    """
+    record = _read(folder / files.SWEEP_CONFIG)
+    own = record.get("hydra") if isinstance(record, dict) else None
+    hydra = own if isinstance(own, dict) else {}
+    launcher, sweeper = hydra.get("launcher"), hydra.get("sweeper")
+    figure = sweeper.get("figure") if isinstance(sweeper, dict) else None
+    return (
+        launcher if isinstance(launcher, dict) else {},
+        figure if isinstance(figure, dict) else {},
+    )
 
 
 def sweep_folders(runs: Iterable[Run]) -> list[Path]:

@@ -12,6 +12,7 @@ import copy
 import dataclasses
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
@@ -65,6 +66,7 @@ class Composed(NamedTuple):
         base: a config with the same options.
         values: the overrides that turn `base` into the config of the job.
         parsed: all overrides.
+        place: its folder below that of the sweep; None: it is named by the number and overrides.
     """
 
     number: int
@@ -72,8 +74,9 @@ class Composed(NamedTuple):
     plain: dict[str, Any]
     experiment: Experiment
     base: Base
-    values: tuple[Override, ...]
-    parsed: tuple[Override, ...]
+    values: tuple[Override, ...] = ()
+    parsed: tuple[Override, ...] = ()
+    place: Path | None = None
 
     def config(self, *, shared: bool = False) -> DictConfig:
         """The config with Hydra's own part, as Hydra would have composed it.
@@ -191,7 +194,7 @@ class Composer:
             words = typed_words(overrides)
             raise ConfigError(f"{error} [in run {number} of the sweep: {words}]") from error
         plain = as_plain(config)
-        return Composed(number, overrides, plain, experiment, Base(config, plain), (), ())
+        return Composed(number, overrides, plain, experiment, Base(config, plain))
 
 
 def _put(config: dict[str, Any], override: Override) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runner.config.keys import VALIDATION_EXAMPLES, typed
 from runner.engine.chunk import Chunk
 from runner.measures import METRIC, SPLITS, TRAIN_LOSS, ErrorKind
 from runner.record.summary import at_best_validation
@@ -128,6 +129,8 @@ def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
     console.print(table)
     if final.get("validation_loss") is not None:
         print(f"Best of test: where the validation loss or {kind.noun} is least")
+    elif typed(summary.get("config", {})).get(VALIDATION_EXAMPLES) == 0:
+        print(f"Validation: none, since {VALIDATION_EXAMPLES}=0 holds no examples out")
     print(_outcome(summary))
     print_where_to_look(directory)
 
