@@ -99,6 +99,11 @@ def _with_hydra(argv: list[str]) -> None:
         )
     if arguments.config_path:
         raise ConfigError("--config-path hides runner's options; --config-dir adds yours")
+    if "/" in _config_name(arguments):
+        raise ConfigError(
+            f"--config-name {arguments.config_name}: must be a name, without a folder; to repeat "
+            "a recorded run: runner --rerun FOLDER"
+        )
     _check_rerun(arguments)
     if not arguments.shell_completion:
         arguments.overrides = prepare_overrides(arguments.overrides)

@@ -25,7 +25,7 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.types import HydraContext, RunMode, TaskFunction
-from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf import DictConfig, OmegaConf, flag_override, read_write
 
 from runner.config.locations import config_directory
 from runner.errors import ConfigError, RecordError
@@ -33,13 +33,15 @@ from runner.hydra_app.checking import check
 from runner.hydra_app.error_lines import one_line_errors
 from runner.hydra_app.overrides import (
     NUMBERED_GROUP,
+    key_of,
     normalize,
     numbered_options,
     readable_name,
 )
 from runner.options.batch_size import Mini
-from runner.terminal.words import shell_path
+from runner.terminal.words import quoted_path, shell_path
 
+_SWEEP_DIR = "hydra.sweep.dir"
 _PLUGIN_PATH = str(Path(__file__).parent / "path")
 
 
@@ -221,9 +223,23 @@ def claim_directory(
     node = config.hydra[kind]
     if any(word.startswith(f"hydra.{kind}.dir=") for word in overrides):
         return
-    directory = claim_new(Path(str(node.dir)))
-    with read_write(config.hydra):
-        node.dir = str(directory)
+    wanted = Path(str(node.dir))
+    directory = claim_new(wanted)
+    if directory == wanted:
+        return
+    if kind == "sweep":
+        move_sweep(config, directory)
+    else:
+        with read_write(config.hydra):
+            node.dir = str(directory)
+
+
+def move_sweep(config: DictConfig, folder: Path) -> None:
+    """Change the folder in the config of a sweep, also for its jobs, which are composed later."""
+    with flag_override(config.hydra, ["struct", "readonly"], [False, False]):
+        others = [word for word in config.hydra.overrides.hydra if key_of(word) != _SWEEP_DIR]
+        config.hydra.overrides.hydra = [*others, f"{_SWEEP_DIR}={quoted_path(folder)}"]
+        config.hydra.sweep.dir = str(folder)
 
 
 def claim_new(wanted: Path) -> Path:

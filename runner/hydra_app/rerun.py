@@ -19,7 +19,7 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, flag_override
 
 from runner import files
-from runner.compare.rerun import overrides_of_run, quoted_path, settings_of_sweep
+from runner.compare.rerun import overrides_of_run, settings_of_sweep
 from runner.compare.runs import Run
 from runner.compare.view import View
 from runner.config.build import PLUGINS
@@ -29,7 +29,7 @@ from runner.errors import ConfigError, RecordError
 from runner.execution.recorded import RecordedRun, read_records
 from runner.execution.repetition import Repetition, RepetitionError, report
 from runner.hydra_app.announcement import print_plan
-from runner.hydra_app.application import Application, claim_new
+from runner.hydra_app.application import Application, claim_new, move_sweep
 from runner.hydra_app.composer import Base, Composed
 from runner.hydra_app.job import HydraJob
 from runner.hydra_app.jobs import plan_jobs, raise_failures, run_jobs
@@ -158,7 +158,8 @@ def _rerun_sweeps(
     ended: list[tuple[RecordedRun, HydraJob]] = []
     for own, members in sweeps.items():
         settings, view = _settings(own, config)
-        sweep = _in_folder(config, place / own.relative_to(folder))
+        sweep = copy.deepcopy(config)
+        move_sweep(sweep, place / own.relative_to(folder))
         plan = plan_jobs(context, task, sweep, _composed(context, sweep, own, members))
         if settings.dry_run:
             print_plan(plan.jobs, plan.missing)
@@ -198,15 +199,6 @@ def _settings(own: Path, config: DictConfig) -> tuple[LauncherSettings, View]:
     }
     view = from_plain(View, figure | {"tune": []} if confirms else figure, "figure.")
     return from_plain(LauncherSettings, launcher | {"dry_run": False} | typed), view
-
-
-def _in_folder(config: DictConfig, folder: Path) -> DictConfig:
-    """The config of a sweep with another folder."""
-    sweep = copy.deepcopy(config)
-    with flag_override(sweep.hydra, ["struct", "readonly"], [False, False]):
-        sweep.hydra.sweep.dir = str(folder)
-        sweep.hydra.overrides.hydra = [f"hydra.sweep.dir={quoted_path(folder)}"]
-    return sweep
 
 
 def _composed(
