@@ -127,7 +127,8 @@ def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
         table.add_row(split.replace("_", " "), *cells)
     console = Console(highlight=False)
     console.print(table)
-    if final.get("validation_loss") is not None:
+    validation_loss = final.get("validation_loss")
+    if validation_loss is not None and not math.isnan(validation_loss):
         print(f"Best of test: where the validation loss or {kind.noun} is least")
     elif typed(summary.get("config", {})).get(VALIDATION_EXAMPLES) == 0:
         print(f"Validation: none, since {VALIDATION_EXAMPLES}=0 holds no examples out")

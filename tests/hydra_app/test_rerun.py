@@ -207,11 +207,6 @@ def test_a_damaged_curve_is_refused(copied: Path) -> None:
     assert "a=b,c/epochs.npy is missing or damaged" in done.stderr
 
 
-def test_into_belongs_to_rerun(tmp_path: Path) -> None:
-    done = CommandLine(tmp_path)("--into", "x")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-
-
 def test_a_recorded_config_is_not_hidden_by_the_defaults(copied: Path) -> None:
     """Hydra takes the first of two files with one name, which would train the defaults."""
     done = CommandLine(copied)("--config-dir", "a=b,c/.hydra", "--config-name", "config")
