@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.locations import config_directory
+from runner.lazy import jax
 
 _THREADS = ("PJRT_NPROC", "NPROC")
 """The environment variables by which XLA chooses the number of its threads, the first one first."""
@@ -125,6 +126,7 @@ def _cpu() -> str:
 
 
 def _threads() -> int:
-    """Among how many threads XLA divides an operation on the CPU."""
+    """Among how many threads XLA divides an operation on the CPU: at least one for each device."""
     given = next(filter(None, map(os.environ.get, _THREADS)), "")
-    return int(given) if given.isdigit() and int(given) else usable_cores()
+    own = int(given) if given.isdigit() else 0
+    return max(own or usable_cores(), jax.local_device_count("cpu"))

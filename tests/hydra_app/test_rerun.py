@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 import yaml
@@ -212,3 +214,18 @@ def test_a_recorded_config_is_not_hidden_by_the_defaults(copied: Path) -> None:
     done = CommandLine(copied)("--config-dir", "a=b,c/.hydra", "--config-name", "config")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.endswith("runner --rerun a=b,c\n")
+
+
+def test_another_number_of_threads_changes_last_bits_at_most(runner: CommandLine) -> None:
+    """XLA on a CPU divides long sums (here of the gradient of the biases) among its threads."""
+    threads = max(len(os.sched_getaffinity(0)), jax.local_device_count("cpu"))
+    done = runner("batch_size=128", "model.widths=[512]", "steps=8", "hydra.run.dir=wide")
+    assert done.returncode == 0, done.stderr
+    one = {"PJRT_NPROC": "1", "JAX_NUM_CPU_DEVICES": "1"}
+    done = runner.process("--rerun", "wide", "--into", "new", **one)
+    assert done.returncode in (0, 1), done.stderr
+    if done.returncode and threads > 1:
+        assert f"Likely: threads {threads} then, 1 now" in done.stdout
+    wide, new = (np.load(runner.directory / name / "steps.npy") for name in ("wide", "new"))
+    for measure in ("train_loss", "gradient_norm", "update_norm"):
+        np.testing.assert_allclose(new[measure], wide[measure], rtol=2e-6)

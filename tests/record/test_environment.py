@@ -48,9 +48,9 @@ def test_the_state_of_the_code_is_read_from_git(
 def test_the_environment_is_that_of_this_process(
     fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PJRT_NPROC", "3")
+    monkeypatch.setenv("PJRT_NPROC", "33")
     found = environment()
-    assert found["threads"] == 3
+    assert found["threads"] == 33
     assert found["cores"] == len(os.sched_getaffinity(0))
     assert found["cpu"]
     if (ROOT / ".git").exists():
