@@ -14,6 +14,7 @@ from runner.compare.equality import Extent, recorded_extent
 from runner.compare.rerun import command
 from runner.compare.runs import Run, read_run, run_folders
 from runner.config.build import PLUGINS, build
+from runner.config.values import interpolates
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
 
@@ -60,21 +61,12 @@ def _checked(directory: Path) -> Run:
     """The run in a folder.
 
     Raises:
-        ConfigError: its summary is damaged.
+        ConfigError: its summary is damaged; a resolved config has no interpolations.
     """
     run = read_run(directory)
-    if run is None or _interpolates(run.config):
+    if run is None or interpolates(run.config):
         raise ConfigError(f"{directory / files.SUMMARY} is not the summary of a run")
     return run
-
-
-def _interpolates(value: Any) -> bool:
-    """Whether a value has what Hydra would resolve; a resolved config has not."""
-    if isinstance(value, dict):
-        return any(map(_interpolates, value.values()))
-    if isinstance(value, list):
-        return any(map(_interpolates, value))
-    return isinstance(value, str) and "${" in value
 
 
 def _check_plugins(

@@ -22,6 +22,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from runner.config.build import build
+from runner.config.values import interpolates
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
 from runner.hydra_app import dot_hydra
@@ -180,7 +181,7 @@ class Composer:
         config = self._loader.load_sweep_config(self._sweep, list(choices))
         plain = as_plain(config)
         resolved = OmegaConf.masked_copy(config, list(plain))
-        if _interpolates(OmegaConf.to_container(resolved, resolve=False)):
+        if interpolates(OmegaConf.to_container(resolved, resolve=False)):
             return None
         return Base(config, plain)
 
@@ -205,7 +206,7 @@ def _put(config: dict[str, Any], override: Override) -> bool:
     value = override.value()
     if override.type is not OverrideType.CHANGE or override.package is not None:
         return False
-    if isinstance(value, dict) or _interpolates(value):
+    if isinstance(value, dict) or interpolates(value):
         return False
     *path, last = override.key_or_group.split(".")
     node: Any = config
@@ -219,12 +220,3 @@ def _put(config: dict[str, Any], override: Override) -> bool:
         node = node[key]
     node[last] = value
     return True
-
-
-def _interpolates(value: Any) -> bool:
-    """Whether a value holds an interpolation, `${...}`."""
-    if isinstance(value, dict):
-        return any(map(_interpolates, value.values()))
-    if isinstance(value, list):
-        return any(map(_interpolates, value))
-    return isinstance(value, str) and "${" in value

@@ -82,9 +82,13 @@ def test_a_run_is_repeated_to_the_bit_in_a_new_folder(copied: Path, tmp_path: Pa
     assert (again.returncode, again.stdout) == (2, "")
     assert "exists, and nothing is overwritten" in again.stderr
     assert content(copied) == before
+
+    # From another folder, a run of a sweep alone, into the usual place.
     (tmp_path / "deep").mkdir()
-    done = CommandLine(tmp_path / "deep")("--rerun", "../elsewhere/a=b,c")
+    (old, *_) = sorted((copied / "swept").glob("*_*"))
+    done = CommandLine(tmp_path / "deep")("--rerun", f"../elsewhere/swept/{old.name}")
     assert done.returncode == 0, done.stderr
+    assert "Rerun:  equal to the bit: 10 steps, 3 evaluations" in done.stdout
     (new,) = (tmp_path / "deep" / "outputs").glob("*/*")
     assert new.name.endswith("_rerun")
     assert f"Curves: {new.relative_to(tmp_path / 'deep')}" in done.stdout
