@@ -180,6 +180,7 @@ def test_the_page_says_what_was_compared(parsed: Parsed) -> None:
     assert "7 runs (6 finished, 1 diverged) in 3 groups" in text
     assert "differ in optimizer; 1 to 3 seeds each" in text
     assert "cannot show a difference" in text
+    assert "runner --rerun FOLDER" in text
     assert re.search(r"sgd \(3\)", text)
 
 
