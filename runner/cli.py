@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -80,18 +80,19 @@ def _help(argv: list[str]) -> str:
     return help_text(directories)
 
 
-def _with_hydra(argv: list[str]) -> None:
-    """Do what needs a composed config."""
-    from hydra._internal.utils import get_args_parser
-    from hydra.core.global_hydra import GlobalHydra
+def _parsed(argv: list[str]) -> tuple[ArgumentParser, Namespace]:
+    """Read the flags: those of Hydra and `--rerun`.
 
-    from runner.hydra_app.application import Application, prepare_overrides
+    Raises:
+        ConfigError: one is not known, not allowed, or does not fit the others.
+    """
+    from hydra._internal.utils import get_args_parser
 
     parser = get_args_parser()
     parser.prog = "runner"
     parser.error = _bad_flag  # type: ignore[method-assign]
-    parser.add_argument("--rerun", metavar="FOLDER")
-    parser.add_argument("--into", metavar="FOLDER")
+    parser.add_argument("--rerun", metavar="FOLDER", help="Run again what a folder records")
+    parser.add_argument("--into", metavar="FOLDER", help="The new folder of --rerun")
     arguments = parser.parse_intermixed_args(argv)
     if arguments.experimental_rerun:
         raise ConfigError(
@@ -105,6 +106,16 @@ def _with_hydra(argv: list[str]) -> None:
             "a recorded run: runner --rerun FOLDER"
         )
     _check_rerun(arguments)
+    return parser, arguments
+
+
+def _with_hydra(argv: list[str]) -> None:
+    """Do what needs a composed config."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    from runner.hydra_app.application import Application, prepare_overrides
+
+    parser, arguments = _parsed(argv)
     if not arguments.shell_completion:
         arguments.overrides = prepare_overrides(arguments.overrides)
     application = Application.create(arguments.config_dir)
