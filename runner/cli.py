@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -80,21 +80,42 @@ def _help(argv: list[str]) -> str:
     return help_text(directories)
 
 
-def _with_hydra(argv: list[str]) -> None:
-    """Do what needs a composed config."""
-    from hydra._internal.utils import get_args_parser
-    from hydra.core.global_hydra import GlobalHydra
+def _parsed(argv: list[str]) -> tuple[ArgumentParser, Namespace]:
+    """Read the flags: those of Hydra and `--rerun`.
 
-    from runner.hydra_app.application import Application, prepare_overrides
+    Raises:
+        ConfigError: one is not known, not allowed, or does not fit the others.
+    """
+    from hydra._internal.utils import get_args_parser
 
     parser = get_args_parser()
     parser.prog = "runner"
     parser.error = _bad_flag  # type: ignore[method-assign]
+    parser.add_argument("--rerun", metavar="FOLDER", help="Run again what a folder records")
+    parser.add_argument("--into", metavar="FOLDER", help="The new folder of --rerun")
     arguments = parser.parse_intermixed_args(argv)
     if arguments.experimental_rerun:
-        raise ConfigError("--experimental-rerun reads a pickle, which can execute code")
+        raise ConfigError(
+            "--experimental-rerun reads a pickle, which can execute code; use --rerun"
+        )
     if arguments.config_path:
         raise ConfigError("--config-path hides runner's options; --config-dir adds yours")
+    if "/" in _config_name(arguments):
+        raise ConfigError(
+            f"--config-name {arguments.config_name}: must be a name, without a folder; to repeat "
+            "a recorded run: runner --rerun FOLDER"
+        )
+    _check_rerun(arguments)
+    return parser, arguments
+
+
+def _with_hydra(argv: list[str]) -> None:
+    """Do what needs a composed config."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    from runner.hydra_app.application import Application, prepare_overrides
+
+    parser, arguments = _parsed(argv)
     if not arguments.shell_completion:
         arguments.overrides = prepare_overrides(arguments.overrides)
     application = Application.create(arguments.config_dir)
@@ -113,10 +134,36 @@ def _with_hydra(argv: list[str]) -> None:
                 arguments.package,
                 arguments.resolve,
             )
+        elif arguments.rerun is not None:
+            from runner.hydra_app.error_lines import run_errors
+            from runner.hydra_app.rerun import rerun
+
+            with run_errors():
+                rerun(application, arguments, _single_task)
         else:
             _train(application, arguments)
     finally:
         GlobalHydra.instance().clear()
+
+
+_NOT_WITH_RERUN = ("multirun", "config_dir", "config_name", "cfg", "info", "hydra_help")
+"""Flags that would change what is run, or run nothing."""
+
+
+def _check_rerun(arguments: Namespace) -> None:
+    """Check that the flags fit to --rerun.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    if arguments.rerun is None:
+        if arguments.into is not None:
+            raise ConfigError("--into names the new folder of --rerun, which is not there")
+        return
+    for name in _NOT_WITH_RERUN:
+        if getattr(arguments, name):
+            flag = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{flag}: --rerun repeats what is recorded; leave out {flag}")
 
 
 def _bad_flag(message: str) -> NoReturn:
@@ -140,8 +187,11 @@ def _train(application: Application, arguments: Namespace) -> None:
     """Train one run, or a sweep where `-m` or the config (`hydra.mode=MULTIRUN`) asks for one."""
     from hydra.types import RunMode
 
+    from runner.config.build import build
     from runner.hydra_app.application import claim_directory
+    from runner.hydra_app.checking import as_plain
     from runner.hydra_app.error_lines import run_errors
+    from runner.hydra_app.searching import refuse_blind_search
 
     name, overrides = _config_name(arguments), arguments.overrides
     mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
@@ -157,6 +207,7 @@ def _train(application: Application, arguments: Namespace) -> None:
         if config.hydra.mode == RunMode.MULTIRUN:
             # Where the config asks for a sweep, it is composed again, as a sweep.
             config = application.compose_config(name, overrides, RunMode.MULTIRUN, True)
+            refuse_blind_search(config, (build(as_plain(each)) for each in [config]))
             if not dry_run:
                 claim_directory(config, "sweep", overrides)
             application.multirun(name, _sweep_task, overrides)
@@ -197,10 +248,12 @@ def _record(config: DictConfig) -> tuple[dict[str, Any], Path]:
     """Train the run of a config; return its summary and its directory."""
     from runner.config.build import build
     from runner.hydra_app.checking import as_plain
+    from runner.record.environment import ask_for_commit
 
     plain = as_plain(config)
     experiment = build(plain)
     directory = _directory()
+    ask_for_commit()  # answered while JAX is imported
 
     from runner.execution.run import run  # imports JAX
 

@@ -39,11 +39,11 @@ class CommandLine:
         """Run `runner ARGUMENTS`; in a process of its own where there are environment variables."""
         if environment:
             return self.process(*arguments, **environment)
-        return self._here(runner.cli.run_command_line, arguments)
+        return self._here("runner", runner.cli.run_command_line, arguments)
 
     def compare(self, *arguments: str) -> Completed:
         """Run `runner-compare ARGUMENTS`."""
-        return self._here(runner.compare.cli.run_command_line, arguments)
+        return self._here("runner-compare", runner.compare.cli.run_command_line, arguments)
 
     def process(self, *arguments: str, **environment: str) -> Completed:
         """Run `runner ARGUMENTS` in a process of its own."""
@@ -74,7 +74,9 @@ class CommandLine:
             stderr=subprocess.PIPE,
         )
 
-    def _here(self, run: Callable[[list[str]], int], arguments: tuple[str, ...]) -> Completed:
+    def _here(
+        self, program: str, run: Callable[[list[str]], int], arguments: tuple[str, ...]
+    ) -> Completed:
         out, err = io.StringIO(), io.StringIO()
         with (
             contextlib.chdir(self.directory),
@@ -82,18 +84,21 @@ class CommandLine:
             contextlib.redirect_stderr(err),
             _state_of_the_process(),
         ):
+            sys.argv = [program, *arguments]
             code = run(list(arguments))
         return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 @contextlib.contextmanager
 def _state_of_the_process() -> Iterator[None]:
-    """Restore what a command changes for good: the handlers of signals and of the root logger."""
+    """Restore what a command changes for good: argv, handlers of signals and of the root logger."""
+    argv = sys.argv
     terminate, root = signal.getsignal(signal.SIGTERM), logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:
         yield
     finally:
+        sys.argv = argv
         signal.signal(signal.SIGTERM, terminate)
         for handler in set(root.handlers) - set(handlers):
             handler.close()

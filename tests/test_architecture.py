@@ -160,7 +160,10 @@ HYDRA_APP = (
     "job",
     "job_environment",
     "job_template",
+    "jobs",
     "launch",
+    "rerun",
+    "searching",
 )
 
 

@@ -104,6 +104,30 @@ def test_options_of_ones_own(runner: CommandLine, tmp_path: Path) -> None:
     assert str(folder / "my_option.yaml") in done.stderr
 
 
+def test_a_search_needs_what_it_minimizes(runner: CommandLine, tmp_path: Path) -> None:
+    """A sweeper that goes by the results of runs would get nothing but infinity."""
+    (tmp_path / "mine" / "hydra" / "sweeper").mkdir(parents=True)
+    sweeper = "_target_: hydra_plugins.searching.Search\nfigure: {}\n"
+    (tmp_path / "mine" / "hydra" / "sweeper" / "search.yaml").write_text(sweeper)
+    line = ["-m", "--config-dir", "mine", "hydra/sweeper=search"]
+    done = runner(*line, "data.validation_examples=0")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "no examples for the validation error, whose least value hydra/sweeper=search" in (
+        done.stderr
+    )
+
+
+def test_a_file_that_is_never_read_is_refused(runner: CommandLine, tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / "optimizer"
+    folder.mkdir(parents=True)
+    (folder / "adam.yaml").write_text("name: adam\nlearning_rate: 0.5\n")
+    done = runner("--config-dir", "mine", "optimizer=adam")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "runner's own optimizer/adam.yaml hides the one there; give it another name" in (
+        done.stderr
+    )
+
+
 def test_info_and_hydra_help(runner: CommandLine) -> None:
     assert "optimizer: adam" in runner("--info", "defaults-tree", "+optimizer=adam").stdout
     assert runner("--info").returncode == 0
@@ -165,6 +189,8 @@ def test_shell_completion_can_be_installed(runner: CommandLine) -> None:
         ("--nonsense", "unrecognized arguments: --nonsense"),
         ("--config-dir nowhere", "there is no such folder"),
         ("--experimental-rerun x.pickle", "can execute code"),
+        ("--config-name .hydra/config", "must be a name, without a folder"),
+        ("--into x", "--into names the new folder of --rerun"),
         ("gradient=[clip_norm,nois]", "gradient=nois is not a known gradient; did you mean noise?"),
         ("gradient=clip_norm gradient.threshold=2", "did you mean gradient.clip_norm.threshold?"),
         ("gradient=clip_norm gradient.clip_norm.treshold=2", "not a key of gradient=clip_norm"),

@@ -15,7 +15,7 @@ A list of one word may be the word alone.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -25,6 +25,8 @@ from runner.compare.grouping import Group, group_runs
 from runner.compare.profile import Profile
 from runner.compare.runs import Run, find
 from runner.compare.view import View
+from runner.config.values import from_plain
+from runner.errors import ConfigError, did_you_mean
 from runner.record.summary import stopped_step
 
 if TYPE_CHECKING:
@@ -195,11 +197,21 @@ def load(*folders: str | Path) -> Runs:
 
 
 def _view(**values: Any) -> View:
-    """A checked view; a single word for a field that is a list becomes a list of one."""
-    lists = {field.name for field in dataclasses.fields(View) if isinstance(field.default, tuple)}
-    for name in lists & set(values):
-        value = values[name]
-        values[name] = (value,) if isinstance(value, str) else tuple(value)
-    view = View(**values)
+    """A checked view; a single word or number for a field that is a list becomes a list of one.
+
+    Raises:
+        ConfigError: an argument is not known, or its value is of another type or out of range.
+    """
+    known = {field.name: field for field in dataclasses.fields(View)}
+    plain = {}
+    for name, value in values.items():
+        if name not in known:
+            raise ConfigError(f"{name} is not an argument{did_you_mean(name, known)}")
+        value = value.tolist() if hasattr(value, "tolist") else value  # NumPy's
+        if isinstance(value, Iterable) and not isinstance(value, str):
+            plain[name] = list(value)
+        else:
+            plain[name] = [value] if isinstance(known[name].default, tuple) else value
+    view = from_plain(View, plain)
     view.check()
     return view

@@ -165,7 +165,7 @@ def compare(arguments: argparse.Namespace) -> None:
 
         title = ", ".join(path.resolve().name for path in arguments.paths)
         with waiting("Making the page"):
-            save_page(arguments.output, groups, view, title, len(found.left_out))
+            save_page(arguments.output, groups, view, title, found.left_out_folders)
         print(f"Page:   {arguments.output}")
         return
     drawn = view.drawn(groups)

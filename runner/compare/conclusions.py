@@ -23,7 +23,8 @@ from runner.compare.verdict import (
     seed_shortage,
 )
 from runner.compare.view import View
-from runner.measures import is_minimized
+from runner.config.keys import VALIDATION_EXAMPLES
+from runner.measures import SPLITS, is_minimized
 from runner.statistics.ranks import MOST_RANKED
 
 SHARES = (
@@ -104,8 +105,19 @@ def notes(view: View, groups: Sequence[Group]) -> list[str]:
     Raises:
         ConfigError: see `View.profile`.
     """
+    runs = [run for group in groups for run in group.runs]
     found = [tuned_by(view), times(view, groups), repetitions(view, groups)]
+    found.append(unvalidated(runs, view.chosen_measure))
     return [*filter(None, found), *edges(view, groups)]
+
+
+def unvalidated(runs: Sequence[Run], measure: str) -> str:
+    """Why runs have no value of a measure of the validation split; empty if all may have one."""
+    count = sum(run.settings.get(VALIDATION_EXAMPLES) == 0 for run in runs)
+    if not count or not measure.startswith(SPLITS[1]):
+        return ""
+    which = "1 run has" if count == 1 else f"{count} runs have"
+    return f"{which} no {measure_label(measure)}: {VALIDATION_EXAMPLES}=0 holds no examples out."
 
 
 def edges(view: View, groups: Sequence[Group]) -> list[str]:

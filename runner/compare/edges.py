@@ -6,9 +6,10 @@ comparison of options at such values compares the ranges that were tried as much
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from runner.compare.grouping import (
+    NAMED,
     Edge,
     Group,
     first_names,
@@ -18,13 +19,19 @@ from runner.compare.grouping import (
     without_commas,
 )
 from runner.compare.problems import PROBLEM
-from runner.compare.rerun import command, quoted_path, sweep_folders, sweep_overrides
+from runner.compare.rerun import (
+    command,
+    flags_of,
+    keys_of_cases,
+    sweep_folders,
+    sweep_overrides,
+)
 from runner.compare.runs import Run
 from runner.compare.tuning import tuned
 from runner.config.values import from_plain
 from runner.errors import ConfigError
 from runner.experiment.table import OPTIONS
-from runner.terminal.words import path_from_here
+from runner.terminal.words import path_from_here, quoted_path
 
 COMMAND = "To extend the range: "
 """What the line with the command starts with."""
@@ -73,6 +80,8 @@ def edge_notes(groups: Sequence[Group]) -> list[str]:
         for edge in group.edges:
             ends.setdefault((edge.key, edge.is_upper), []).append((group, edge))
     keys = {key for key, _ in ends}
+    folders = sweep_folders(run for group in groups for run in group.runs)
+    of_cases = {key for folder in folders for key in keys_of_cases(folder)}
     lines = []
     for (key, is_upper), found in ends.items():
         values = {format_setting(edge.value) for _, edge in found}
@@ -81,8 +90,22 @@ def edge_notes(groups: Sequence[Group]) -> list[str]:
         whose = f" for {first_names(names)}" if any(names) else ""
         end = "largest" if is_upper else "least"
         lines.append(f"The best {key}{which} is the {end} that was tried{whose}.")
-    extending = extending_command(groups)
+        if key in of_cases:
+            lines.append(_in_cases(key, found, names))
+    extending = extending_command(groups, of_cases)
     return [*lines, f"{COMMAND}{extending}"] if extending else lines
+
+
+def _in_cases(key: str, found: Sequence[tuple[Group, Edge]], names: Sequence[str]) -> str:
+    """Say which values go into the cases of a study, each of which has values of its own."""
+    further = [
+        ", ".join(map(format_setting, next_values(edge))) + (f" for {name}" if name else "")
+        for (_, edge), name in zip(found, names, strict=True)
+    ]
+    return (
+        f"Each case of the study (hydra.sweeper.cases) has its own values of {key}; the next ones "
+        f"are {'; '.join(further[:NAMED])}."
+    )
 
 
 def edge_words(groups: Sequence[Group]) -> str:
@@ -95,11 +118,16 @@ def edge_words(groups: Sequence[Group]) -> str:
     return f"the best {' and '.join(keys)}{share} is at the edge of what was tried"
 
 
-def extending_command(groups: Sequence[Group]) -> str:
+def extending_command(groups: Sequence[Group], fixed: Collection[str] = ()) -> str:
     """The command that tries more values beyond the edges; empty if no further ones are allowed.
 
     It is the command of the sweep with the longer range, in the same folder: the earlier runs are
     not repeated. Without the record of a sweep only the range is known.
+
+    Args:
+        groups: the groups that tuning kept.
+        fixed: keys with values of their own in each case of a study. One range for all would take
+            them from the cases.
     """
     ranges: dict[str, set[float]] = {}
     further: dict[str, set[float]] = {}
@@ -111,7 +139,7 @@ def extending_command(groups: Sequence[Group]) -> str:
     words = {
         key: f"{key}=" + ",".join(map(format_setting, sorted(tried | further[key])))
         for key, tried in ranges.items()
-        if further[key]
+        if further[key] and key not in fixed
     }
     if not words:
         return ""
@@ -121,10 +149,11 @@ def extending_command(groups: Sequence[Group]) -> str:
 
 
 def _sweep_of(runs: Iterable[Run]) -> tuple[list[str], list[str]]:
-    """The overrides of the first recorded sweep of some runs, and the one that names its folder."""
-    for folder in sweep_folders(runs):
+    """The words of the first recorded sweep of some runs, and the one that names its folder."""
+    for folder, run in sweep_folders(runs).items():
         if (overrides := sweep_overrides(folder)) is not None:
-            return overrides, [f"hydra.sweep.dir={quoted_path(path_from_here(folder))}"]
+            place = f"hydra.sweep.dir={quoted_path(path_from_here(folder))}"
+            return [*flags_of(run), *overrides], [place]
     return ["..."], []
 
 

@@ -149,6 +149,10 @@ def check_keys(
 def differing_keys(configs: Sequence[Mapping[str, Any]], problem: Sequence[str] = ()) -> list[str]:
     """Find the keys in which configs differ, without the seed and those that follow from others.
 
+    A key follows from words (the names of options, mostly) if each combination of them has one
+    value of it. From a number nothing follows: of several numbers at random, each value of one
+    comes with one value of every other.
+
     Args:
         configs: flat configs with keys as typed.
         problem: of keys that follow from each other, those below one of these are kept.
@@ -159,12 +163,17 @@ def differing_keys(configs: Sequence[Mapping[str, Any]], problem: Sequence[str] 
     for key in sorted(varying, key=lambda key: (not is_below(key, problem), key.count("."))):
         seen: dict[tuple[str, ...], str] = {}
         for config in configs:
-            context = tuple(format_setting(config.get(other, ABSENT)) for other in kept)
+            context = tuple(map(_word_of, (config.get(other, ABSENT) for other in kept)))
             value = format_setting(config.get(key, ABSENT))
             if seen.setdefault(context, value) != value:
                 kept.append(key)
                 break
     return kept
+
+
+def _word_of(value: Any) -> str:
+    """A setting as the reason for others, where all numbers count the same."""
+    return "" if is_number(value) else format_setting(value)
 
 
 def keys_that_vary(configs: Sequence[Mapping[str, Any]]) -> list[str]:

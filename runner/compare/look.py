@@ -96,16 +96,18 @@ class Look:
             if not label.partition("=")[0] or "=" not in label:
                 raise ConfigError(f"labels: {label!r} must be NAME=LABEL, such as sgd=SGD")
 
-    def limits(self, key: str, panel: int, panels: int) -> tuple[float, float] | None:
+    def limits(self, key: str, panel: int, panels: int, scale: str) -> tuple[float, float] | None:
         """Return the chosen ends of an axis of a panel; None if they are not chosen.
 
         Args:
             key: `xlim` or `ylim`.
             panel: the number of the panel, from 0.
             panels: the number of all panels.
+            scale: the scale of the axis, as matplotlib names it.
 
         Raises:
-            ConfigError: there are several pairs, but not one for each panel.
+            ConfigError: there are several pairs, but not one for each panel; or the axis is
+                logarithmic and does not reach there.
         """
         ends = self.xlim if key == "xlim" else self.ylim
         if len(ends) not in (0, 2, 2 * panels):
@@ -116,7 +118,13 @@ class Look:
         if not ends:
             return None
         first = 2 * panel if len(ends) > 2 else 0
-        return ends[first], ends[first + 1]
+        low, high = ends[first], ends[first + 1]
+        if low <= 0 and scale == "log":
+            raise ConfigError(
+                f"{key}={low:g},{high:g} must be greater than 0 on a logarithmic axis; "
+                f"{key[0]}scale=linear or symlog shows 0"
+            )
+        return low, high
 
 
 _RULES = {

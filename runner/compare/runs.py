@@ -7,7 +7,6 @@ killed, or be no run at all. What cannot be read is left out and reported.
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,7 +21,7 @@ from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE
 from runner.errors import ConfigError
 from runner.measures import TRAINING_SET_MEASURES, ErrorKind
 from runner.record.curves import read_curve
-from runner.record.summary import best_metric, read_summary
+from runner.record.summary import best_metric, fingerprint, read_summary
 from runner.status import COMPLETE, Status
 
 
@@ -127,10 +126,17 @@ _ALWAYS_RECORDED = np.dtype(
 
 
 class Found(NamedTuple):
-    """The runs below some folders, and for each folder that was left out a line with the reason."""
+    """The runs below some folders.
+
+    Attributes:
+        runs: the runs.
+        left_out: lines that say what was left out and why.
+        left_out_folders: how many folders that is.
+    """
 
     runs: list[Run]
     left_out: list[str]
+    left_out_folders: int
 
 
 def find(paths: Iterable[Path]) -> Found:
@@ -153,44 +159,81 @@ def find(paths: Iterable[Path]) -> Found:
     places: dict[Path, None] = {}
     confirming: dict[Path, None] = {}
     for path in paths:
-        if not path.is_dir():
-            raise ConfigError(f"{path}: there is no such folder")
-        for file in sorted(path.rglob(files.SUMMARY), key=_natural):
-            if files.confirms(file, path):
-                confirming.setdefault(file.parent.parent)
+        for directory in run_folders(path):
+            if files.confirms(directory / files.SUMMARY, path):
+                confirming.setdefault(directory.parent)
             else:
-                places.setdefault(file.parent)
-    runs: dict[Any, Run] = {}
+                places.setdefault(directory)
     left_out = [
         f"{folder}: runs on fresh seeds of what a sweep tuned; name the folder to compare them"
         for folder in confirming
         if not any(place.parent == folder for place in places)
     ]
-    for directory in places:
-        run = Run(directory, read_summary(directory))
-        if not _is_run(run.summary):
-            left_out.append(f"{directory}: {files.SUMMARY} is not the summary of a run")
-            continue
-        kept = runs.setdefault(_identity(run), run)
-        if kept is run:
-            continue
-        if run.status in COMPLETE and kept.status not in COMPLETE:
-            runs[_identity(run)], run, kept = run, kept, run
-        same = "a copy of" if _started(run) == _started(kept) else "the same config and seed as"
-        left_out.append(f"{run.directory}: {same} {kept.directory}")
-    if not runs:
+    read = {directory: read_run(directory) for directory in places}
+    left_out += [
+        f"{directory}: {files.SUMMARY} is not the summary of a run"
+        for directory, run in read.items()
+        if run is None
+    ]
+    kept, copies = _without_copies([run for run in read.values() if run is not None])
+    if not kept:
         where = ", ".join(map(str, paths))
         raise ConfigError(f"{where}: there is no run in it (a run has a {files.SUMMARY})")
-    return Found(list(runs.values()), left_out)
+    folders = len(left_out) + len(copies)
+    return Found(kept, [*left_out, *_lines_about(copies)], folders)
 
 
-def _identity(run: Run) -> Any:
-    """What a run has in common with its copies and repetitions, and no two other runs."""
-    return run.seed, json.dumps(run.config, sort_keys=True)
+def _without_copies(runs: Iterable[Run]) -> tuple[list[Run], list[tuple[Run, Run]]]:
+    """Of runs with the same config and seed one, if possible a complete one; the others with it."""
+    kept: dict[Any, Run] = {}
+    copies = []
+    for run in runs:
+        identity = run.seed, fingerprint(run.config)
+        first = kept.setdefault(identity, run)
+        if first is run:
+            continue
+        if run.status in COMPLETE and first.status not in COMPLETE:
+            kept[identity], run, first = run, first, run
+        copies.append((run, first))
+    return list(kept.values()), copies
 
 
-def _started(run: Run) -> Any:
-    return run.summary.get("started", run.directory)
+def _lines_about(copies: Iterable[tuple[Run, Run]]) -> list[str]:
+    """A line for each run that is left out, or one for all in a folder that repeat another one."""
+    by_place: dict[Any, list[tuple[Run, Run]]] = {}
+    for run, kept in copies:
+        assert run.directory is not None
+        assert kept.directory is not None
+        folders = run.directory.parent, kept.directory.parent
+        own = run.directory if folders[0] == folders[1] else None
+        is_copy = run.summary.get("started", run) == kept.summary.get("started", kept)
+        by_place.setdefault((*folders, is_copy, own), []).append((run, kept))
+    lines = []
+    for (folder, other, is_copy, _), ((run, kept), *more) in by_place.items():
+        if more:
+            what = "copies of" if is_copy else "runs with the same config and seed as"
+            lines.append(f"{folder}: {1 + len(more)} {what} those in {other}")
+        else:
+            same = "a copy of" if is_copy else "the same config and seed as"
+            lines.append(f"{run.directory}: {same} {kept.directory}")
+    return lines
+
+
+def run_folders(path: Path) -> list[Path]:
+    """The folders of runs: `path` and those below it that have a summary, numbers by size.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    if not path.is_dir():
+        raise ConfigError(f"{path}: there is no such folder")
+    return [file.parent for file in sorted(path.rglob(files.SUMMARY), key=_natural)]
+
+
+def read_run(directory: Path) -> Run | None:
+    """The run that is recorded in a folder; None if what its summary says is not that of a run."""
+    run = Run(directory, read_summary(directory))
+    return run if _is_run(run.summary) else None
 
 
 _NUMBERS = ("total_steps", "total_epochs", "train_examples", "steps", "epochs", "seconds")

@@ -17,6 +17,7 @@ from typing import Any
 from runner.compare.curve_summary import CurveSummary, summarize
 from runner.compare.grouping import Edge, Group, format_setting, is_number
 from runner.compare.surface_paths import has_minimum
+from runner.config.keys import VALIDATION_EXAMPLES
 from runner.errors import ConfigError, did_you_mean
 from runner.measures import SPLITS, validated
 
@@ -59,7 +60,7 @@ def check_validated(configs: Iterable[Mapping[str, Any]], measure: str) -> None:
     """
     if not measure.startswith(SPLITS[1]):
         return
-    if any(config.get("data.validation_examples") == 0 for config in configs):
+    if any(config.get(VALIDATION_EXAMPLES) == 0 for config in configs):
         raise ConfigError(
             f"settings are tuned by the {measure.replace('_', ' ')}, and validation_examples=0 "
             "leaves no examples for it; figure.tune_by chooses another measure"

@@ -8,6 +8,9 @@ from typing import Any
 SEED = "seed"
 """The key of the seed: runs that differ in nothing else are repetitions of one experiment."""
 
+VALIDATION_EXAMPLES = "data.validation_examples"
+"""The key of how many examples are held out; with 0 there is no validation error."""
+
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Flatten nested settings to dotted keys: `{"optimizer.name": "adam", ...}`."""

@@ -121,3 +121,12 @@ def _within(value: Any, limits: Range | None) -> Any:
 
 def _example(inner: type) -> str:
     return {int: "[64,32]", float: "[0.1,0.2]"}.get(inner, "[a,b]")
+
+
+def interpolates(value: Any) -> bool:
+    """Whether a plain value holds an interpolation of OmegaConf, `${...}`."""
+    if isinstance(value, dict):
+        return any(map(interpolates, value.values()))
+    if isinstance(value, list):
+        return any(map(interpolates, value))
+    return isinstance(value, str) and "${" in value

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner import files
-from runner.compare.conclusions import edges
+from runner.compare.conclusions import edges, unvalidated
 from runner.compare.runs import Run, find
 from runner.compare.view import View
 from runner.errors import ConfigError, UserError
 from runner.execution.results import Computation, rank, write_csv, write_summary
 from runner.execution.table import print_sweep_table
+from runner.measures import METRIC
 
 
 def close_sweep(
@@ -32,7 +33,7 @@ def close_sweep(
     if any(run.summary for run in runs):
         known = recorded([run.directory for run in runs if run.directory and run.summary])
         figure = draw_figure(known, directory, view)
-        notes = _edges(known, view)
+        notes = [*filter(None, [unvalidated(runs, METRIC)]), *_edges(known, view)]
         print_sweep_table(runs, rows, directory, computation, seconds, figure, notes)
     with contextlib.suppress(OSError):
         write_csv(directory / files.SWEEP_TABLE, runs)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ import jax
 from runner.engine.strategy import Strategy
 from runner.experiment.experiment import Experiment
 from runner.options.option import register_pytrees
+from runner.record.environment import usable_cores
 
 register_pytrees()
 
@@ -87,12 +87,8 @@ def use_all_cores(runs: int) -> None:
 
     Has no effect once JAX has been used.
     """
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
     try:
-        jax.config.update("jax_num_cpu_devices", max(1, min(cores, runs)))
+        jax.config.update("jax_num_cpu_devices", max(1, min(usable_cores(), runs)))
     except RuntimeError:
         return
 

@@ -9,28 +9,14 @@ another.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from runner import files
-from runner.record.summary import finite, read_summary
+from runner.record.summary import fingerprint, read_summary
 from runner.status import COMPLETE
-
-
-def fingerprint(config: Mapping[str, Any]) -> str:
-    """A config as one line of text, the same for equal configs: `1` and `1.0` are equal."""
-    return json.dumps(_with_floats(finite(config)), sort_keys=True)
-
-
-def _with_floats(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _with_floats(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_floats(item) for item in value]
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class EarlierRuns:

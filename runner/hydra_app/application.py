@@ -25,7 +25,7 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.types import HydraContext, RunMode, TaskFunction
-from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf import DictConfig, OmegaConf, flag_override, read_write
 
 from runner.config.locations import config_directory
 from runner.errors import ConfigError, RecordError
@@ -33,12 +33,15 @@ from runner.hydra_app.checking import check
 from runner.hydra_app.error_lines import one_line_errors
 from runner.hydra_app.overrides import (
     NUMBERED_GROUP,
+    key_of,
     normalize,
     numbered_options,
     readable_name,
 )
 from runner.options.batch_size import Mini
+from runner.terminal.words import quoted_path, shell_path
 
+_SWEEP_DIR = "hydra.sweep.dir"
 _PLUGIN_PATH = str(Path(__file__).parent / "path")
 
 
@@ -50,6 +53,26 @@ def prepare_overrides(overrides: Sequence[str]) -> list[str]:
         node = {"name": "mini", **defaults, "size": int(number)}
         ConfigStore.instance().store(group=NUMBERED_GROUP, name=number, node=node)
     return normal
+
+
+def _refuse_hidden(directory: Path, typed: str) -> None:
+    """Refuse files of the user that Hydra never reads, since runner's own have the same names.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    own = config_directory()
+    if directory.samefile(own):
+        return
+    for file in sorted(own.rglob("*.yaml")):
+        name = file.relative_to(own)
+        if not (directory / name).is_file():
+            continue
+        hint = "give it another name"
+        if directory.name == ".hydra":
+            run = shell_path(directory.parent)
+            hint = f"to repeat the run that is recorded there: runner --rerun {run}"
+        raise ConfigError(f"--config-dir {typed}: runner's own {name} hides the one there; {hint}")
 
 
 class Application(Hydra):
@@ -73,6 +96,7 @@ class Application(Hydra):
             directory = Path(config_dir).absolute()
             if not directory.is_dir():
                 raise ConfigError(f"--config-dir {config_dir}: there is no such folder")
+            _refuse_hidden(directory, config_dir)
             anchor = SearchPathQuery(provider="schema")
             search_path.prepend("command-line", f"file://{directory}", anchor)
         OmegaConf.register_new_resolver("run_name", readable_name, replace=True)
@@ -200,6 +224,30 @@ def claim_directory(
     if any(word.startswith(f"hydra.{kind}.dir=") for word in overrides):
         return
     wanted = Path(str(node.dir))
+    directory = claim_new(wanted)
+    if directory == wanted:
+        return
+    if kind == "sweep":
+        move_sweep(config, directory)
+    else:
+        with read_write(config.hydra):
+            node.dir = str(directory)
+
+
+def move_sweep(config: DictConfig, folder: Path) -> None:
+    """Change the folder in the config of a sweep, also for its jobs, which are composed later."""
+    with flag_override(config.hydra, ["struct", "readonly"], [False, False]):
+        others = [word for word in config.hydra.overrides.hydra if key_of(word) != _SWEEP_DIR]
+        config.hydra.overrides.hydra = [*others, f"{_SWEEP_DIR}={quoted_path(folder)}"]
+        config.hydra.sweep.dir = str(folder)
+
+
+def claim_new(wanted: Path) -> Path:
+    """Create a folder that was not there before, under another name if the wanted one is taken.
+
+    Raises:
+        RecordError: it cannot be created.
+    """
     candidates = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
     for directory in chain([wanted], candidates):
         try:
@@ -208,6 +256,5 @@ def claim_directory(
             continue
         except OSError as error:
             raise RecordError(f"{directory}: cannot be made: {error.strerror}") from error
-        with read_write(config.hydra):
-            node.dir = str(directory)
-        return
+        return directory
+    raise AssertionError("there is always another name")

@@ -12,6 +12,7 @@ import copy
 import dataclasses
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
@@ -21,6 +22,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from runner.config.build import build
+from runner.config.values import interpolates
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
 from runner.hydra_app import dot_hydra
@@ -65,6 +67,7 @@ class Composed(NamedTuple):
         base: a config with the same options.
         values: the overrides that turn `base` into the config of the job.
         parsed: all overrides.
+        place: its folder below that of the sweep; None: it is named by the number and overrides.
     """
 
     number: int
@@ -72,8 +75,9 @@ class Composed(NamedTuple):
     plain: dict[str, Any]
     experiment: Experiment
     base: Base
-    values: tuple[Override, ...]
-    parsed: tuple[Override, ...]
+    values: tuple[Override, ...] = ()
+    parsed: tuple[Override, ...] = ()
+    place: Path | None = None
 
     def config(self, *, shared: bool = False) -> DictConfig:
         """The config with Hydra's own part, as Hydra would have composed it.
@@ -177,7 +181,7 @@ class Composer:
         config = self._loader.load_sweep_config(self._sweep, list(choices))
         plain = as_plain(config)
         resolved = OmegaConf.masked_copy(config, list(plain))
-        if _interpolates(OmegaConf.to_container(resolved, resolve=False)):
+        if interpolates(OmegaConf.to_container(resolved, resolve=False)):
             return None
         return Base(config, plain)
 
@@ -191,7 +195,7 @@ class Composer:
             words = typed_words(overrides)
             raise ConfigError(f"{error} [in run {number} of the sweep: {words}]") from error
         plain = as_plain(config)
-        return Composed(number, overrides, plain, experiment, Base(config, plain), (), ())
+        return Composed(number, overrides, plain, experiment, Base(config, plain))
 
 
 def _put(config: dict[str, Any], override: Override) -> bool:
@@ -202,7 +206,7 @@ def _put(config: dict[str, Any], override: Override) -> bool:
     value = override.value()
     if override.type is not OverrideType.CHANGE or override.package is not None:
         return False
-    if isinstance(value, dict) or _interpolates(value):
+    if isinstance(value, dict) or interpolates(value):
         return False
     *path, last = override.key_or_group.split(".")
     node: Any = config
@@ -216,12 +220,3 @@ def _put(config: dict[str, Any], override: Override) -> bool:
         node = node[key]
     node[last] = value
     return True
-
-
-def _interpolates(value: Any) -> bool:
-    """Whether a value holds an interpolation, `${...}`."""
-    if isinstance(value, dict):
-        return any(map(_interpolates, value.values()))
-    if isinstance(value, list):
-        return any(map(_interpolates, value))
-    return isinstance(value, str) and "${" in value

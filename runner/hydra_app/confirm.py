@@ -21,11 +21,11 @@ from runner import files
 from runner.compare.conclusions import tabulated
 from runner.compare.edges import edge_words
 from runner.compare.grouping import first_names
-from runner.compare.rerun import quoted_path
 from runner.compare.runs import Run
 from runner.compare.view import View
 from runner.config.keys import SEED
 from runner.errors import ConfigError
+from runner.hydra_app.application import move_sweep
 from runner.hydra_app.job import HydraJob
 from runner.hydra_app.overrides import key_of
 from runner.terminal.words import several
@@ -114,10 +114,7 @@ def confirmation(
 def _below(sweep: DictConfig) -> DictConfig:
     """The config of a sweep in the folder `confirmed` of another, which tunes nothing."""
     again = copy.deepcopy(sweep)
-    folder = Path(str(sweep.hydra.sweep.dir)) / files.CONFIRMED
+    move_sweep(again, Path(str(sweep.hydra.sweep.dir)) / files.CONFIRMED)
     with open_dict(again):
-        again.hydra.sweep.dir = str(folder)
-        own = [word for word in again.hydra.overrides.hydra if key_of(word) != "hydra.sweep.dir"]
-        again.hydra.overrides.hydra = [*own, f"hydra.sweep.dir={quoted_path(folder)}"]
         again.hydra.sweeper.figure.tune = []
     return again

@@ -58,7 +58,7 @@ class HydraJob:
     ) -> None:
         self.experiment = composed.experiment
         self.config = composed.plain
-        self.title = typed_words(composed.overrides)
+        self.title = typed_words(composed.overrides) or str(composed.place or "")
         typed = (typed_words([word]).partition("=") for word in composed.overrides)
         self.overrides = {key: value for key, _, value in typed if key}
         self.directory: Path | None = None
@@ -166,7 +166,8 @@ class HydraJob:
             RecordError: it cannot be made.
         """
         name = zero_padded(subdir, self._composed.number, self._digits)
-        directory = self.directory = self._earlier.take_place(sweep / name, self.config)
+        wanted = sweep / (self._composed.place or name)
+        directory = self.directory = self._earlier.take_place(wanted, self.config)
         with _directory_errors(directory):
             directory.mkdir(parents=True, exist_ok=True)
         return directory

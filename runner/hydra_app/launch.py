@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import importlib
 import shlex
 import sys
-import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from threading import Thread
 from typing import Any, cast
 
 from hydra.core.utils import JobReturn, setup_globals
@@ -22,24 +17,16 @@ from runner import files
 from runner.compare.conclusions import shortage
 from runner.compare.view import View
 from runner.config.values import from_plain
-from runner.errors import ConfigError, RecordError, UserError
-from runner.execution.closing import close_sweep, draw_figure, recorded
-from runner.execution.results import Computation
-from runner.execution.resume import EarlierRuns
-from runner.hydra_app.announcement import announce, print_plan
+from runner.errors import ConfigError
+from runner.execution.closing import draw_figure, recorded
+from runner.hydra_app.announcement import print_plan
 from runner.hydra_app.composer import Composer
 from runner.hydra_app.confirm import check_confirm, confirmation
 from runner.hydra_app.job import HydraJob
-from runner.hydra_app.job_environment import OncePerMessage
+from runner.hydra_app.jobs import plan_jobs, raise_failures, run_jobs
+from runner.hydra_app.searching import refuse_blind_search
 from runner.hydra_app.settings import LauncherSettings
-from runner.status import Status
 from runner.terminal.words import several
-
-
-class SweepError(UserError):
-    """Some jobs of a sweep failed, after all were tried."""
-
-    exit_code = 1
 
 
 def launch(
@@ -99,32 +86,31 @@ def _run(
     chosen: LauncherSettings,
 ) -> list[HydraJob]:
     """Run the jobs of a sweep, or say what would be run; see `launch`."""
-    directory, view = _directory(sweep), _view(sweep)
+    composer, view = Composer(context, sweep), _view(sweep)
     try:
-        jobs = _compose(context, task, sweep, job_overrides, first_number)
-        view.check_keys(job.config for job in jobs)
+        composed = [
+            composer.compose(overrides, number)
+            for number, overrides in enumerate(job_overrides, start=first_number)
+        ]
+        refuse_blind_search(sweep, (one.experiment for one in composed))
+        plan = plan_jobs(context, task, sweep, composed)
+        view.check_keys(job.config for job in plan.jobs)
     except ConfigError:
-        _remove_if_unused(directory)
+        _remove_if_unused(_directory(sweep))
         raise
-    missing = [job for job in jobs if not job.take_earlier()]
-    for note in _foreseen(jobs, view, chosen):
+    for note in _foreseen(plan.jobs, view, chosen):
         print(f"Note:   {note}", file=sys.stderr)
     if chosen.dry_run:
-        print_plan(jobs, missing)
-        return jobs
-    computation, start = Computation(), time.time()
+        print_plan(plan.jobs, plan.missing)
+        return plan.jobs
     try:
-        _make(directory)
-        computation = _train(jobs, missing, chosen)
+        run_jobs(plan, view, chosen)
     except KeyboardInterrupt:
-        where = f"hydra.sweep.dir={shlex.quote(str(directory))}"
+        where = f"hydra.sweep.dir={shlex.quote(str(plan.directory))}"
         print(f"To go on: the same command with {where}", file=sys.stderr)
         raise
-    finally:
-        runs = [job.run for job in jobs]
-        close_sweep(runs, computation, time.time() - start, directory, view)
-    _raise_failures(jobs)
-    return jobs
+    raise_failures(plan.jobs)
+    return plan.jobs
 
 
 def check_settings(config: DictConfig) -> None:
@@ -169,37 +155,6 @@ def _view(sweep: DictConfig) -> View:
     return view
 
 
-def _compose(
-    context: HydraContext,
-    task: TaskFunction,
-    sweep: DictConfig,
-    job_overrides: Sequence[Sequence[str]],
-    first_number: int,
-) -> list[HydraJob]:
-    """Compose and check all jobs, and name them by the overrides in which they differ.
-
-    Raises:
-        ConfigError: the config of a job is wrong.
-    """
-    composer, once = Composer(context, sweep), OncePerMessage()
-    earlier = EarlierRuns(_directory(sweep))
-    jobs = [
-        HydraJob(composer.compose(overrides, number), context, task, sweep, earlier, once)
-        for number, overrides in enumerate(job_overrides, start=first_number)
-    ]
-    keys = dict.fromkeys(key for job in jobs for key in job.overrides)
-    swept = [key for key in keys if len({job.overrides.get(key) for job in jobs}) > 1]
-    for job in jobs:
-        job.name_by(swept, digits=len(str(first_number + len(jobs) - 1)))
-    # Runs that were typed twice (seed=0,0) must not share a title: progress is counted by it.
-    seen = Counter[str]()
-    for job in jobs:
-        seen[job.title] += 1
-        if seen[job.title] > 1:
-            job.title += f" ({seen[job.title]})"
-    return jobs
-
-
 def _foreseen(jobs: Sequence[HydraJob], view: View, settings: LauncherSettings) -> list[str]:
     """What is to be said before training: too few seeds, and what follows the sweep."""
     notes = [shortage(view, [job.run for job in jobs], settings.confirm)]
@@ -209,83 +164,8 @@ def _foreseen(jobs: Sequence[HydraJob], view: View, settings: LauncherSettings) 
     return list(filter(None, notes))
 
 
-def _make(directory: Path) -> None:
-    """Create the directory of the sweep.
-
-    Raises:
-        RecordError: it cannot be created.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
-
-
-def _train(
-    jobs: Sequence[HydraJob], missing: list[HydraJob], settings: LauncherSettings
-) -> Computation:
-    """Train what is missing, and tell each job how it ended.
-
-    Raises:
-        KeyboardInterrupt: after what was computed has been recorded.
-    """
-    earlier = len(jobs) - len(missing)
-    if not missing:
-        announce(len(jobs), Computation(earlier))
-        return Computation(earlier, programs=0, compilations=0)
-    # JAX is imported here, so that a sweep with nothing to train does not wait for it.
-    from runner.engine.compilation import CompilationCounter, use_persistent_cache
-    from runner.execution.cohorts import (
-        choose_parallelism,
-        count_compilations,
-        count_programs,
-        form_cohorts,
-        use_all_cores,
-    )
-    from runner.execution.sweep import Stopped, train
-    from runner.terminal.live_sweep import SweepProgress, work_of
-
-    use_persistent_cache()
-    use_all_cores(len(missing))
-    experiments = [job.experiment for job in missing]
-    parallelism = choose_parallelism(settings.strategy, settings.lanes, settings.devices)
-    cohorts = form_cohorts(experiments, parallelism)
-    computation = Computation(
-        earlier,
-        programs=count_programs(experiments),
-        compilations=count_compilations(experiments),
-        strategy=parallelism.strategy,
-        lanes=max(cohort.lanes for cohort in cohorts),
-        devices=max(cohort.devices for cohort in cohorts),
-    )
-    announce(len(jobs), computation)
-    progress = SweepProgress(len(jobs), earlier, sum(map(work_of, experiments)))
-    # What the end of the sweep needs is imported while programs compile.
-    Thread(target=importlib.import_module, args=("runner.execution.figure",), daemon=True).start()
-    with CompilationCounter() as counter, progress, contextlib.suppress(Stopped):
-        train(missing, cohorts, progress, fail_fast=settings.fail_fast)
-    return dataclasses.replace(computation, compilations=counter.programs)
-
-
 def _remove_if_unused(directory: Path) -> None:
     """Remove the directory of a sweep of which nothing has run."""
     if directory.is_dir() and [file.name for file in directory.iterdir()] == [files.SWEEP_CONFIG]:
         (directory / files.SWEEP_CONFIG).unlink()
         directory.rmdir()
-
-
-def _raise_failures(jobs: Sequence[HydraJob]) -> None:
-    """Report failed jobs.
-
-    Raises:
-        SweepError: there are some.
-    """
-    failed = [job for job in jobs if job.run.status == Status.FAILED]
-    if not failed:
-        return
-    reason, others = failed[0].error, [job for job in jobs if job.run.status == Status.NOT_RUN]
-    not_run = f"; {len(others)} were not started" if others else ""
-    raise SweepError(
-        f"{len(failed)} of {len(jobs)} runs failed{not_run}; the first because of "
-        f"{type(reason).__name__}: {reason} (see {failed[0].directory})"
-    )

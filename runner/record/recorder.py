@@ -18,6 +18,7 @@ from runner import files
 from runner.engine.chunk import Chunk
 from runner.errors import RecordError
 from runner.record.curve_writers import CurvesWriter, PathWriter
+from runner.record.environment import command_line, environment
 from runner.record.event_writer import EventWriter
 from runner.record.facts import RunFacts
 from runner.record.summary import SummaryWriter, timestamp, versions
@@ -63,7 +64,9 @@ class Recorder:
             "total_epochs": facts.total_epochs,
             "error": facts.error,
             "started": timestamp(time.time()),
+            "command": command_line(),
             "versions": versions(),
+            "environment": environment(),
             "config": facts.config,
         }
         with self._record_errors():

@@ -93,6 +93,22 @@ def read_summary(directory: Path) -> dict[str, Any]:
     return found
 
 
+def fingerprint(config: Mapping[str, Any]) -> str:
+    """A config as one line of text, the same for equal configs: `1` and `1.0` are equal.
+
+    By it a run is recognized where a sweep is resumed, and a copy where runs are compared.
+    """
+    return json.dumps(_with_floats(finite(config)), sort_keys=True)
+
+
+def _with_floats(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_floats(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_floats(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def final_and_best(epochs: npt.NDArray) -> dict[str, dict[str, float | None]]:
     """The values of the last evaluation, and the least value of each measure.
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runner.config.keys import VALIDATION_EXAMPLES, typed
 from runner.engine.chunk import Chunk
 from runner.measures import METRIC, SPLITS, TRAIN_LOSS, ErrorKind
 from runner.record.summary import at_best_validation
@@ -126,8 +127,11 @@ def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
         table.add_row(split.replace("_", " "), *cells)
     console = Console(highlight=False)
     console.print(table)
-    if final.get("validation_loss") is not None:
+    validation_loss = final.get("validation_loss")
+    if validation_loss is not None and not math.isnan(validation_loss):
         print(f"Best of test: where the validation loss or {kind.noun} is least")
+    elif typed(summary.get("config", {})).get(VALIDATION_EXAMPLES) == 0:
+        print(f"Validation: none, since {VALIDATION_EXAMPLES}=0 holds no examples out")
     if (kept := summary.get("kept_at")) is not None:
         print(f"Kept:   the parameters of epoch {kept['epoch']:,}, the best by its rule")
     print(_outcome(summary))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from pathlib import Path
 
@@ -53,3 +54,8 @@ def path_from_here(path: Path) -> Path:
 def shell_path(path: Path) -> str:
     """The same, ready to paste into a shell."""
     return shlex.quote(str(path_from_here(path)))
+
+
+def quoted_path(path: Path) -> str:
+    """A path as the value of an override; Hydra's grammar refuses `=` and `,` without quotes."""
+    return str(path) if re.fullmatch(r"[\w./:+-]+", str(path)) else f'"{path}"'

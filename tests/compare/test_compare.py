@@ -19,7 +19,7 @@ from runner.compare.cli import run_command_line
 from runner.compare.curve import AXES, POINTS, band, curve, kept_points
 from runner.compare.curve_summary import CurveSummary, Row, summarize, table
 from runner.compare.figures.curves import curves_figure, generalization_figure
-from runner.compare.grouping import Group, group_runs
+from runner.compare.grouping import Group, differing_keys, group_runs
 from runner.compare.runs import Run, find
 from runner.compare.tables import group_cells, render
 from runner.compare.tuning import tuned
@@ -29,6 +29,8 @@ from runner.errors import ConfigError
 from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
 from runner.terminal.waiting import waiting
+
+RATE, MOMENTUM = "optimizer.learning_rate", "optimizer.momentum"
 
 PER_EPOCH, EXAMPLES = 10, 100_000
 """Each step takes more examples than a mean over examples, so that each is one step."""
@@ -141,6 +143,58 @@ def test_the_same_run_again_is_not_another_repetition(tmp_path: Path) -> None:
         f"{tmp_path / 't0'}: a copy of {tmp_path / 's0'}",
         f"{tmp_path / 'u0'}: the same config and seed as {tmp_path / 's0'}",
     ]
+
+
+def test_all_that_repeat_the_runs_of_a_folder_are_one_line(tmp_path: Path) -> None:
+    for seed in range(3):
+        leave(tmp_path / "first" / str(seed), [1.0 + seed] * 20, seed=seed, **optimizer("sgd", 1))
+    shutil.copytree(tmp_path / "first", tmp_path / "copied")
+    time.sleep(0.002)
+    for seed in range(3):  # 1.0 is the same number as 1
+        leave(tmp_path / "later" / str(seed), [1.0] * 20, seed=seed, **optimizer("sgd", 1.0))
+    found = find([tmp_path / "first", tmp_path])
+    assert [run.seed for run in found.runs] == [0, 1, 2]
+    assert found.left_out == [
+        f"{tmp_path / 'copied'}: 3 copies of those in {tmp_path / 'first'}",
+        f"{tmp_path / 'later'}: 3 runs with the same config and seed as those in "
+        f"{tmp_path / 'first'}",
+    ]
+    assert found.left_out_folders == 6
+    (group,) = group_runs(found.runs)
+    assert len(group.runs) == 3
+
+
+@pytest.mark.parametrize(
+    ("configs", "keys"),
+    [
+        # A random search: each rate comes with one momentum.
+        ([("m", 0.1, 0.5), ("m", 0.2, 0.7), ("m", 0.3, 0.6)], [RATE, MOMENTUM]),
+        ([("m", 0.1, 0.5), ("m", 0.2, 0.5)], [RATE]),
+        # Numbers that come with the name of an option say nothing new, others do.
+        ([("m", 0.1, 0.5), ("n", 0.2, 0.7)], ["optimizer"]),
+        ([("m", 0.1, 0.5), ("m", 0.2, 0.5), ("n", 0.3, 0.7)], ["optimizer", RATE]),
+        ([("m", 0.1, 0.5), ("m", 0.2, 0.6), ("n", 0.3, 0.7)], ["optimizer", RATE, MOMENTUM]),
+    ],
+)
+def test_from_numbers_nothing_follows(
+    configs: list[tuple[str, float, float]], keys: list[str]
+) -> None:
+    flat = [{"optimizer": name, RATE: rate, MOMENTUM: momentum} for name, rate, momentum in configs]
+    assert differing_keys(flat) == keys
+
+
+def test_a_missing_validation_error_is_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed, held_out in enumerate((0, 5)):
+        data = {"name": "digits", "validation_examples": held_out}
+        leave(tmp_path / str(seed), [1.0] * 20, seed=seed, data=data)
+    line = [str(tmp_path), "--table", "markdown"]
+    said = "1 run has no validation error: data.validation_examples=0 holds no examples out."
+    assert run_command_line(line) == 0
+    assert said in capsys.readouterr().out
+    assert run_command_line([*line, "--measure", "test_loss"]) == 0
+    assert said not in capsys.readouterr().out
 
 
 def test_a_run_without_a_record_has_a_config_and_no_curves() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import shlex
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,13 @@ def test_a_figure_has_its_numbers_and_its_command_beside_it(folder: Path, tmp_pa
         ({"size": (1000.0, 1000.0)}, "size=1000,1000 must be two numbers from 0.5 to 50"),
         ({"tune_by": "learning_rate"}, "tune_by=learning_rate cannot choose"),
         ({"ylim": (0.0, 1.0), "yscale": "log"}, "ylim=0,1 must be greater than 0 on a log"),
+        ({"ylim": [0, 1]}, "ylim=0,1 must be greater than 0 on a logarithmic axis"),
+        ({"xlim": [0, 9], "axes": "seconds"}, "xscale=linear or symlog shows 0"),
+        ({"xlim": 3}, "xlim=3 must be two numbers"),
+        ({"xlim": "3"}, "xlim=['3'] must be a number"),
+        ({"title": 5}, "title=5 must be text"),
+        ({"smoothing": None}, "smoothing=None must be a number"),
+        ({"smothing": 0.1}, "smothing is not an argument; did you mean smoothing?"),
         ({"labels": ("sgd",)}, "'sgd' must be NAME=LABEL"),
         ({"labels": ("sdg=SGD",)}, "sdg is not in the figure; choose from"),
         ({"order": ("sdg",)}, "sdg is not shown; choose from adam, sgd"),
@@ -152,8 +160,18 @@ def test_a_figure_has_its_numbers_and_its_command_beside_it(folder: Path, tmp_pa
     ],
 )
 def test_a_mistake_is_said(chosen: dict[str, Any], words: str, folder: Path) -> None:
-    with pytest.raises(ConfigError, match=re.escape(words)):
+    with (
+        warnings.catch_warnings(action="error"),
+        pytest.raises(ConfigError, match=re.escape(words)),
+    ):
         runner.load(folder).figure(**chosen)
+
+
+def test_numbers_of_numpy_are_numbers(folder: Path) -> None:
+    figure = runner.load(folder).figure(
+        axes="iteration", xlim=np.array([1, 9]), smoothing=np.float32(0.25), dpi=np.int64(90)
+    )
+    assert figure.axes[0].get_xlim() == (1, 9)
 
 
 # --- what the kinds show ------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from runner.compare.curve import kept_points
 from runner.compare.grouping import group_runs
 from runner.compare.report.page import page
 from runner.compare.report.points import condensed
-from runner.compare.rerun import commands_of_sweeps
+from runner.compare.rerun import command_of_run, commands_of_sweeps
 from runner.compare.runs import Run, find
 from runner.compare.view import View
 from runner.engine.chunk import STEP_DTYPE
@@ -161,11 +161,26 @@ def test_the_command_of_a_sweep_is_the_one_that_was_typed(tmp_path: Path) -> Non
     assert commands_of_sweeps(find([tmp_path]).runs) == {"rates": command}
 
 
+def test_the_command_of_a_run_alone_is_the_one_that_was_typed(tmp_path: Path) -> None:
+    """With the flags that the overrides do not have; what a record adds to it is only text."""
+    run = Run(tmp_path, {"command": "runner --config-dir mine 'labels=[a, b]'"})
+    assert command_of_run(run) == "runner --config-dir mine 'labels=[a, b]'"
+    assert command_of_run(Run(tmp_path, {"command": "runner; rm x $(y)"})) == ""
+    assert command_of_run(Run(tmp_path, {"command": "runner a ; rm"})) == "runner a ';' rm"
+    assert command_of_run(Run(tmp_path, {"command": "runner 'a"})) == ""
+    (tmp_path / "multirun.yaml").touch()
+    (tmp_path / "0" / ".hydra").mkdir(parents=True)
+    (tmp_path / "0" / ".hydra" / "overrides.yaml").write_text("[seed=1]")
+    run = Run(tmp_path / "0", {"command": "runner -m seed=0,1"})
+    assert command_of_run(run) == "runner seed=1"
+
+
 def test_the_page_says_what_was_compared(parsed: Parsed) -> None:
     text = " ".join(parsed.texts)
     assert "7 runs (6 finished, 1 diverged) in 3 groups" in text
     assert "differ in optimizer; 1 to 3 seeds each" in text
     assert "cannot show a difference" in text
+    assert "runner --rerun FOLDER" in text
     assert re.search(r"sgd \(3\)", text)
 
 

@@ -174,6 +174,33 @@ def test_a_best_value_at_the_edge_is_said_with_the_command_that_extends(
     assert any(f"best {RATE} of 2 of 3 groups is at the edge of what was tried" in w for w in words)
 
 
+def test_the_values_of_a_study_with_cases_are_extended_in_its_cases(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One range for all cases would replace the values of each."""
+    leave_rates(tmp_path, {"sgd": 0.1}, (0.001, 0.01, 0.1))
+    leave_rates(tmp_path, {"adam": 0.0003}, (0.0001, 0.0003, 0.001))
+    cases = [["optimizer=sgd", f"{RATE}=0.001,0.01,0.1"], ["optimizer=adam", f"{RATE}=0.001"]]
+    record: dict[str, Any] = {"overrides": {"hydra": [], "task": ["experiment=cased"]}}
+    record["sweeper"] = {"cases": cases}
+    file = tmp_path / "multirun.yaml"
+    file.write_text(yaml.safe_dump({"hydra": record}))
+    line = [str(tmp_path), "--tune", RATE, "--table", "markdown"]
+    assert run_command_line(line) == 0
+    out = capsys.readouterr().out
+    assert f"The best {RATE}, 0.1, is the largest that was tried for sgd." in out
+    assert "Each case of the study (hydra.sweeper.cases) has its own values of" in out
+    assert "the next ones are 1, 10 for sgd." in out
+    assert "To extend" not in out
+    # Typed values hold for all cases, and so does a longer range.
+    record["overrides"]["task"].append(f"{RATE}=0.001,0.01,0.1")
+    file.write_text(yaml.safe_dump({"hydra": record}))
+    assert run_command_line(line) == 0
+    out = capsys.readouterr().out
+    assert "Each case" not in out
+    assert f"runner -m experiment=cased {RATE}=0.001,0.01,0.1,1,10" in out
+
+
 def test_a_verdict_at_an_edge_is_preliminary(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

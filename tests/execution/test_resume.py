@@ -10,8 +10,9 @@ import pytest
 import yaml
 from conftest import CONF, DEFAULTS, choose
 
-from runner.execution.resume import EarlierRuns, fingerprint
+from runner.execution.resume import EarlierRuns
 from runner.experiment.table import STACKED
+from runner.record.summary import fingerprint
 
 SETTINGS = yaml.safe_load((CONF / "config.yaml").read_text())
 CONFIG: dict[str, Any] = {

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner.errors import ConfigError
 from runner.hydra_app import dot_hydra
-from runner.hydra_app.application import Application, prepare_overrides
+from runner.hydra_app.application import Application, claim_directory, prepare_overrides
 from runner.hydra_app.checking import as_plain
 from runner.hydra_app.composer import Composer
 from runner.hydra_app.job_environment import JobEnvironment, OncePerMessage
@@ -196,3 +196,19 @@ def test_a_config_of_ones_own_that_interpolates_is_resolved(
     for epochs in (2, 3):
         job = composer.compose(["optimizer=mine", f"epochs={epochs}"], 0)
         assert job.plain["optimizer"]["learning_rate"] == epochs
+
+
+def test_the_jobs_of_a_sweep_go_where_it_was_moved(
+    application: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two sweeps that start within one second the second has a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    words = ["hydra.mode=MULTIRUN"]
+    sweep = application.compose_config("config", words, RunMode.MULTIRUN)
+    taken = Path(sweep.hydra.sweep.dir)
+    taken.mkdir(parents=True)
+    claim_directory(sweep, "sweep", words)
+    context = HydraContext(application.config_loader, Callbacks(sweep))
+    template = Composer(context, sweep).compose(["seed=3"], 0).base.template
+    assert template is not None
+    assert str(template.sweep_directory) == sweep.hydra.sweep.dir == f"{taken}-2"

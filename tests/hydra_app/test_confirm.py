@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ SWEEP = (
     "model=linear",
     "batch_size=full",
     "optimizer=momentum",
-    "optimizer.momentum=0.5,0.9",
+    "hydra.sweeper.cases=[['optimizer.momentum=0.5'],['optimizer.momentum=0.9']]",
     "optimizer.learning_rate=0.1,0.01",
     "epochs=1",
     "hydra.sweep.dir=swept",
@@ -65,8 +66,8 @@ def test_the_best_settings_run_on_seeds_that_did_not_choose_them(tmp_path: Path)
     assert fresh.count("2 finished") == 2, "seed 1 has chosen, and is no longer reported"
     # The line that extends the range leaves out nothing that was typed.
     (command,) = [text for text in again.stdout.splitlines() if "To extend" in text]
-    for word in ("optimizer.momentum=0.5,0.9", "figure.kind=curves", "confirm=2", "epochs=1"):
-        assert word in command
+    for word in (SWEEP[6], "figure.kind=curves", "confirm=2", "epochs=1"):
+        assert word in shlex.split(command)
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,18 @@ def test_without_validation_no_error_is_shown(capsys: pytest.CaptureFixture[str]
     assert "nan" not in err
 
 
+@pytest.mark.parametrize("value", [None, float("nan")])
+def test_the_closing_table_says_why_there_is_no_validation(
+    value: float | None, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = {"data": {"name": "digits", "validation_examples": 0}}
+    final = {**SUMMARY["final"], "validation_loss": value}
+    print_closing_table({**SUMMARY, "final": final, "config": config}, tmp_path)
+    out = capsys.readouterr().out
+    assert "Validation: none, since data.validation_examples=0 holds no examples out\n" in out
+    assert "Best of test" not in out
+
+
 def test_many_epochs_are_written_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     print_closing_table({**SUMMARY, "epochs": 123456.7}, tmp_path)
     assert "123,457 epochs in" in capsys.readouterr().out

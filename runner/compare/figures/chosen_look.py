@@ -45,12 +45,7 @@ def apply_look(figure: Figure, look: Look) -> None:
         if look.yscale not in ("auto", panel.get_yscale()):
             panel.set_yscale(look.yscale)
         for key, scale in (("xlim", panel.get_xscale()), ("ylim", panel.get_yscale())):
-            ends = look.limits(key, number, len(panels))
-            if ends and ends[0] <= 0 and scale == "log":
-                raise ConfigError(
-                    f"{key}={ends[0]:g},{ends[1]:g} must be greater than 0 on a logarithmic axis; "
-                    f"{key[0]}scale=linear or symlog shows 0"
-                )
+            ends = look.limits(key, number, len(panels), scale)
             panel.set(**{key: ends})
     _rename(_texts(figure), look.names)
     if look.title:

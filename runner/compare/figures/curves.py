@@ -63,7 +63,7 @@ def curves_figure(
         look: how the figure looks.
 
     Raises:
-        ConfigError: the chosen limits do not suit the number of panels.
+        ConfigError: the chosen limits do not suit the number of panels or their scales.
     """
     return _figure(groups, [(measure, axis) for axis in axes], look)
 
@@ -77,7 +77,7 @@ def generalization_figure(groups: Sequence[Group], measure: str, look: Look = PL
         look: how the figure looks.
 
     Raises:
-        ConfigError: the chosen limits do not suit the number of panels.
+        ConfigError: the chosen limits do not suit the number of panels or their scales.
     """
     kind = "error" if measure.endswith("error") else "loss"
     return _figure(
@@ -100,14 +100,15 @@ def _figure(groups: Sequence[Group], panels_of: Sequence[tuple[str, str]], look:
             panel.set_yscale("log")
         end = _common_end(runs, axis)
         panel.set_xscale(**_horizontal_scale(runs, measure, axis, look, end))
-        limits = look.limits("xlim", number, len(panels)) or (end and (0.0, end))
+        chosen = look.limits("xlim", number, len(panels), panel.get_xscale())
+        limits = chosen or (end and (0.0, end))
         _fill(panel, groups, (measure, axis), look, limits or None)
         panel.set_xlabel(AXES[axis].label, fontsize=LABEL_SIZE)
         if panel is panels[0] or not is_one_measure or look.is_paper:
             panel.set_ylabel(measure_label(measure), fontsize=LABEL_SIZE)
     for number, (panel, (measure, _)) in enumerate(zip(panels, panels_of, strict=True)):
         _fit_to_lines(panel, panels if is_one_measure else [panel])
-        panel.set_ylim(look.limits("ylim", number, len(panels)))
+        panel.set_ylim(look.limits("ylim", number, len(panels), panel.get_yscale()))
         number_ticks(panel, is_rate(groups, measure))
         number_ticks(panel, is_percentage=False, axis="x")
     small_print(figure, _explanation(groups, first, is_log, look))

@@ -106,10 +106,17 @@ def _run(run: Run, name: str, varying: Sequence[str], curves: Mapping[str, Any])
         "made": {
             "started": summary.get("started"),
             "device": summary.get("device"),
-            **(summary.get("versions") or {}),
+            **_known(summary.get("environment")),
+            **_known(summary.get("versions")),
         },
         "curves": curves,
     }
+
+
+def _known(facts: Any) -> dict[str, Any]:
+    """What a summary knows of the machine or the code; an earlier version may not say it."""
+    known = facts.items() if isinstance(facts, Mapping) else ()
+    return {str(name): fact for name, fact in known if fact is not None}
 
 
 def values_of(run: Run, keys: Iterable[str]) -> list[tuple[str, str, float | None]]:

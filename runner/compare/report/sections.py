@@ -17,6 +17,7 @@ from runner.compare.report.content import (
     values_of,
     varying_keys,
 )
+from runner.compare.rerun import command
 from runner.compare.view import View
 from runner.status import count_statuses
 
@@ -108,16 +109,19 @@ def definitions(settings: Mapping[str, str]) -> str:
 
 
 def commands(sweeps: Mapping[str, str], runs: Iterable[str]) -> str:
-    """The commands of sweeps, by their names, and of runs."""
+    """The commands of sweeps, by their names, and of runs, and the one that repeats a record."""
     text = "".join(
-        f"<p>The sweep {escape(name)}:</p><pre>{escape(command)}</pre>"
-        for name, command in sweeps.items()
+        f"<p>The sweep {escape(name)}:</p><pre>{escape(typed)}</pre>"
+        for name, typed in sweeps.items()
     )
     lines = escape("\n".join(filter(None, runs)))
     if lines:
         state = "" if text else " open"
         text += f"<details{state}><summary>Each run</summary><pre>{lines}</pre></details>"
-    return text or "<p>The folders of these runs do not record it.</p>"
+    text = text or "<p>The folders of these runs do not record what was typed.</p>"
+    folder = next(iter(sweeps), "FOLDER")
+    repeat = escape(command("runner", ["--rerun", folder]))
+    return f"{text}<p>What a folder records, repeated and compared:</p><pre>{repeat}</pre>"
 
 
 def paragraphs(sentences: Iterable[str]) -> str:

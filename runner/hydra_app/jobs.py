@@ -1,0 +1,172 @@
+"""The jobs of a sweep: named by what differs between them, trained side by side, then summed up."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Thread
+from typing import NamedTuple
+
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from runner.compare.view import View
+from runner.errors import RecordError, UserError
+from runner.execution.closing import close_sweep
+from runner.execution.results import Computation
+from runner.execution.resume import EarlierRuns
+from runner.hydra_app.announcement import announce
+from runner.hydra_app.composer import Composed
+from runner.hydra_app.job import HydraJob
+from runner.hydra_app.job_environment import OncePerMessage
+from runner.hydra_app.settings import LauncherSettings
+from runner.record.environment import ask_for_commit
+from runner.status import Status
+
+
+class SweepError(UserError):
+    """Some jobs of a sweep failed, after all were tried."""
+
+    exit_code = 1
+
+
+class Plan(NamedTuple):
+    """The jobs of a sweep.
+
+    Attributes:
+        directory: the folder of the sweep.
+        jobs: all jobs.
+        missing: those of which the folder does not hold the complete run.
+    """
+
+    directory: Path
+    jobs: list[HydraJob]
+    missing: list[HydraJob]
+
+
+def plan_jobs(
+    context: HydraContext, task: TaskFunction, sweep: DictConfig, composed: Sequence[Composed]
+) -> Plan:
+    """Name the jobs by the overrides in which they differ, and find out which are complete.
+
+    Args:
+        context: Hydra's context, with its callbacks.
+        task: the task function, for Hydra's callbacks.
+        sweep: the config of the sweep.
+        composed: the configs of the jobs.
+    """
+    directory, once = Path(str(sweep.hydra.sweep.dir)), OncePerMessage()
+    earlier = EarlierRuns(directory)
+    jobs = [HydraJob(one, context, task, sweep, earlier, once) for one in composed]
+    keys = dict.fromkeys(key for job in jobs for key in job.overrides)
+    swept = [key for key in keys if len({job.overrides.get(key) for job in jobs}) > 1]
+    for job in jobs:
+        job.name_by(swept, digits=len(str(composed[-1].number)))
+    # Runs that were typed twice (seed=0,0) must not share a title: progress is counted by it.
+    seen = Counter[str]()
+    for job in jobs:
+        seen[job.title] += 1
+        if seen[job.title] > 1:
+            job.title += f" ({seen[job.title]})"
+    return Plan(directory, jobs, [job for job in jobs if not job.take_earlier()])
+
+
+def run_jobs(plan: Plan, view: View, settings: LauncherSettings) -> None:
+    """Train what is missing, tell each job how it ended, and close the sweep.
+
+    Args:
+        plan: the jobs.
+        view: what the figure of the sweep shows.
+        settings: how the jobs are computed.
+
+    Raises:
+        RecordError: the directory of the sweep cannot be created.
+        KeyboardInterrupt: after what was computed has been recorded.
+    """
+    computation, start = Computation(), time.time()
+    try:
+        _make(plan.directory)
+        computation = _train(plan, settings)
+    finally:
+        runs = [job.run for job in plan.jobs]
+        close_sweep(runs, computation, time.time() - start, plan.directory, view)
+
+
+def raise_failures(jobs: Sequence[HydraJob]) -> None:
+    """Report failed jobs.
+
+    Raises:
+        SweepError: there are some.
+    """
+    failed = [job for job in jobs if job.run.status == Status.FAILED]
+    if not failed:
+        return
+    reason, others = failed[0].error, [job for job in jobs if job.run.status == Status.NOT_RUN]
+    not_run = f"; {len(others)} were not started" if others else ""
+    raise SweepError(
+        f"{len(failed)} of {len(jobs)} runs failed{not_run}; the first because of "
+        f"{type(reason).__name__}: {reason} (see {failed[0].directory})"
+    )
+
+
+def _make(directory: Path) -> None:
+    """Create the directory of the sweep.
+
+    Raises:
+        RecordError: it cannot be created.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
+
+
+def _train(plan: Plan, settings: LauncherSettings) -> Computation:
+    """Train what is missing, and tell each job how it ended.
+
+    Raises:
+        KeyboardInterrupt: after what was computed has been recorded.
+    """
+    missing = plan.missing
+    earlier = len(plan.jobs) - len(missing)
+    if not missing:
+        announce(len(plan.jobs), Computation(earlier))
+        return Computation(earlier, programs=0, compilations=0)
+    ask_for_commit()
+    # JAX is imported here, so that a sweep with nothing to train does not wait for it.
+    from runner.engine.compilation import CompilationCounter, use_persistent_cache
+    from runner.execution.cohorts import (
+        choose_parallelism,
+        count_compilations,
+        count_programs,
+        form_cohorts,
+        use_all_cores,
+    )
+    from runner.execution.sweep import Stopped, train
+    from runner.terminal.live_sweep import SweepProgress, work_of
+
+    use_persistent_cache()
+    use_all_cores(len(missing))
+    experiments = [job.experiment for job in missing]
+    parallelism = choose_parallelism(settings.strategy, settings.lanes, settings.devices)
+    cohorts = form_cohorts(experiments, parallelism)
+    computation = Computation(
+        earlier,
+        programs=count_programs(experiments),
+        compilations=count_compilations(experiments),
+        strategy=parallelism.strategy,
+        lanes=max(cohort.lanes for cohort in cohorts),
+        devices=max(cohort.devices for cohort in cohorts),
+    )
+    announce(len(plan.jobs), computation)
+    progress = SweepProgress(len(plan.jobs), earlier, sum(map(work_of, experiments)))
+    # What the end of the sweep needs is imported while programs compile.
+    Thread(target=importlib.import_module, args=("runner.execution.figure",), daemon=True).start()
+    with CompilationCounter() as counter, progress, contextlib.suppress(Stopped):
+        train(missing, cohorts, progress, fail_fast=settings.fail_fast)
+    return dataclasses.replace(computation, compilations=counter.programs)
