@@ -53,7 +53,7 @@ A class derives from the base of its group (the docstring of each base says what
 | `data` | `Source`, or `Problem` or `Surface` for a loss with its own parameters |
 | `preprocessing` | `Preprocessing` |
 | `model` | `Model` |
-| `activation` | `Activation` |
+| `activation` | `Elementwise` for a function of each number, `Activation` for other layers |
 | `initializer` | `Initializer` |
 | `normalization` | `Normalization` |
 | `regularization` | `Regularization` |
@@ -88,17 +88,28 @@ from runner.data.surface import Surface
 from runner.errors import ConfigError, DataError
 from runner.experiment.table import register
 from runner.lazy import jax, jnp, np, optax
-from runner.options.activation import Activation
+from runner.options.activation import Activation, Elementwise
 from runner.options.batch_size import BatchSize
 from runner.options.clock import Clock, Unit
 from runner.options.gradient import GradientTreatment, TreatedGradient
 from runner.options.initializer import Initializer, fans
-from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
+from runner.options.layer import (
+    KernelMap,
+    Layer,
+    LayerState,
+    Params,
+    Shape,
+    pure,
+    same_kernel,
+    serial,
+)
 from runner.options.model.base import (
+    AffineWeights,
     LayerOptions,
     Model,
     dense,
     flatten,
+    hidden,
     hidden_dense,
     regularized,
 )
@@ -130,14 +141,17 @@ __all__ = [
     "LOGITS",
     "SHIFT",
     "Activation",
+    "AffineWeights",
     "BatchSize",
     "Clock",
     "ConfigError",
     "DataError",
     "Dataset",
+    "Elementwise",
     "Facts",
     "GradientTreatment",
     "Initializer",
+    "KernelMap",
     "Layer",
     "LayerOptions",
     "LayerState",
@@ -170,6 +184,7 @@ __all__ = [
     "dense",
     "fans",
     "flatten",
+    "hidden",
     "hidden_dense",
     "jax",
     "jnp",
@@ -183,5 +198,6 @@ __all__ = [
     "pure",
     "register",
     "regularized",
+    "same_kernel",
     "serial",
 ]

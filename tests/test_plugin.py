@@ -78,7 +78,7 @@ class LowRank(Model):
         return serial(
             flatten=flatten(),
             hidden=factored(8, self.rank, chosen.initializer),
-            activation=pure(chosen.activation),
+            activation=chosen.activation.layer(),
             **{LOGITS: dense(classes, chosen.initializer)},
         )
 

@@ -1,4 +1,4 @@
-"""Activations: the function between two layers, applied elementwise."""
+"""Activations: the layer that follows an affine map, nearly always a function of each number."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from runner.lazy import jax, jnp
+from runner.options.layer import Layer, pure
 from runner.options.option import Option, option
 
 if TYPE_CHECKING:
@@ -13,7 +14,19 @@ if TYPE_CHECKING:
 
 
 class Activation(Option):
-    """A function of one number, applied elementwise."""
+    """A layer after an affine map, which makes the network nonlinear."""
+
+    @abstractmethod
+    def layer(self) -> Layer:
+        """Return the layer; it keeps the shape of its inputs."""
+
+
+class Elementwise(Activation):
+    """A function of one number, applied elementwise; nothing of it is learned."""
+
+    def layer(self) -> Layer:
+        """Return the layer that applies the function."""
+        return pure(self)
 
     @abstractmethod
     def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -21,7 +34,7 @@ class Activation(Option):
 
 
 @option
-class Relu(Activation):
+class Relu(Elementwise):
     """f(x) = max(0, x), with the gradient 0 at 0. Nair & Hinton 2010."""
 
     def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -30,7 +43,7 @@ class Relu(Activation):
 
 
 @option
-class Tanh(Activation):
+class Tanh(Elementwise):
     """f(x) = tanh(x), an odd function with values between -1 and 1."""
 
     def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -39,7 +52,7 @@ class Tanh(Activation):
 
 
 @option
-class Sigmoid(Activation):
+class Sigmoid(Elementwise):
     """f(x) = 1 / (1 + exp(-x)), between 0 and 1; a mean near 1/2 slows deep networks down."""
 
     def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -48,7 +61,7 @@ class Sigmoid(Activation):
 
 
 @option
-class Identity(Activation):
+class Identity(Elementwise):
     """f(x) = x: layers without a nonlinearity, a deep linear network (Saxe et al. 2014)."""
 
     def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

@@ -1,4 +1,4 @@
-"""Layers: pairs of pure functions, and their composition.
+"""Layers and maps of kernels: pairs of pure functions, and their composition.
 
 A network is one `Layer` composed of others. Its parameters, and the state that is not trained (the
 moving averages of batch normalization), are nested dictionaries of arrays under readable names. A
@@ -38,6 +38,29 @@ class Layer(NamedTuple):
         [Params, LayerState, Float[Array, "batch *features"], bool],
         tuple[Float[Array, "batch *outputs"], LayerState],
     ]
+
+
+class KernelMap(NamedTuple):
+    """A pure function from the trained kernel of an affine map to the kernel that is applied.
+
+    - `init(key, kernel)` takes the initial kernel and returns `(params, state)`: what is trained
+      beside the kernel, and what changes in training but is not trained.
+    - `apply(params, state, kernel, training)` returns `(kernel, new state)`, the kernel in its
+      shape, whose last axis counts the outputs.
+    """
+
+    init: Callable[[PRNGKeyArray, Float[Array, "*inputs outputs"]], tuple[Params, LayerState]]
+    apply: Callable[
+        [Params, LayerState, Float[Array, "*inputs outputs"], bool],
+        tuple[Float[Array, "*inputs outputs"], LayerState],
+    ]
+
+
+same_kernel = KernelMap(
+    init=lambda key, kernel: ({}, {}),
+    apply=lambda params, state, kernel, training: (kernel, state),
+)
+"""The kernel map that applies the trained kernel itself."""
 
 
 def pure(
@@ -89,3 +112,36 @@ def serial(**layers: Layer) -> Layer:
         return outputs, new_state
 
     return Layer(init, apply)
+
+
+def maps_in_turn(**maps: KernelMap) -> KernelMap:
+    """Return the kernel map that applies the given ones one after another.
+
+    The parameters and the state of each are stored under its name, as in `serial`. Each is
+    initialized with the kernel that the ones before it make of the initial kernel.
+    """
+
+    def init(key: PRNGKeyArray, kernel: Float[Array, "*shape"]) -> tuple[Params, LayerState]:
+        params: Params = {}
+        state: LayerState = {}
+        for index, (name, each) in enumerate(maps.items()):
+            own_params, own_state = each.init(jax.random.fold_in(key, index), kernel)
+            kernel, _ = each.apply(own_params, own_state, kernel, False)
+            if own_params:
+                params[name] = own_params
+            if own_state:
+                state[name] = own_state
+        return params, state
+
+    def apply(
+        params: Params, state: LayerState, kernel: Float[Array, "*shape"], training: bool
+    ) -> tuple[Float[Array, "*shape"], LayerState]:
+        new_state = dict(state)
+        for name, each in maps.items():
+            own = params.get(name, {}), state.get(name, {})
+            kernel, own_state = each.apply(*own, kernel, training)
+            if own_state:
+                new_state[name] = own_state
+        return kernel, new_state
+
+    return KernelMap(init, apply)

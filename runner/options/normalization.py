@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from runner.lazy import jax, jnp
-from runner.options.layer import Layer, LayerState, Params, Shape, pure
+from runner.options.layer import KernelMap, Layer, LayerState, Params, Shape, pure, same_kernel
 from runner.options.moving_average import moving_average
 from runner.options.option import Facts, Option, number, option
 from runner.options.parameters import GAIN, SHIFT
@@ -34,6 +34,10 @@ class Normalization(Option):
     @abstractmethod
     def layer(self) -> Layer:
         """Return the normalizing layer."""
+
+    def kernel_map(self) -> KernelMap:
+        """Return what is applied instead of the kernel of a hidden layer: by default itself."""
+        return same_kernel
 
     def without_memory(self) -> Normalization:
         """Return the normalization whose state after a batch is of that batch alone.

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.lazy import jax, jnp
-from runner.options.layer import Layer, LayerState, Params, Shape, pure
+from runner.options.layer import KernelMap, Layer, LayerState, Params, Shape, pure, same_kernel
 from runner.options.option import Option, number, option
 from runner.options.parameters import kernels
 
@@ -26,6 +26,10 @@ class Regularization(Option):
     def layer(self) -> Layer:
         """Return the layer after the activation of a hidden layer: by default the identity."""
         return pure(lambda inputs: inputs)
+
+    def kernel_map(self) -> KernelMap:
+        """Return what is applied instead of the kernel of a hidden layer: by default itself."""
+        return same_kernel
 
     def term(
         self, params: Params, outputs: Float[Array, "batch classes"], losses: Float[Array, " batch"]

@@ -6,8 +6,18 @@ import math
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from runner.lazy import jnp
-from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
+from runner.lazy import jax, jnp
+from runner.options.layer import (
+    KernelMap,
+    Layer,
+    LayerState,
+    Params,
+    Shape,
+    maps_in_turn,
+    pure,
+    same_kernel,
+    serial,
+)
 from runner.options.option import Option
 from runner.options.parameters import BIAS, KERNEL
 
@@ -27,6 +37,16 @@ class LayerOptions(NamedTuple):
     initializer: Initializer
     normalization: Normalization
     regularization: tuple[Regularization, ...] = ()
+
+    def kernel_map(self) -> KernelMap:
+        """Return what normalization and regularizations make of the kernel of a hidden layer."""
+        regularizations = {
+            f"layer_{i}": each.kernel_map() for i, each in enumerate(self.regularization, start=1)
+        }
+        return maps_in_turn(
+            normalization=self.normalization.kernel_map(),
+            regularization=maps_in_turn(**regularizations),
+        )
 
 
 class Model(Option):
@@ -48,36 +68,84 @@ class Model(Option):
         """
 
 
-def dense(units: int, initializer: Initializer, *, bias: bool = True) -> Layer:
+class AffineWeights(NamedTuple):
+    """The kernel and the bias of an affine map or a convolution.
+
+    Attributes:
+        initializer: draws the kernel; the bias starts at 0.
+        bias: whether there is a bias.
+        kernel_map: from the trained kernel to the one that is applied.
+    """
+
+    initializer: Initializer
+    bias: bool = True
+    kernel_map: KernelMap = same_kernel
+
+    def init(self, key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState]:
+        """Return the parameters and the state of a kernel of the given shape."""
+        kernel = self.initializer(key, shape)
+        of_map, state = self.kernel_map.init(jax.random.fold_in(key, 1), kernel)
+        params: Params = {KERNEL: kernel, **of_map}
+        if self.bias:
+            params[BIAS] = jnp.zeros(shape[-1])
+        return params, state
+
+    def kernel(
+        self, params: Params, state: LayerState, training: bool
+    ) -> tuple[Float[Array, "*inputs outputs"], LayerState]:
+        """Return the kernel to apply, and the state after."""
+        return self.kernel_map.apply(params, state, params[KERNEL], training)
+
+    def with_bias(
+        self, params: Params, outputs: Float[Array, "*batch outputs"]
+    ) -> Float[Array, "*batch outputs"]:
+        """Return the outputs with the bias added, if there is one."""
+        return outputs + params[BIAS] if self.bias else outputs
+
+
+def dense(
+    units: int, initializer: Initializer, *, bias: bool = True, kernel_map: KernelMap = same_kernel
+) -> Layer:
     """Return the layer y = x W + b.
 
     Args:
         units: the number of outputs.
-        initializer: draws W, of shape `(inputs, units)`; b starts at 0.
+        initializer: draws the trained kernel, of shape `(inputs, units)`; b starts at 0.
         bias: whether there is a b.
+        kernel_map: from the trained kernel to W.
     """
+    weights = AffineWeights(initializer, bias, kernel_map)
 
     def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
-        params: Params = {KERNEL: initializer(key, (shape[-1], units))}
-        if bias:
-            params[BIAS] = jnp.zeros(units)
-        return params, {}, (*shape[:-1], units)
+        params, state = weights.init(key, (shape[-1], units))
+        return params, state, (*shape[:-1], units)
 
     def apply(
         params: Params, state: LayerState, inputs: Float[Array, "batch inputs"], training: bool
     ) -> tuple[Float[Array, "batch units"], LayerState]:
-        outputs = inputs @ params[KERNEL]
-        return (outputs + params[BIAS] if bias else outputs), state
+        kernel, state = weights.kernel(params, state, training)
+        return weights.with_bias(params, inputs @ kernel), state
 
     return Layer(init, apply)
 
 
 def hidden_dense(units: int, chosen: LayerOptions) -> Layer:
     """Return a dense layer, then normalization, activation and regularizations, in this order."""
+    bias, kernel_map = not chosen.normalization.replaces_bias, chosen.kernel_map()
+    return hidden(chosen, dense=dense(units, chosen.initializer, bias=bias, kernel_map=kernel_map))
+
+
+def hidden(chosen: LayerOptions, **affine: Layer) -> Layer:
+    """Return an affine map with what follows it in a hidden layer.
+
+    Args:
+        chosen: normalization, activation and regularizations, which follow in this order.
+        affine: the affine map under its name.
+    """
     return serial(
-        dense=dense(units, chosen.initializer, bias=not chosen.normalization.replaces_bias),
+        **affine,
         normalization=chosen.normalization.layer(),
-        activation=pure(chosen.activation),
+        activation=chosen.activation.layer(),
         regularization=regularized(chosen),
     )
 

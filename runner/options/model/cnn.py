@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from runner.lazy import jnp
-from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
-from runner.options.model.base import LayerOptions, Model, dense, flatten, hidden_dense, regularized
+from runner.options.layer import (
+    KernelMap,
+    Layer,
+    LayerState,
+    Params,
+    Shape,
+    pure,
+    same_kernel,
+    serial,
+)
+from runner.options.model.base import (
+    AffineWeights,
+    LayerOptions,
+    Model,
+    dense,
+    flatten,
+    hidden,
+    hidden_dense,
+)
 from runner.options.model.convolution import Padding, convolve, max_pool
 from runner.options.option import Facts, number, option
-from runner.options.parameters import BIAS, KERNEL, LOGITS
+from runner.options.parameters import LOGITS
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
@@ -41,7 +57,7 @@ class CNN(Model):
             f"convolution_{index}": self._hidden_convolution(channels, chosen)
             for index, channels in enumerate(self.channels, start=1)
         }
-        hidden = {
+        dense_layers = {
             f"hidden_{index}": hidden_dense(width, chosen)
             for index, width in enumerate(self.widths, start=1)
         }
@@ -49,7 +65,7 @@ class CNN(Model):
             **convolutions,
             pool=_pool(self.pool_size),
             flatten=flatten(),
-            **hidden,
+            **dense_layers,
             **{LOGITS: dense(classes, chosen.initializer)},
         )
 
@@ -73,22 +89,25 @@ class CNN(Model):
                 return
 
     def _hidden_convolution(self, channels: int, chosen: LayerOptions) -> Layer:
-        return serial(
-            convolution=convolution(
-                channels,
-                self.kernel_size,
-                self.padding,
-                chosen.initializer,
-                bias=not chosen.normalization.replaces_bias,
-            ),
-            normalization=chosen.normalization.layer(),
-            activation=pure(chosen.activation),
-            regularization=regularized(chosen),
+        affine = convolution(
+            channels,
+            self.kernel_size,
+            self.padding,
+            chosen.initializer,
+            bias=not chosen.normalization.replaces_bias,
+            kernel_map=chosen.kernel_map(),
         )
+        return hidden(chosen, convolution=affine)
 
 
 def convolution(
-    channels: int, size: int, padding: Padding, initializer: Initializer, *, bias: bool = True
+    channels: int,
+    size: int,
+    padding: Padding,
+    initializer: Initializer,
+    *,
+    bias: bool = True,
+    kernel_map: KernelMap = same_kernel,
 ) -> Layer:
     """Return a convolution of stride 1.
 
@@ -96,17 +115,17 @@ def convolution(
         channels: the number of output channels.
         size: the side of the kernel, in pixels.
         padding: `valid` (none) or `same` (zeros, so that the image keeps its size).
-        initializer: draws the kernel, of shape `(size, size, in, channels)`.
+        initializer: draws the trained kernel, of shape `(size, size, in, channels)`.
         bias: whether a bias is added to each channel, starting at 0.
+        kernel_map: from the trained kernel to the one that is applied.
     """
+    weights = AffineWeights(initializer, bias, kernel_map)
 
     def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
         height, width, inputs = shape
-        params: Params = {KERNEL: initializer(key, (size, size, inputs, channels))}
-        if bias:
-            params[BIAS] = jnp.zeros(channels)
+        params, state = weights.init(key, (size, size, inputs, channels))
         lost = 0 if padding == "same" else size - 1
-        return params, {}, (height - lost, width - lost, channels)
+        return params, state, (height - lost, width - lost, channels)
 
     def apply(
         params: Params,
@@ -114,8 +133,8 @@ def convolution(
         inputs: Float[Array, "batch height width channels"],
         training: bool,
     ) -> tuple[Float[Array, "batch new_height new_width new_channels"], LayerState]:
-        outputs = convolve(inputs, params[KERNEL], padding=padding)
-        return (outputs + params[BIAS] if bias else outputs), state
+        kernel, state = weights.kernel(params, state, training)
+        return weights.with_bias(params, convolve(inputs, kernel, padding=padding)), state
 
     return Layer(init, apply)
 

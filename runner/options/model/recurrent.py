@@ -56,14 +56,22 @@ class RNN(Model):
             )
 
     def _recurrence(self, chosen: LayerOptions) -> Layer:
-        inner, normalization = dense(self.units, chosen.initializer), chosen.normalization.layer()
+        kernel_map, normalization = chosen.kernel_map(), chosen.normalization.layer()
+        activation = chosen.activation.layer()
+        inner = dense(self.units, chosen.initializer, kernel_map=kernel_map)
 
         def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
             keys = jax.random.split(key, 3)
-            params, _, state_shape = inner.init(keys[0], shape[1:])
+            of_input, input_state, state_shape = inner.init(keys[0], shape[1:])
+            kernel = self._recurrent_kernel(keys[2])
+            of_map, recurrent_state = kernel_map.init(jax.random.fold_in(keys[2], 1), kernel)
             gains, _, _ = normalization.init(keys[1], state_shape)
-            params = {"input": params, "recurrent": {KERNEL: self._recurrent_kernel(keys[2])}}
-            return params | ({"normalization": gains} if gains else {}), {}, state_shape
+            slopes, _, _ = activation.init(keys[1], state_shape)
+            params = {"input": of_input, "recurrent": {KERNEL: kernel, **of_map}}
+            params |= {"normalization": gains} if gains else {}
+            params |= {"activation": slopes} if slopes else {}
+            states = {"input": input_state, "recurrent": recurrent_state}
+            return params, {name: state for name, state in states.items() if state}, state_shape
 
         def apply(
             params: Params,
@@ -71,17 +79,25 @@ class RNN(Model):
             inputs: Float[Array, "batch steps features"],
             training: bool,
         ) -> tuple[Float[Array, "batch units"], LayerState]:
-            driven, _ = inner.apply(params["input"], {}, jnp.swapaxes(inputs, 0, 1), training)
-            kernel, gains = params["recurrent"][KERNEL], params.get("normalization", {})
+            driven, input_state = inner.apply(
+                params["input"], state.get("input", {}), jnp.swapaxes(inputs, 0, 1), training
+            )
+            of_recurrence = params["recurrent"]
+            kernel, recurrent_state = kernel_map.apply(
+                of_recurrence, state.get("recurrent", {}), of_recurrence[KERNEL], training
+            )
+            gains, slopes = params.get("normalization", {}), params.get("activation", {})
 
             def step(
                 hidden: Float[Array, "batch units"], drive: Float[Array, "batch units"]
             ) -> tuple[Float[Array, "batch units"], None]:
                 total, _ = normalization.apply(gains, {}, drive + hidden @ kernel, training)
-                return chosen.activation(total).astype(hidden.dtype), None
+                outputs, _ = activation.apply(slopes, {}, total, training)
+                return outputs.astype(hidden.dtype), None
 
             last, _ = jax.lax.scan(step, jnp.zeros_like(driven[0]), driven)
-            return last, state
+            states = {"input": input_state, "recurrent": recurrent_state}
+            return last, {name: state for name, state in states.items() if state}
 
         return Layer(init, apply)
 
