@@ -55,6 +55,7 @@ A class derives from the base of its group (the docstring of each base says what
 | `model` | `Model` |
 | `activation` | `Elementwise` for a function of each number, `Activation` for other layers |
 | `initializer` | `Initializer` |
+| `bias_initializer` | `BiasInitializer` |
 | `normalization` | `Normalization` |
 | `regularization` | `Regularization` |
 | `optimizer` | `Optimizer` for a rule of optax, `UpdateRule` for one that is written out |
@@ -78,6 +79,8 @@ Rules for every option:
 - A state is a `NamedTuple` of arrays, whose shapes and types do not change from step to step.
 - A model stores its arrays under `KERNEL` and `BIAS`, and its last layer under `LOGITS`, so that
   weight decay, penalties and layerwise optimizers treat them as they treat those of other models.
+  One that says how many `layers` it has builds each from `chosen.of_layer(index)`; then
+  `initializer.scale` and other numbers of type `PerLayer` may differ by layer.
 """
 
 from __future__ import annotations
@@ -88,11 +91,12 @@ from runner.data.surface import Surface
 from runner.errors import ConfigError, DataError
 from runner.experiment.table import register
 from runner.lazy import jax, jnp, np, optax
-from runner.options.activation import Activation, Elementwise
+from runner.options.activation.base import Activation, Elementwise
 from runner.options.batch_size import BatchSize
+from runner.options.bias_initializer import BiasInitializer
 from runner.options.clock import Clock, Unit
 from runner.options.gradient import GradientTreatment, TreatedGradient
-from runner.options.initializer import Initializer, fans
+from runner.options.initializer.base import Initializer, fans
 from runner.options.layer import (
     KernelMap,
     Layer,
@@ -124,8 +128,8 @@ from runner.options.optimizer.base import (
     decay_mask,
     decay_term,
 )
-from runner.options.option import Facts, Option, leaf, number, option
-from runner.options.parameters import BIAS, GAIN, KERNEL, LOGITS, SHIFT, kernels
+from runner.options.option import Facts, Option, PerLayer, leaf, number, option
+from runner.options.parameters import BIAS, GAIN, KERNEL, LOGITS, SHIFT, SLOPE, kernels
 from runner.options.preprocessing.base import Preprocessing
 from runner.options.preprocessing.scaling import Statistics
 from runner.options.regularization import Regularization
@@ -140,9 +144,11 @@ __all__ = [
     "KERNEL",
     "LOGITS",
     "SHIFT",
+    "SLOPE",
     "Activation",
     "AffineWeights",
     "BatchSize",
+    "BiasInitializer",
     "Clock",
     "ConfigError",
     "DataError",
@@ -161,6 +167,7 @@ __all__ = [
     "Optimizer",
     "Option",
     "Params",
+    "PerLayer",
     "Preprocessing",
     "Problem",
     "Regularization",

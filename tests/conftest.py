@@ -19,7 +19,7 @@ from command_line import CommandLine
 from runner.config.build import build
 from runner.data import Dataset, Split
 from runner.experiment.experiment import Experiment
-from runner.experiment.table import OPTIONS, STACKED
+from runner.experiment.table import OPTIONS, STACKED, group_inside
 
 ROOT = Path(__file__).parent.parent
 CONF = ROOT / "conf"
@@ -29,6 +29,7 @@ DEFAULTS = {
     "model": "mlp",
     "activation": "relu",
     "initializer": "he_normal",
+    "bias_initializer": "zeros",
     "normalization": "none",
     "regularization": "none",
     "optimizer": "sgd",
@@ -75,7 +76,8 @@ def read_option(group: str, name: str) -> dict[str, Any]:
     for entry in node.pop("defaults", []):
         if entry != "_self_":
             ((place, inner),) = entry.items()
-            node[place.rpartition("@")[2]] = read_option(group, inner)
+            inner_group, _, key = place.strip("/").partition("@")
+            node[key] = read_option(inner_group, inner)
     return node
 
 
@@ -87,8 +89,8 @@ def choose(group: str, choice: Any, default: str) -> dict[str, Any]:
     numbers = {"name": choice} if isinstance(choice, str) else dict(choice)
     node = read_option(group, numbers.get("name", default))
     for key, value in numbers.items():
-        inner = isinstance(node.get(key), dict)
-        node[key] = choose(group, value, node[key]["name"]) if inner else value
+        inside = group_inside(group, key)
+        node[key] = choose(inside, value, node[key]["name"]) if inside else value
     return node
 
 
@@ -112,7 +114,7 @@ def every_option() -> list[tuple[str, str]]:
 
 def float_fields(group: str, name: str) -> list[str]:
     cls = OPTIONS[group][name]
-    return [field.name for field in dataclasses.fields(cls) if field.type == "float"]
+    return [field.name for field in dataclasses.fields(cls) if field.type in ("float", "PerLayer")]
 
 
 _tests_run = itertools.count(1)

@@ -28,7 +28,7 @@ from runner.config.synonyms import (
 from runner.config.values import convert, shown
 from runner.errors import ConfigError, did_you_mean, folded
 from runner.experiment.experiment import Experiment
-from runner.experiment.table import OPTIONS, STACKED
+from runner.experiment.table import OPTIONS, STACKED, group_of
 from runner.options.option import Option, holds_option
 
 PLUGINS = "plugins"
@@ -66,7 +66,7 @@ def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experimen
         for group in OPTIONS
     }
     plain = {key: value for key, value in settings.items() if key not in OPTIONS}
-    experiment = Experiment(**values, **check.fields("", Experiment, plain)).effective()
+    experiment = Experiment(**values, **check.fields("", "", Experiment, plain)).effective()
     _check_together(check, experiment)
     return experiment
 
@@ -117,7 +117,8 @@ class _Checker:
         """Return the option of a group that a config describes.
 
         Args:
-            key: where the option is: the group, or `optimizer.base` for one inside another.
+            key: where the option is: the group, or `optimizer.base` for one inside another, or
+                `gradient.noise` for one of several.
             group: the group.
             config: the name of the option and its values.
 
@@ -135,7 +136,7 @@ class _Checker:
             raise self.error(f"{key}.name", f"is {name!r}, which is no known {group}{hint}")
         cls = OPTIONS[group][name]
         words = f"{group if group in STACKED else key}={name}"
-        chosen = cls(**self.fields(f"{key}.", cls, values, words))
+        chosen = cls(**self.fields(f"{key}.", group, cls, values, words))
         for field, problem in chosen.problems():
             raise self.error(f"{key}.{field}", f"is wrong: {problem}")
         return chosen
@@ -172,12 +173,18 @@ class _Checker:
         return ""
 
     def fields(
-        self, prefix: str, cls: type[Option], values: Mapping[str, Any], chosen: str = ""
+        self,
+        prefix: str,
+        group: str,
+        cls: type[Option],
+        values: Mapping[str, Any],
+        chosen: str = "",
     ) -> dict[str, Any]:
         """Return the values of the fields of a class, each of its type and within its range.
 
         Args:
             prefix: what the user types before the key, such as `optimizer.`.
+            group: the group of the class, empty for the settings of the run.
             cls: the class.
             values: plain values by key.
             chosen: the option as the user typed it, such as `optimizer=adam`, for messages.
@@ -190,21 +197,20 @@ class _Checker:
         converted = {}
         for key, value in values.items():
             if key not in fields:
-                raise self.error(f"{prefix}{key}", self._stray(prefix, str(key), fields, chosen))
+                problem = self._stray(prefix, group, str(key), fields, chosen)
+                raise self.error(f"{prefix}{key}", problem)
             if holds_option(types[key]):
-                group = prefix.partition(".")[0]
-                converted[key] = self.option(f"{prefix}{key}", group, value)
+                converted[key] = self.option(f"{prefix}{key}", group_of(types[key]), value)
                 continue
             limits = fields[key].metadata.get("range")
             try:
                 converted[key] = convert(value, types[key], limits)
-            except ValueError as problem:
-                raise self.error(f"{prefix}{key}={shown(value)}", str(problem)) from None
+            except ValueError as error:
+                raise self.error(f"{prefix}{key}={shown(value)}", str(error)) from None
         return converted
 
-    def _stray(self, prefix: str, key: str, fields: Iterable[str], chosen: str) -> str:
+    def _stray(self, prefix: str, group: str, key: str, fields: Iterable[str], chosen: str) -> str:
         """Say what is wrong with a key that the chosen option does not have."""
-        group = prefix.partition(".")[0]
         place = prefix.rstrip(".") if group not in STACKED else group
         names = list(fields)
         here = key_meant(group, key, names)

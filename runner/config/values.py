@@ -1,8 +1,8 @@
 """Values of a config: converted to the type of their field and checked against its range.
 
-A field of an option may be a `float`, `int`, `bool`, `str`, `Literal[...]`, `tuple[T, ...]`, or one
-of these or None. An integer is accepted where a float is expected, but not the other way round, and
-a bool is not a number.
+A field of an option may be a `float`, `int`, `bool`, `str`, `Literal[...]`, `tuple[T, ...]`, one of
+these or None, or a number or a tuple of numbers. An integer is accepted where a float is expected,
+but not the other way round, and a bool is not a number.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def convert(value: Any, expected: Any, limits: Range | None = None) -> Any:
             key: `must be a number`.
     """
     if get_origin(expected) in (Union, types.UnionType):
-        return _optional(value, expected, limits)
+        return _one_arm(value, expected, limits)
     if get_origin(expected) is Literal:
         if value not in get_args(expected) or isinstance(value, bool):
             names = [str(name) for name in get_args(expected)]
@@ -82,15 +82,22 @@ def convert(value: Any, expected: Any, limits: Range | None = None) -> Any:
     return _within(_scalar(value, expected), limits)
 
 
-def _optional(value: Any, expected: Any, limits: Range | None) -> Any:
-    """Convert to a type that may also be null."""
-    if value is None:
+def _one_arm(value: Any, expected: Any, limits: Range | None) -> Any:
+    """Convert to the arm of a union that suits the value: null, a list, or a single value."""
+    arms = get_args(expected)
+    is_optional = types.NoneType in arms
+    if value is None and is_optional:
         return None
-    (inner,) = (arm for arm in get_args(expected) if arm is not type(None))
+    lists = [arm for arm in arms if get_origin(arm) is tuple]
+    single = [arm for arm in arms if arm not in (*lists, types.NoneType)]
+    suited = lists or single if isinstance(value, list | tuple) else single or lists
     try:
-        return convert(value, inner, limits)
+        return convert(value, suited[0], limits)
     except ValueError as problem:
-        raise ValueError(f"{problem}, or null") from None
+        other = ", or null" if is_optional else ""
+        if lists and single and not isinstance(value, int | float | list | tuple):
+            other = f", or a list of numbers{other}"
+        raise ValueError(f"{problem}{other}") from None
 
 
 def _scalar(value: Any, expected: type) -> Any:

@@ -30,6 +30,7 @@ class Problem(Source):
         "model",
         "activation",
         "initializer",
+        "bias_initializer",
         "normalization",
         "regularization",
         "preprocessing",

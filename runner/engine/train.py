@@ -49,6 +49,7 @@ def initial_state(experiment: Experiment, arrays: Arrays) -> State:
     key = streams(experiment.seed).initial
     shape = experiment.preprocessing.output_shape(arrays.inputs.shape[1:])
     params, layers, _ = experiment.network().init(key, shape)
+    params = experiment.bias_initializer(params, arrays.targets)
     rule = experiment.optimizer.build(jnp.asarray(experiment.optimizer.learning_rate))
     return State(
         params=params,

@@ -14,10 +14,11 @@ from typing import Any
 from runner.data import Source
 from runner.experiment.plan import Phase, plan, tabulated
 from runner.measures import POINTS_PER_CURVE
-from runner.options.activation import Activation
+from runner.options.activation.base import Activation
 from runner.options.batch_size import BatchSize, Stochastic
+from runner.options.bias_initializer import BiasInitializer
 from runner.options.gradient import GradientTreatment
-from runner.options.initializer import Initializer
+from runner.options.initializer.base import Initializer
 from runner.options.layer import Layer, Shape
 from runner.options.model.base import LayerOptions, Model
 from runner.options.momentum_schedule import MomentumSchedule
@@ -52,6 +53,7 @@ class Experiment(Option):
     model: Model
     activation: Activation
     initializer: Initializer
+    bias_initializer: BiasInitializer
     normalization: Normalization
     regularization: tuple[Regularization, ...]
     optimizer: Optimizer
@@ -153,6 +155,7 @@ class Experiment(Option):
             generates_data=self.data.generates,
             normalizes_over_batch=self.normalization.over_batch,
             model_is_spatial=self.model.is_spatial,
+            layers=self.model.layers,
             parameters=self._parameters,
         )
 

@@ -5,16 +5,17 @@ An option is one class, one YAML file `conf/<group>/<name>.yaml` and one row her
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from typing import get_args, get_type_hints
 
 from runner import data
 from runner.errors import ConfigError, did_you_mean
 from runner.experiment.experiment import Experiment
 from runner.options import (
-    activation,
     batch_size,
+    bias_initializer,
     gradient,
-    initializer,
     momentum_schedule,
     normalization,
     regularization,
@@ -22,6 +23,9 @@ from runner.options import (
     stopping,
     warmup,
 )
+from runner.options.activation import base as activations
+from runner.options.activation import rectifier, saturating, smooth
+from runner.options.initializer import constant, normal, scaled, structured
 from runner.options.model.cnn import CNN
 from runner.options.model.dense import MLP, Linear
 from runner.options.model.recurrent import RNN
@@ -37,7 +41,7 @@ from runner.options.optimizer import (
     sign_adaptive,
     wrappers,
 )
-from runner.options.option import Option, is_option
+from runner.options.option import Option, holds_option, is_option
 from runner.options.preprocessing import scaling, whitening
 from runner.options.schedule import base as schedules
 from runner.options.schedule import cycle, decay, finite, plateau
@@ -73,16 +77,43 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "rnn": RNN,
     },
     "activation": {
-        "relu": activation.Relu,
-        "tanh": activation.Tanh,
-        "sigmoid": activation.Sigmoid,
-        "linear": activation.Identity,
+        "relu": rectifier.Relu,
+        "relu6": rectifier.Relu6,
+        "leaky_relu": rectifier.LeakyRelu,
+        "prelu": rectifier.PRelu,
+        "threshold_relu": rectifier.ThresholdRelu,
+        "elu": smooth.Elu,
+        "selu": smooth.Selu,
+        "gelu": smooth.Gelu,
+        "silu": smooth.Silu,
+        "mish": smooth.Mish,
+        "softplus": smooth.Softplus,
+        "tanh": saturating.Tanh,
+        "softsign": saturating.Softsign,
+        "sigmoid": saturating.Sigmoid,
+        "hard_sigmoid": saturating.HardSigmoid,
+        "linear": activations.Identity,
     },
     "initializer": {
-        "zeros": initializer.Zeros,
-        "normal": initializer.Normal,
-        "xavier_uniform": initializer.XavierUniform,
-        "he_normal": initializer.HeNormal,
+        "zeros": constant.Zeros,
+        "constant": constant.Constant,
+        "normal": normal.Normal,
+        "truncated_normal": normal.TruncatedNormal,
+        "uniform": scaled.Uniform,
+        "xavier_uniform": scaled.XavierUniform,
+        "xavier_normal": scaled.XavierNormal,
+        "he_uniform": scaled.HeUniform,
+        "he_normal": scaled.HeNormal,
+        "lecun_uniform": scaled.LecunUniform,
+        "lecun_normal": scaled.LecunNormal,
+        "orthogonal": structured.Orthogonal,
+        "identity": constant.Identity,
+        "sparse": structured.Sparse,
+    },
+    "bias_initializer": {
+        "zeros": bias_initializer.ZeroBias,
+        "constant": bias_initializer.ConstantBias,
+        "class_frequencies": bias_initializer.ClassFrequencies,
     },
     "normalization": {
         "none": normalization.NoNormalization,
@@ -200,6 +231,32 @@ def base_of(group: str) -> type[Option]:
     """Return the class that every option of a group derives from."""
     expected = get_type_hints(Experiment)[group]
     return get_args(expected)[0] if group in STACKED else expected
+
+
+@functools.cache
+def group_of(cls: type[Option]) -> str:
+    """Return the group whose options derive from this class, the type of a field."""
+    return next(group for group in OPTIONS if issubclass(cls, base_of(group)))
+
+
+def group_inside(group: str, field: str) -> str | None:
+    """Return the group of the option that a field holds: `optimizer` for `base` of an optimizer.
+
+    Args:
+        group: the group whose options have the field.
+        field: the name of the field.
+
+    Returns:
+        The group; None if no option of `group` has such a field, or it holds no option.
+    """
+    for cls in OPTIONS.get(group, {}).values():
+        found = cls.__dataclass_fields__.get(field)
+        # An option inside has no default in the class; the YAML file names it.
+        if found is None or found.default is not dataclasses.MISSING:
+            continue
+        if holds_option(expected := get_type_hints(cls)[field]):
+            return group_of(expected)
+    return None
 
 
 def register(group: str, name: str, cls: type[Option]) -> None:

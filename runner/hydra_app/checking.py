@@ -15,7 +15,7 @@ from runner.config.locations import CONFIG_NAME
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
 from runner.experiment.table import STACKED
-from runner.hydra_app.overrides import key_of
+from runner.hydra_app.overrides import as_typed, key_of
 
 
 def check(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str]) -> Experiment:
@@ -50,9 +50,9 @@ def refuse_ignored(experiment: Experiment, plain: dict[str, Any], overrides: Seq
         ConfigError: one line about the first such override.
     """
     for override in overrides:
-        group = key_of(override).partition(".")[0]
+        group = key_of(override).rpartition("@")[2].partition(".")[0]
         if group in experiment.data.ignores:
-            typed = override.lstrip("+").replace("'", "")
+            typed = as_typed(override.lstrip("+"))
             why = "has no examples" if group == "batch_size" else "brings its own parameters"
             raise ConfigError(f"{typed} has no part in data={plain['data']['name']}, which {why}")
 
@@ -75,7 +75,8 @@ def as_plain(config: DictConfig) -> dict[str, Any]:
 def _place(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str], key: str) -> str:
     """The YAML file that a key got its value from; empty if it was typed, or is not known."""
     key = key.partition("=")[0]
-    if any(f"{key_of(override)}.".startswith(f"{key}.") for override in overrides):
+    typed = [key_of(override).rpartition("@")[2] for override in overrides]
+    if any(f"{each}.".startswith(f"{key}.") for each in typed):
         return ""  # the user sees what was typed
     choices = OmegaConf.select(config, "hydra.runtime.choices") or {}
     file = _file_of(key, choices)
@@ -92,10 +93,14 @@ def _file_of(key: str, choices: Any) -> str:
     if group in STACKED and rest:
         return f"{group}/{rest[0]}.yaml"
     # The innermost choice: optimizer.base.b1 is in the file of the base.
+    inside = {
+        place: f"{inner}/{choices[f'{inner}@{place}']}.yaml"
+        for inner, at, place in (str(choice).partition("@") for choice in choices)
+        if at
+    }
     for depth in range(len(rest) - 1, 0, -1):
-        inner = f"{group}@{'.'.join([group, *rest[:depth]])}"
-        if inner in choices:
-            return f"{group}/{choices[inner]}.yaml"
+        if (place := ".".join([group, *rest[:depth]])) in inside:
+            return inside[place]
     return f"{group}/{choices[group]}.yaml" if group in choices else f"{CONFIG_NAME}.yaml"
 
 

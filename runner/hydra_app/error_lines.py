@@ -82,10 +82,7 @@ def _stray_key(
     """Find the key that Hydra could not override, by letting every key in and checking it."""
     if "Could not override" not in str(error):
         return None
-    lenient = [
-        word if word.startswith(("+", "~", "hydra.")) or _chooses(word) else f"++{word}"
-        for word in overrides
-    ]
+    lenient = [_let_in(word) for word in overrides]
     try:
         config = loader.load_configuration(
             CONFIG_NAME, lenient, RunMode.MULTIRUN, validate_sweep_overrides=False
@@ -96,6 +93,14 @@ def _stray_key(
     except (HydraException, OmegaConfBaseException):
         return None
     return None
+
+
+def _let_in(word: str) -> str:
+    """An override in the form that Hydra accepts whether or not its key exists."""
+    if word.startswith(("+", "~", "hydra.")) or _chooses(word):
+        return word
+    chooses_inside = "@" in word.partition("=")[0]
+    return f"+{word}" if chooses_inside else f"++{word}"
 
 
 def _stray_figure_key(error: Exception) -> ConfigError | None:

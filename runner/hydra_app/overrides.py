@@ -7,7 +7,8 @@ Five short forms that plain Hydra does not have:
 - `batch_size=64` is the option `'64'`: Hydra does not take a number for an option's name.
 - in a sweep, the same holds for every value between the commas.
 - `optimizer.base=adam` chooses the optimizer inside another one, for Hydra
-  `optimizer@optimizer.base=adam`.
+  `optimizer@optimizer.base=adam`, and `model.recurrent_initializer=identity` the initializer inside
+  a model, `initializer@model.recurrent_initializer=identity`.
 - `fail_fast=true` and the other settings of how a sweep is run are `hydra.launcher.fail_fast=true`;
   `figure.measure=test_error` is `hydra.sweeper.figure.measure=test_error`.
 
@@ -20,7 +21,7 @@ import dataclasses
 import re
 from collections.abc import Iterable
 
-from runner.experiment.table import GROUPS
+from runner.experiment.table import GROUPS, group_inside
 from runner.hydra_app.settings import LauncherSettings
 
 NUMBERED_GROUP = "batch_size"
@@ -33,9 +34,7 @@ FIGURE_KEYS = "figure."
 """How the figure of a sweep is drawn; see `conf/hydra/sweeper/runner.yaml`."""
 
 _CHOICE = re.compile(r"^(?P<plus>\+{0,2})(?P<group>[\w/]+)=(?P<value>.*)$", re.DOTALL)
-_INNER_CHOICE = re.compile(
-    r"^\+{0,2}(?P<place>(?P<group>\w+)(?:\.base)+)=(?P<value>.*)$", re.DOTALL
-)
+_INNER_CHOICE = re.compile(r"^\+{0,2}(?P<place>\w+(?:\.\w+)+)=(?P<value>.*)$", re.DOTALL)
 _BARE_INTEGER = re.compile(r"(?<![\w.'\"+-])[+-]?\d+(?![\w.'\"])")
 _QUOTED_INTEGER = re.compile(r"'([+-]?\d+)'")
 
@@ -51,8 +50,8 @@ def _normalize_one(override: str) -> str:
     if override.startswith(FIGURE_KEYS):
         return f"hydra.sweeper.{override}"
     inner = _INNER_CHOICE.match(override)
-    if inner and inner["group"] in GROUPS:
-        return f"{inner['group']}@{inner['place']}={inner['value']}"
+    if inner and (group := _group_at(inner["place"])):
+        return f"{group}@{inner['place']}={inner['value']}"
     choice = _CHOICE.match(override)
     if not choice or choice["group"] not in GROUPS:
         return override
@@ -60,6 +59,15 @@ def _normalize_one(override: str) -> str:
     if group == NUMBERED_GROUP and "range(" not in value:
         value = _BARE_INTEGER.sub(lambda number: f"'{number[0]}'", value)
     return f"{group}={value}"
+
+
+def _group_at(place: str) -> str | None:
+    """Return the group of the option inside others at a place such as `optimizer.base.base`."""
+    first, *fields = place.split(".")
+    group: str | None = first
+    for field in fields:
+        group = group and group_inside(group, field)
+    return group
 
 
 def key_of(override: str) -> str:

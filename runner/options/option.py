@@ -10,8 +10,9 @@ numbers.
         nesterov: bool = False                            # structure
 
 A field annotated `float` is a leaf, as is a field that holds another option and an integer declared
-with `leaf`. Every other field (`int`, `bool`, `str`, `Literal[...]`, tuples) is part of the tree's
-structure and selects a different compiled program.
+with `leaf`. A field annotated `PerLayer` is one leaf, or one for each layer. Every other field
+(`int`, `bool`, `str`, `Literal[...]`, tuples) is part of the tree's structure and selects a
+different compiled program.
 
 Leaves may be tracers, so nothing here looks at their values: `__post_init__` runs on tracers too.
 Ranges are declared with the field and checked once, on the composed config, by
@@ -27,6 +28,7 @@ import dataclasses
 from abc import ABC
 from collections.abc import Callable, Iterable, Iterator
 from typing import (
+    TYPE_CHECKING,
     Any,
     ClassVar,
     NamedTuple,
@@ -41,6 +43,12 @@ from typing import (
 from runner.lazy import jax
 
 _Class = TypeVar("_Class", bound=type)
+
+if TYPE_CHECKING:
+    PerLayer = float  # what it is in the option of one layer
+else:
+    PerLayer = float | tuple[float, ...]
+"""The type of a number that may differ by layer: one for all, or a tuple with one for each."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,6 +140,7 @@ class Facts(NamedTuple):
     generates_data: bool  # whether the data source can draw new examples
     normalizes_over_batch: bool  # whether the examples of a batch depend on each other
     model_is_spatial: bool  # whether the model uses which pixels are beside each other
+    layers: int | None  # of the network, those with a kernel; None: the model does not say
     parameters: Callable[[], int]  # counts the trained numbers, which takes about a second
 
     def scheduled(self, unit: str) -> float:
@@ -238,10 +247,16 @@ def leaf_names(cls: type) -> list[str]:
         field.name
         for field in dataclasses.fields(cls)
         if field.metadata.get("leaf")
-        or types[field.name] is float
+        or types[field.name] in (float, PerLayer)
         or holds_option(types[field.name])
         or is_stack(types[field.name])
     ]
+
+
+def per_layer_names(cls: type) -> list[str]:
+    """Return the names of the fields of `cls` that may have a number for each layer."""
+    types = get_type_hints(cls)
+    return [field.name for field in dataclasses.fields(cls) if types[field.name] == PerLayer]
 
 
 def holds_option(expected: Any) -> bool:

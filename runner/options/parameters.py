@@ -27,6 +27,9 @@ BIAS = "bias"
 GAIN, SHIFT = "gain", "shift"
 """What a normalization multiplies by and adds, one number each for every unit or channel."""
 
+SLOPE = "slope"
+"""What a learned activation multiplies negative inputs by."""
+
 LOGITS = "logits"
 """The last layer of a network."""
 
@@ -42,12 +45,12 @@ def is_hidden_kernel(path: Path) -> bool:
 
 
 def is_weight(path: Path) -> bool:
-    """Whether the array is neither a bias nor part of a normalization.
+    """Whether the array is neither a bias nor part of a normalization or an activation.
 
     These are the parameters that weight decay applies to and whose steps LARS scales: kernels,
     and arrays under names of their own.
     """
-    return path[-1:] not in {(BIAS,), (GAIN,), (SHIFT,)}
+    return path[-1:] not in {(BIAS,), (GAIN,), (SHIFT,), (SLOPE,)}
 
 
 def mask(params: Params, includes: Callable[[Path], bool]) -> Any:

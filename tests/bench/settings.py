@@ -15,6 +15,7 @@ def config(workload: Workload) -> dict:
         "model": model,
         "activation": {"name": "relu"},
         "initializer": {"name": "he_normal"},
+        "bias_initializer": {"name": "zeros"},
         "normalization": {"name": "none"},
         "optimizer": {"name": "adam", **ADAM},
         "momentum_schedule": {"name": "constant"},

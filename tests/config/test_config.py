@@ -21,10 +21,16 @@ def config(**changes: Any) -> dict[str, Any]:
     }
     for key, value in changes.items():
         if isinstance(value, dict):
-            whole[key] = {**whole[key], **value}
+            whole[key] = value if "name" in value else {**whole[key], **value}
         else:
             whole[key] = value
     return whole
+
+
+def nested(name: str, **inside: dict[str, Any]) -> dict[str, Any]:
+    """The config of a model with changes to the options inside it."""
+    model = read_option("model", name)
+    return {**model, **{key: {**model[key], **changes} for key, changes in inside.items()}}
 
 
 def refused(**changes: Any) -> str:
@@ -53,7 +59,31 @@ def test_a_composed_config_becomes_an_experiment() -> None:
         ({"optimizer": {"learning_rte": 1}}, "did you mean learning_rate?"),
         ({"optimizer": {"lrr": 1}}, "choose from learning_rate"),
         ({"optimizer": {"b1": 0.9}}, "optimizer.b1 belongs to optimizer=adam, "),
-        ({"activation": {"slope": 1}}, "activation=relu has no keys of its own"),
+        ({"activation": {"gain": 1}}, "activation=relu has no keys of its own"),
+        ({"activation": {"alpha": 1}}, "activation.alpha belongs to activation=elu, not to"),
+        ({"initializer": {"scale": "a"}}, "scale=a must be a number, or a list of numbers"),
+        ({"initializer": {"scale": [1, "a"]}}, "initializer.scale=[1,a] must be a number"),
+        ({"initializer": {"scale": [1, -1]}}, "scale=[1,-1] is out of range: it must be at least"),
+        (
+            {"initializer": {"scale": [1, 2, 3]}},
+            "initializer.scale does not fit the run: it has length 3, and the model has 2 layers",
+        ),
+        (
+            {"model": {**read_option("model", "rnn"), "recurrent": "identity"}},
+            "model.recurrent is not a key of model=rnn; did you mean recurrent_initializer?",
+        ),
+        (
+            {"model": nested("rnn", recurrent_initializer={"scale": [1, 2]})},
+            "model.recurrent_initializer.scale does not fit the run: there is one recurrent matrix",
+        ),
+        (
+            {"model": nested("rnn", recurrent_initializer={"stddev": 1})},
+            "model.recurrent_initializer.stddev belongs to model.recurrent_initializer=",
+        ),
+        (
+            {"model": nested("rnn", recurrent_initializer={"name": "eye"})},
+            "model.recurrent_initializer.name is 'eye', which is no known initializer; did you",
+        ),
         ({"optimizer": {"name": "adm"}}, "'adm', which is no known optimizer; did you mean adam?"),
         ({"optimizer": {"name": "mine"}}, "an option of your own needs plugins=[its module]"),
         ({"optimizer": {"learning_rate": "a"}}, "optimizer.learning_rate=a must be a number"),

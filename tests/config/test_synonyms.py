@@ -100,6 +100,14 @@ def test_a_word_for_an_option_means_an_option(group: str, word: str) -> None:
         ({"optimizer": {"name": "SGD"}}, "sgd"),
         ({"optimizer": {"name": "Adam"}}, "adam"),
         ({"activation": {"name": "ReLU"}}, "relu"),
+        ({"activation": {"name": "LeakyReLU"}}, "leaky_relu"),
+        ({"activation": {"name": "swish"}}, "silu"),
+        (
+            {"activation": read_option("activation", "leaky_relu") | {"negative_slope": 0.2}},
+            "slope",
+        ),
+        ({"initializer": {"name": "kaiming_uniform"}}, "he_uniform"),
+        ({"recurrent_init": "identity"}, "model.recurrent_initializer"),
         ({"schedule": {"name": "CosineAnnealingLR"}}, "cosine"),
         ({"regularization": {"dropout": read_option("regularization", "dropout"), "p": 1}}, None),
     ],
@@ -117,9 +125,9 @@ def test_a_key_of_another_option_says_whose_it_is() -> None:
         build(config(optimizer={"weight_decay": 0.9}))
 
 
-@pytest.mark.parametrize("name", ["gelu", "elu", "selu", "silu", "LeakyReLU"])
+@pytest.mark.parametrize("name", ["celu", "glu", "hard_tanh", "HardSwish"])
 def test_a_name_that_only_looks_similar_is_not_offered(name: str) -> None:
-    with pytest.raises(ConfigError, match="choose from relu, tanh, sigmoid, linear"):
+    with pytest.raises(ConfigError, match=r"choose from relu, relu6, .*, hard_sigmoid, linear"):
         build(config(activation={"name": name}))
 
 

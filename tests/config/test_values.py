@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from runner.config.values import convert
-from runner.options.option import Range
+from runner.options.option import PerLayer, Range
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,8 @@ from runner.options.option import Range
         (None, int | None, None),
         (4, int | None, 4),
         ("x", str | None, "x"),
+        (2, PerLayer, 2.0),
+        ([1, 2.5], PerLayer, (1.0, 2.5)),
     ],
 )
 def test_right_values_are_converted(value: Any, expected: Any, result: Any) -> None:
@@ -47,6 +49,9 @@ def test_right_values_are_converted(value: Any, expected: Any, result: Any) -> N
         (3, tuple[int, ...], "must be a list, like"),
         (["a"], tuple[int, ...], "must be a whole number"),
         ("a", int | None, "must be a whole number, or null"),
+        ("a", PerLayer, "must be a number, or a list of numbers"),
+        ([1, "a"], PerLayer, "must be a number"),
+        ([[1]], PerLayer, "must be a number"),
     ],
 )
 def test_wrong_types_are_refused(value: Any, expected: Any, words: str) -> None:

@@ -40,6 +40,13 @@ from runner.hydra_app.overrides import (
         ("+optimizer.base.base=adam", "optimizer@optimizer.base.base=adam"),
         ("optimizer.base.b1=0.5", "optimizer.base.b1=0.5"),
         (
+            "model.recurrent_initializer=orthogonal,identity",
+            "initializer@model.recurrent_initializer=orthogonal,identity",
+        ),
+        ("model.recurrent_initializer.scale=2", "model.recurrent_initializer.scale=2"),
+        ("optimizer.recurrent_initializer=zeros", "optimizer.recurrent_initializer=zeros"),
+        ("model.base=adam", "model.base=adam"),
+        (
             "figure.tune=[optimizer.learning_rate]",
             "hydra.sweeper.figure.tune=[optimizer.learning_rate]",
         ),

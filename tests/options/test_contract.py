@@ -22,14 +22,19 @@ from runner.documentation.options_page import page
 from runner.documentation.schedules_picture import curves, fingerprint
 from runner.engine.compilation import CompilationCounter
 from runner.engine.placement import place
-from runner.engine.state import Arrays, Measured, Timeline
+from runner.engine.state import Arrays, Measured, State, Timeline
 from runner.engine.train import initial_state, take_steps
 from runner.experiment.experiment import Experiment
 from runner.experiment.table import GROUPS, OPTIONS, STACKED, base_of
+from runner.options.layer import Params
 from runner.options.option import Option, is_option, option
 
 # Their steps amplify rounding: an orthogonalized, a searched or a sign step is no smooth function.
 UNSTEADY = {"lion", "sign_sgd", "rprop", "lbfgs", "newton", "newton_cg", "muon", "sophia"}
+
+# They act on the initial parameters, or on the outputs for given ones, and on nothing else: a step
+# need not be compiled to see all that they do.
+OF_THE_NETWORK = ("activation", "initializer", "bias_initializer")
 
 WITH_FLOATS = [option for option in every_option() if float_fields(*option)]
 STEPS = 8  # of batch 9 on 36 examples: two epochs
@@ -67,7 +72,7 @@ def with_option(group: str, name: str, **numbers: Any) -> Experiment:
     if group == "model" and name == "cnn":
         numbers = {"channels": [3, 4], "widths": [5], **numbers}
     if group == "model" and name == "rnn":
-        numbers = {"units": 5, "recurrent": "identity", **numbers}
+        numbers = {"units": 5, "recurrent_initializer": "identity", **numbers}
     if group == "sampling" and name == "stream":
         choices["data"] = "teacher"
     if group == "batch_size" and name == "growing":
@@ -205,7 +210,50 @@ def test_the_groups_are_those_of_the_defaults_list() -> None:
     assert {key: own[key] for key in OPTIONS} == DEFAULTS
 
 
-@pytest.mark.parametrize(("group", "name"), WITH_FLOATS)
+def at_the_start(experiment: Experiment, arrays: Arrays) -> tuple[State, Params]:
+    """The initial state, and the gradient of the mean square of the outputs there."""
+    state, network = initial_state(experiment, arrays), experiment.network()
+    inputs = experiment.preprocessing(arrays.statistics, arrays.inputs)
+
+    def mean_square(params: Params) -> jax.Array:
+        return (network.apply(params, state.layers, inputs, True)[0] ** 2).mean()
+
+    return state, jax.grad(mean_square)(state.params)
+
+
+alone_at_the_start = jax.jit(at_the_start)
+lanes_at_the_start = jax.jit(jax.vmap(at_the_start, in_axes=(0, None)))
+
+
+@pytest.mark.parametrize(("group", "name"), [o for o in WITH_FLOATS if o[0] in OF_THE_NETWORK])
+def test_floats_of_a_network_are_data(group: str, name: str, tiny: Dataset) -> None:
+    """A new value of any float compiles nothing; lanes of a batch give what each gives alone."""
+    default = with_option(group, name)
+    fields = float_fields(group, name)
+    changed = [with_option(group, name, **{f: nearby(group, name, f)}) for f in fields]
+    arrays = place(default, tiny)
+    first = alone_at_the_start(leaves_as_arrays(default), arrays)
+    with CompilationCounter() as counter:
+        alone = [
+            first,
+            *(alone_at_the_start(leaves_as_arrays(experiment), arrays) for experiment in changed),
+        ]
+    assert counter.programs == 0
+    lanes = jax.tree.map(
+        lambda *leaves: np.stack(leaves), *map(leaves_as_arrays, [default, *changed])
+    )
+    together = jax.device_get(lanes_at_the_start(lanes, arrays))
+    for index, expected in enumerate(alone):
+        got = jax.tree.map(lambda x: x[index], together)  # noqa: B023
+        close = partial(np.testing.assert_allclose, rtol=5e-4, atol=2e-5)
+        jax.tree.map(close, got, expected)
+    gradients = [jax.tree.leaves(gradient) for _, gradient in jax.device_get(alone)]
+    for other in gradients[1:]:
+        differences = [abs(a - b).max() for a, b in zip(gradients[0], other, strict=True)]
+        assert max(differences) > 1e-7, "the number has an effect"
+
+
+@pytest.mark.parametrize(("group", "name"), [o for o in WITH_FLOATS if o[0] not in OF_THE_NETWORK])
 def test_floats_are_data(group: str, name: str, tiny: Dataset) -> None:
     """A new value of any float compiles nothing, and lanes of a batch give what each gives alone.
 

@@ -72,8 +72,15 @@ def test_batch_normalization_is_refused() -> None:
 
 @pytest.mark.parametrize("kind", ["orthogonal", "identity"])
 def test_the_recurrent_matrix_starts_as_a_rotation_or_the_identity(kind: str) -> None:
-    network = network_of(recurrent=kind, recurrent_scale=1.5)
+    network = network_of(recurrent_initializer=kind, recurrent_scale=1.5)
     start = jax.jit(lambda key: network.init(key, (4, 3, 2))[0])
     kernel = np.asarray(start(jax.random.key(0))["recurrent"]["recurrent"]["kernel"])
     np.testing.assert_allclose(kernel @ kernel.T, 2.25 * np.eye(5), atol=1e-5)
     assert np.allclose(kernel, 1.5 * np.eye(5)) == (kind == "identity")
+
+
+def test_the_default_recurrent_matrix_is_jaxs_orthogonal_one() -> None:
+    """So that the numbers of earlier versions stay what they were."""
+    initializer = compose(model="rnn").model.recurrent_initializer
+    key = jax.random.key(4)
+    np.testing.assert_array_equal(initializer(key, (5, 5)), jax.random.orthogonal(key, 5))

@@ -24,8 +24,8 @@ from runner.options.parameters import BIAS, KERNEL
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
 
-    from runner.options.activation import Activation
-    from runner.options.initializer import Initializer
+    from runner.options.activation.base import Activation
+    from runner.options.initializer.base import Initializer
     from runner.options.normalization import Normalization
     from runner.options.regularization import Regularization
 
@@ -37,6 +37,15 @@ class LayerOptions(NamedTuple):
     initializer: Initializer
     normalization: Normalization
     regularization: tuple[Regularization, ...] = ()
+
+    def of_layer(self, index: int) -> LayerOptions:
+        """Return the options of one layer, in which every number that may differ by layer is one.
+
+        Args:
+            index: the place of the layer among those with a kernel, from 0 in the order in which
+                data pass through them; -1 is the last.
+        """
+        return self._replace(initializer=self.initializer.of_layer(index))
 
     def kernel_map(self) -> KernelMap:
         """Return what normalization and regularizations make of the kernel of a hidden layer."""
@@ -55,6 +64,14 @@ class Model(Option):
     is_spatial: ClassVar[bool] = False
     """Whether it uses which pixels of an image are beside each other."""
 
+    @property
+    def layers(self) -> int | None:
+        """How many layers with a kernel the network has; each is built from `chosen.of_layer`.
+
+        None, unless a model says so: then all its layers have the same numbers.
+        """
+        return None
+
     @abstractmethod
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return the network from the features of an example to its logits.
@@ -72,7 +89,7 @@ class AffineWeights(NamedTuple):
     """The kernel and the bias of an affine map or a convolution.
 
     Attributes:
-        initializer: draws the kernel; the bias starts at 0.
+        initializer: draws the kernel; the bias starts at 0, and `bias_initializer` sets it.
         bias: whether there is a bias.
         kernel_map: from the trained kernel to the one that is applied.
     """

@@ -31,7 +31,7 @@ from runner.options.parameters import LOGITS
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
 
-    from runner.options.initializer import Initializer
+    from runner.options.initializer.base import Initializer
 
 
 @option
@@ -51,22 +51,27 @@ class CNN(Model):
 
     is_spatial: ClassVar[bool] = True
 
+    @property
+    def layers(self) -> int:
+        """The convolutions, the hidden layers and that of the logits."""
+        return len(self.channels) + len(self.widths) + 1
+
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return the convolutions, the pooling, the hidden layers and one affine map."""
         convolutions = {
-            f"convolution_{index}": self._hidden_convolution(channels, chosen)
-            for index, channels in enumerate(self.channels, start=1)
+            f"convolution_{index + 1}": self._hidden_convolution(channels, chosen.of_layer(index))
+            for index, channels in enumerate(self.channels)
         }
         dense_layers = {
-            f"hidden_{index}": hidden_dense(width, chosen)
-            for index, width in enumerate(self.widths, start=1)
+            f"hidden_{index + 1}": hidden_dense(width, chosen.of_layer(len(self.channels) + index))
+            for index, width in enumerate(self.widths)
         }
         return serial(
             **convolutions,
             pool=_pool(self.pool_size),
             flatten=flatten(),
             **dense_layers,
-            **{LOGITS: dense(classes, chosen.initializer)},
+            **{LOGITS: dense(classes, chosen.of_layer(-1).initializer)},
         )
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:

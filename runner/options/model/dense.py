@@ -12,9 +12,15 @@ from runner.options.parameters import LOGITS
 class Linear(Model):
     """logits = x W + b: softmax (multinomial logistic) regression, a convex problem."""
 
+    @property
+    def layers(self) -> int:
+        """That of the logits."""
+        return 1
+
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return one affine map."""
-        return serial(flatten=flatten(), **{LOGITS: dense(classes, chosen.initializer)})
+        logits = dense(classes, chosen.of_layer(-1).initializer)
+        return serial(flatten=flatten(), **{LOGITS: logits})
 
 
 @option
@@ -28,11 +34,16 @@ class MLP(Model):
     widths: tuple[int, ...] = number((64,), minimum=1)
     depth: int = number(1, minimum=1)
 
+    @property
+    def layers(self) -> int:
+        """The hidden layers and that of the logits."""
+        return len(self.widths) * self.depth + 1
+
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return the hidden layers and one affine map."""
         hidden = {
-            f"hidden_{index}": hidden_dense(width, chosen)
-            for index, width in enumerate(self.widths * self.depth, start=1)
+            f"hidden_{index + 1}": hidden_dense(width, chosen.of_layer(index))
+            for index, width in enumerate(self.widths * self.depth)
         }
-        logits = {LOGITS: dense(classes, chosen.initializer)}
+        logits = {LOGITS: dense(classes, chosen.of_layer(-1).initializer)}
         return serial(flatten=flatten(), **hidden, **logits)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from runner.lazy import jax, jnp
+from runner.options.initializer.base import Initializer
 from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
 from runner.options.model.base import LayerOptions, Model, dense, regularized
 from runner.options.option import Facts, number, option
@@ -21,21 +22,26 @@ class RNN(Model):
 
     Elman 1990, with f the activation and W drawn by the initializer. An image is read row by row
     from the top (digits: 8 steps of 8 pixels, MNIST: 28 of 28), with `pixels` one pixel at a time
-    (64 and 784 steps), and a vector number by number. U starts as `recurrent_scale` times a random
-    orthogonal matrix (Saxe et al. 2014) or the identity; with `activation=relu` the latter is the
-    IRNN of Le et al. 2015. In the backward pass each step multiplies the gradient by U' and the
-    slopes of f, so that it vanishes or explodes over many steps (Pascanu et al. 2013).
-    `normalization=layer` is applied to the sum at each step, with the same gain and shift
-    (Ba et al. 2016, section 3.1); batch normalization is refused, because it would need separate
-    averages for each step.
+    (64 and 784 steps), and a vector number by number. U starts as `recurrent_scale` times what
+    `recurrent_initializer` draws: by default a random orthogonal matrix (Saxe et al. 2014). With
+    the identity and `activation=relu` it is the IRNN of Le et al. 2015. In the backward pass each
+    step multiplies the gradient by U' and the slopes of f, so that it vanishes or explodes over
+    many steps (Pascanu et al. 2013). `normalization=layer` is applied to the sum at each step, with
+    the same gain and shift (Ba et al. 2016, section 3.1); batch normalization is refused, because
+    it would need separate averages for each step.
     """
 
     units: int = number(64, minimum=1)
-    recurrent: Literal["orthogonal", "identity"] = "orthogonal"
+    recurrent_initializer: Initializer
     recurrent_scale: float = number(1.0, minimum=0)
     pixels: bool = False
 
     is_spatial: ClassVar[bool] = True
+
+    @property
+    def layers(self) -> int:
+        """The recurrent layer, whose U has an initializer of its own, and that of the logits."""
+        return 2
 
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return the recurrence over the rows and one affine map."""
@@ -43,11 +49,13 @@ class RNN(Model):
             sequence=_sequence(self.pixels),
             recurrent=self._recurrence(chosen),
             regularization=regularized(chosen),
-            **{LOGITS: dense(classes, chosen.initializer)},
+            **{LOGITS: dense(classes, chosen.of_layer(-1).initializer)},
         )
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
-        """Refuse batch normalization."""
+        """Refuse batch normalization, and several numbers for the one recurrent matrix."""
+        for field, _ in self.recurrent_initializer.conflicts(facts._replace(layers=1)):
+            yield f"recurrent_initializer.{field}", "there is one recurrent matrix; give one number"
         if facts.normalizes_over_batch:
             yield (
                 "name",
@@ -58,7 +66,7 @@ class RNN(Model):
     def _recurrence(self, chosen: LayerOptions) -> Layer:
         kernel_map, normalization = chosen.kernel_map(), chosen.normalization.layer()
         activation = chosen.activation.layer()
-        inner = dense(self.units, chosen.initializer, kernel_map=kernel_map)
+        inner = dense(self.units, chosen.of_layer(0).initializer, kernel_map=kernel_map)
 
         def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
             keys = jax.random.split(key, 3)
@@ -102,9 +110,8 @@ class RNN(Model):
         return Layer(init, apply)
 
     def _recurrent_kernel(self, key: PRNGKeyArray) -> Float[Array, "units units"]:
-        if self.recurrent == "identity":
-            return self.recurrent_scale * jnp.eye(self.units)
-        return self.recurrent_scale * jax.random.orthogonal(key, self.units)
+        initializer = self.recurrent_initializer.of_layer(0)
+        return self.recurrent_scale * initializer(key, (self.units, self.units))
 
 
 def _sequence(pixels: bool) -> Layer:

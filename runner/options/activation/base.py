@@ -1,11 +1,10 @@
-"""Activations: the layer that follows an affine map, nearly always a function of each number."""
+"""The base classes of activations, and the activation that changes nothing."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from runner.lazy import jax, jnp
 from runner.options.layer import Layer, pure
 from runner.options.option import Option, option
 
@@ -31,33 +30,6 @@ class Elementwise(Activation):
     @abstractmethod
     def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return f(x) for every element."""
-
-
-@option
-class Relu(Elementwise):
-    """f(x) = max(0, x), with the gradient 0 at 0. Nair & Hinton 2010."""
-
-    def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """Return max(0, x)."""
-        return jax.nn.relu(inputs)
-
-
-@option
-class Tanh(Elementwise):
-    """f(x) = tanh(x), an odd function with values between -1 and 1."""
-
-    def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """Return tanh(x)."""
-        return jnp.tanh(inputs)
-
-
-@option
-class Sigmoid(Elementwise):
-    """f(x) = 1 / (1 + exp(-x)), between 0 and 1; a mean near 1/2 slows deep networks down."""
-
-    def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """Return 1 / (1 + exp(-x))."""
-        return jax.nn.sigmoid(inputs)
 
 
 @option
