@@ -15,7 +15,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from runner.config.locations import config_directory
 from runner.config.values import shown
-from runner.experiment.table import OPTIONS
+from runner.experiment.pairing import SUITED
+from runner.experiment.table import OPTIONS, group_of
 from runner.options.option import Option, holds_option, leaf_names
 
 HEAD = """\
@@ -62,6 +63,9 @@ def _introduction(group: str) -> str:
 def _option(group: str, name: str, cls: type[Option]) -> str:
     file = config_directory() / group / f"{name}.yaml"
     parts = [f"### `{group}={name}`\n", _docstring(cls)]
+    if group == "activation" and name in SUITED:
+        suited = ", ".join(f"`{other}`" for other in SUITED[name])
+        parts += [f"Initializers that suit it: {suited}.\n"]
     if dataclasses.fields(cls):
         parts += [_keys(cls, file)]
     return "\n".join(parts)
@@ -83,7 +87,7 @@ def _keys(cls: type[Option], file: Path) -> str:
     for field in dataclasses.fields(cls):
         if holds_option(types[field.name]):
             rows.append(
-                f"| `{field.name}` | `{inner[field.name]}` | *{file.parent.name}* | "
+                f"| `{field.name}` | `{inner[field.name]}` | *{group_of(types[field.name])}* | "
                 f"the option inside; its keys are `{file.parent.name}.{field.name}.<key>` |"
             )
             continue

@@ -12,6 +12,7 @@ from runner.config.build import chosen_options
 from runner.engine.compilation import use_persistent_cache
 from runner.engine.loop import Training
 from runner.experiment.experiment import Experiment
+from runner.experiment.pairing import cautions
 from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
 from runner.terminal.live import Progress
@@ -92,6 +93,8 @@ def start_record(
     for key, chosen in chosen_options(experiment):
         for caution in chosen.cautions(facts):
             log.warning("%s: %s", key, caution)
+    for key, caution in cautions(experiment):
+        log.warning("%s: %s", key, caution)
     log.info("%d steps of %d examples on %s", facts.total_steps, facts.batch_size, device)
     return recorder
 

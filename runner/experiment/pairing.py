@@ -1,0 +1,78 @@
+"""Which initializer suits which activation, and what is said where the two do not go together.
+
+Options do not know each other, so what they are to each other is said here. A poor pairing is run
+all the same: to see why it is poor is one use of this program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.experiment.experiment import Experiment
+from runner.experiment.table import OPTIONS
+from runner.options.initializer.normal import Normal, TruncatedNormal
+from runner.options.normalization import NoNormalization
+from runner.options.option import Option
+
+_XAVIER = ("xavier_uniform", "xavier_normal", "orthogonal", "sparse")
+_HE = ("he_normal", "he_uniform")
+_LECUN = ("lecun_normal", "lecun_uniform")
+
+SUITED: dict[str, tuple[str, ...]] = {
+    "relu": _HE,
+    "relu6": _HE,
+    "leaky_relu": _HE,
+    "prelu": _HE,
+    "threshold_relu": _HE,
+    "elu": _HE,
+    "selu": (*_LECUN, "orthogonal"),
+    "gelu": _HE,
+    "silu": _HE,
+    "mish": _HE,
+    "softplus": _HE,
+    "tanh": _XAVIER,
+    "softsign": _XAVIER,
+    "sigmoid": _XAVIER,
+    "hard_sigmoid": _XAVIER,
+    "linear": ("xavier_uniform", "xavier_normal", "orthogonal", "identity"),
+}
+"""By activation: the initializers that were made for it, the first to be recommended."""
+
+SATURATING = ("tanh", "softsign", "sigmoid", "hard_sigmoid")
+"""The activations whose slope vanishes for large inputs of either sign."""
+
+LARGE_STDDEV = 0.5
+"""From here on a sum over 64 inputs of size 1 has a standard deviation of 4 and more."""
+
+
+def cautions(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """Yield the key and the warning of every pairing in an experiment that is poor.
+
+    The words name neither the activation nor a number, so that the runs of a sweep say the same.
+    Nothing is said where no activation is used, or where a normalization sets the size of its
+    inputs. Needs plain numbers.
+    """
+    unused = "activation" in experiment.data.ignores or experiment.model.layers == 1
+    if unused or not isinstance(experiment.normalization, NoNormalization):
+        return
+    activation = _name_of("activation", experiment.activation)
+    initializer = _name_of("initializer", experiment.initializer)
+    if activation == "selu" and initializer not in SUITED[activation]:
+        yield (
+            "initializer",
+            "selu keeps mean 0 and variance 1 from layer to layer only with weights of variance "
+            f"1 / fan_in; use initializer={SUITED[activation][0]}",
+        )
+    if activation in SATURATING and isinstance(experiment.initializer, Normal | TruncatedNormal):
+        stddev = experiment.initializer.stddev
+        if max(stddev if isinstance(stddev, tuple) else (stddev,)) >= LARGE_STDDEV:
+            yield (
+                "initializer",
+                "weights this large start a saturating activation where its slope is near 0; use "
+                f"initializer={SUITED[activation][0]} or a smaller initializer.stddev",
+            )
+
+
+def _name_of(group: str, chosen: Option) -> str | None:
+    """The name of an option; None for one that is not in the table."""
+    return next((name for name, cls in OPTIONS[group].items() if cls is type(chosen)), None)
