@@ -14,8 +14,8 @@ from runner.experiment.experiment import Experiment
 from runner.experiment.table import OPTIONS, STACKED
 from runner.options.option import Option
 
-_NEUTRAL = "none"
-"""The option of a new group that does nothing."""
+_NEUTRAL = {"bias_initializer": "zeros"}
+"""The option that does what versions without the group did, where that is not `none`."""
 
 
 def completed(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,11 +27,11 @@ def completed(config: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         config: the groups and settings of a run, as nested dictionaries of plain values.
     """
-    neutral: dict[str, Any] = {"name": _NEUTRAL}
-    groups = {
-        group: {_NEUTRAL: neutral} if group in STACKED else neutral
-        for group, options in OPTIONS.items()
-        if _NEUTRAL in options
+    neutral = {group: _NEUTRAL.get(group, "none") for group in OPTIONS}
+    groups: dict[str, Any] = {
+        group: {name: {"name": name}} if group in STACKED else {"name": name}
+        for group, name in neutral.items()
+        if name in OPTIONS[group]
     }
     found = groups | _defaults(Experiment) | dict(config)
     for group in OPTIONS:
