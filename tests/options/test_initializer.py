@@ -15,7 +15,9 @@ from runner.engine.compilation import CompilationCounter
 from runner.execution.cohorts import count_programs
 from runner.experiment.experiment import Experiment
 from runner.experiment.table import OPTIONS
-from runner.options.initializer.base import fans
+from runner.options.activation.base import Elementwise
+from runner.options.initializer.base import Initializer, fans
+from runner.options.layer import Params
 from runner.options.model.convolution import convolve
 
 DENSE, CONVOLUTION = (300, 200), (5, 5, 16, 64)
@@ -209,22 +211,22 @@ def test_scales_of_layers_are_data() -> None:
 WIDTH, DEPTH = 128, 20
 
 
-def spread_by_layer(activation: str, **numbers: Any) -> np.ndarray:
+@jax.jit
+def spreads(activation: Elementwise, initializer: Initializer) -> jax.Array:
     """The standard deviation of what reaches the activations of each layer of a deep network."""
+    first, rest = jax.random.split(jax.random.key(0))
+
+    def layer(signal: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        total = signal @ initializer(key, (WIDTH, WIDTH))
+        return activation(total), total.std()
+
+    signal = jax.random.normal(first, (64, WIDTH))
+    return jax.lax.scan(layer, signal, jax.random.split(rest, DEPTH))[1]
+
+
+def spread_by_layer(activation: str, **numbers: Any) -> np.ndarray:
     chosen = compose(activation=activation, initializer=numbers)
-
-    @jax.jit
-    def spreads(key: jax.Array) -> jax.Array:
-        first, rest = jax.random.split(key)
-
-        def layer(signal: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-            total = signal @ chosen.initializer(key, (WIDTH, WIDTH))
-            return chosen.activation(total), total.std()
-
-        signal = jax.random.normal(first, (64, WIDTH))
-        return jax.lax.scan(layer, signal, jax.random.split(rest, DEPTH))[1]
-
-    return np.asarray(spreads(jax.random.key(0)))
+    return np.asarray(spreads(chosen.activation, chosen.initializer))
 
 
 @pytest.mark.parametrize(
@@ -252,28 +254,37 @@ def test_signals_vanish_or_explode_where_the_initializer_does_not_suit() -> None
     np.testing.assert_allclose(halved[-1] / halved[0], 2 ** -((DEPTH - 1) / 2), rtol=0.8)
 
 
-def test_units_that_start_equal_stay_equal() -> None:
+@pytest.mark.parametrize("name", ["constant", "he_normal"])
+def test_units_that_start_equal_stay_equal(name: str) -> None:
     """With constants, not with random weights: the reason to draw them at random."""
+    network = compose(model={"widths": [4]}, activation="tanh", initializer=name).network()
     random = np.random.default_rng(0)
     inputs = random.normal(size=(16, 5, 1, 1)).astype(np.float32)
     targets = random.normal(size=(16, 10)).astype(np.float32)
-    for name, stay_equal in (("constant", True), ("he_normal", False)):
-        network = compose(
-            model={"widths": [4]}, activation="tanh", initializer={"name": name}
-        ).network()
 
-        @jax.jit
-        def step(params: Any, network: Any = network) -> Any:
-            def loss(params: Any) -> jax.Array:
-                outputs, _ = network.apply(params, {}, inputs, True)
-                return ((outputs - targets) ** 2).mean()
+    def loss(params: Params) -> jax.Array:
+        return ((network.apply(params, {}, inputs, True)[0] - targets) ** 2).mean()
 
-            return jax.tree.map(lambda p, g: p - 0.5 * g, params, jax.grad(loss)(params))
+    def step(_: int, params: Params) -> Params:
+        return jax.tree.map(lambda p, g: p - 0.5 * g, params, jax.grad(loss)(params))
 
-        params, _, _ = network.init(jax.random.key(0), (5, 1, 1))
-        start = np.asarray(params["hidden_1"]["dense"]["kernel"])
-        for _ in range(5):
-            params = step(params)
-        kernel = np.asarray(params["hidden_1"]["dense"]["kernel"])
-        assert abs(kernel - start).max() > 1e-3, "it learns"
-        assert np.allclose(kernel, kernel[:, :1], atol=1e-6) == stay_equal
+    @jax.jit
+    def before_and_after(key: jax.Array) -> tuple[Params, Params]:
+        params, _, _ = network.init(key, (5, 1, 1))
+        return params, jax.lax.fori_loop(0, 5, step, params)
+
+    before, after = (
+        np.asarray(params["hidden_1"]["dense"]["kernel"])
+        for params in before_and_after(jax.random.key(0))
+    )
+    assert abs(after - before).max() > 1e-3, "it learns"
+    assert np.allclose(after, after[:, :1], atol=1e-6) == (name == "constant")
+
+
+def test_a_model_that_does_not_say_how_many_layers_it_has_takes_one_number() -> None:
+    experiment = compose(initializer={"scale": [1.0, 2.0]})
+    unknown = experiment.facts()._replace(layers=None)
+    ((field, problem),) = experiment.initializer.conflicts(unknown)
+    assert field == "scale"
+    assert "give one number for all" in problem
+    assert not list(compose().initializer.conflicts(unknown))
