@@ -25,6 +25,7 @@ option that lacks a method its base declares abstract.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from abc import ABC
 from collections.abc import Callable, Iterable, Iterator
 from typing import (
@@ -253,10 +254,11 @@ def leaf_names(cls: type) -> list[str]:
     ]
 
 
-def per_layer_names(cls: type) -> list[str]:
+@functools.cache  # asked for every run of a sweep
+def per_layer_names(cls: type) -> tuple[str, ...]:
     """Return the names of the fields of `cls` that may have a number for each layer."""
     types = get_type_hints(cls)
-    return [field.name for field in dataclasses.fields(cls) if types[field.name] == PerLayer]
+    return tuple(field.name for field in dataclasses.fields(cls) if types[field.name] == PerLayer)
 
 
 def holds_option(expected: Any) -> bool:
