@@ -36,7 +36,7 @@ class Relu6(Elementwise):
 class LeakyRelu(Elementwise):
     """f(x) = x for x > 0, else slope * x: no unit is ever without a gradient.
 
-    Maas et al. 2013, with their slope, which is PyTorch's and JAX's as well; Keras has 0.3.
+    Maas et al. 2013, with their slope, which is PyTorch's and JAX's as well; Keras's layer has 0.3.
     """
 
     slope: float = number(0.01)
