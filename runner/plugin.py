@@ -53,7 +53,7 @@ A class derives from the base of its group (the docstring of each base says what
 | `data` | `Source`, or `Problem` or `Surface` for a loss with its own parameters |
 | `preprocessing` | `Preprocessing` |
 | `model` | `Model` |
-| `activation` | `Elementwise` for a function of each number, `Activation` for other layers |
+| `activation` | `Activation`, or `Elementwise` for a function of each number |
 | `initializer` | `Initializer` |
 | `bias_initializer` | `BiasInitializer` |
 | `normalization` | `Normalization` |
