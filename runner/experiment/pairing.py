@@ -57,11 +57,11 @@ def cautions(experiment: Experiment) -> Iterator[tuple[str, str]]:
         return
     activation = _name_of("activation", experiment.activation)
     initializer = _name_of("initializer", experiment.initializer)
-    if activation == "selu" and initializer not in SUITED[activation]:
+    if experiment.activation.self_normalizes and initializer not in SUITED["selu"]:
         yield (
             "initializer",
             "selu keeps mean 0 and variance 1 from layer to layer only with weights of variance "
-            f"1 / fan_in; use initializer={SUITED[activation][0]}",
+            f"1 / fan_in; use initializer={SUITED['selu'][0]}",
         )
     if activation in SATURATING and isinstance(experiment.initializer, Normal | TruncatedNormal):
         stddev = experiment.initializer.stddev

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from runner.options.layer import Layer, pure
 from runner.options.option import Option, option
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 class Activation(Option):
     """A layer after an affine map, which makes the network nonlinear."""
+
+    self_normalizes: ClassVar[bool] = False
+    """Whether it keeps a mean of 0 and a variance of 1 from layer to layer, as SELU does."""
 
     @abstractmethod
     def layer(self) -> Layer:

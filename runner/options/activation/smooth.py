@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from runner.lazy import jax, jnp
 from runner.options.activation.base import Elementwise
@@ -52,6 +52,8 @@ class Selu(Elementwise):
     and variance 1 / fan_in (`initializer=lecun_normal`) mean 0 and variance 1 of a layer's inputs
     are a stable fixed point, which activations approach from layer to layer. Dropout disturbs it.
     """
+
+    self_normalizes: ClassVar[bool] = True
 
     def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return lambda * x for x > 0, else lambda * alpha * (exp(x) - 1)."""
