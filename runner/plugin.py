@@ -56,8 +56,8 @@ A class derives from the base of its group (the docstring of each base says what
 | `activation` | `Activation`, or `Elementwise` for a function of each number |
 | `initializer` | `Initializer` |
 | `bias_initializer` | `BiasInitializer` |
-| `normalization` | `Normalization` |
-| `regularization` | `Regularization` |
+| `normalization` | `Normalization`, or `NormalizingLayer` with a field `position` |
+| `regularization` | `Regularization`, or `RandomMasks` with a field `evaluation_samples` |
 | `optimizer` | `Optimizer` for a rule of optax, `UpdateRule` for one that is written out |
 | `momentum_schedule` | `MomentumSchedule` |
 | `schedule` | `Schedule` |
@@ -70,8 +70,8 @@ A class derives from the base of its group (the docstring of each base says what
 Rules for every option:
 
 - A field typed `float` is data: it may be a traced array or one lane of a batch, so a new value
-  compiles nothing. Never branch on it in Python; use `jnp.where`, or a `bool` field. Every other
-  field is part of the program's structure.
+  compiles nothing. Never branch on it in Python; use `jnp.where`, or a `bool` field. One typed
+  `float | None` is data or absent. Every other field is part of the program's structure.
 - Declare ranges with `number` (and `leaf` for an integer that is data). Check what a range cannot
   express in `problems` and `conflicts`, which run before JAX is loaded.
 - Take `jax`, `jnp`, `np` and `optax` from here. They are loaded at their first use, so `--help` and
@@ -79,8 +79,11 @@ Rules for every option:
 - A state is a `NamedTuple` of arrays, whose shapes and types do not change from step to step.
 - A model stores its arrays under `KERNEL` and `BIAS`, and its last layer under `LOGITS`, so that
   weight decay, penalties and layerwise optimizers treat them as they treat those of other models.
-  One that says how many `layers` it has builds each from `chosen.of_layer(index)`; then
-  `initializer.scale` and other numbers of type `PerLayer` may differ by layer.
+  Its hidden layers are `hidden_dense`, or `hidden` around an affine map of its own, which applies
+  `chosen.kernel_map()` (see `AffineWeights`) and has a bias if `chosen.bias()`: then every
+  normalization and regularization works. One that says their sizes in `hidden_layers` builds each
+  layer from `chosen.of_layer(index)`; then `initializer.scale` and other numbers of type `PerLayer`
+  may differ by layer.
 """
 
 from __future__ import annotations
@@ -115,12 +118,11 @@ from runner.options.model.base import (
     flatten,
     hidden,
     hidden_dense,
-    regularized,
 )
 from runner.options.model.cnn import convolution
 from runner.options.momentum_schedule import MomentumSchedule
 from runner.options.moving_average import moving_average
-from runner.options.normalization import Normalization
+from runner.options.normalization.base import Normalization, NormalizingLayer
 from runner.options.optimizer.base import (
     Optimizer,
     StepInputs,
@@ -128,11 +130,11 @@ from runner.options.optimizer.base import (
     decay_mask,
     decay_term,
 )
-from runner.options.option import Facts, Option, PerLayer, leaf, number, option
+from runner.options.option import Facts, HiddenLayer, Option, PerLayer, leaf, number, option
 from runner.options.parameters import BIAS, GAIN, KERNEL, LOGITS, SHIFT, SLOPE, kernels
 from runner.options.preprocessing.base import Preprocessing
 from runner.options.preprocessing.scaling import Statistics
-from runner.options.regularization import Regularization
+from runner.options.regularization.base import RandomMasks, Regularization
 from runner.options.sampling import Sampling
 from runner.options.schedule.base import Schedule
 from runner.options.stopping import Stopping
@@ -156,6 +158,7 @@ __all__ = [
     "Elementwise",
     "Facts",
     "GradientTreatment",
+    "HiddenLayer",
     "Initializer",
     "KernelMap",
     "Layer",
@@ -164,12 +167,14 @@ __all__ = [
     "Model",
     "MomentumSchedule",
     "Normalization",
+    "NormalizingLayer",
     "Optimizer",
     "Option",
     "Params",
     "PerLayer",
     "Preprocessing",
     "Problem",
+    "RandomMasks",
     "Regularization",
     "Sampling",
     "Schedule",
@@ -204,7 +209,6 @@ __all__ = [
     "option",
     "pure",
     "register",
-    "regularized",
     "same_kernel",
     "serial",
 ]

@@ -114,7 +114,8 @@ def every_option() -> list[tuple[str, str]]:
 
 def float_fields(group: str, name: str) -> list[str]:
     cls = OPTIONS[group][name]
-    return [field.name for field in dataclasses.fields(cls) if field.type in ("float", "PerLayer")]
+    numbers = ("float", "float | None", "PerLayer")
+    return [field.name for field in dataclasses.fields(cls) if field.type in numbers]
 
 
 _tests_run = itertools.count(1)

@@ -18,7 +18,13 @@ from runner.compare.grouping import is_number
 from runner.compare.runs import Run
 from runner.measures import LEARNING_RATE, STEP_MEASURES
 
-_RANDOM = ("regularization.dropout", "gradient.noise")
+_RANDOM = (
+    "regularization.dropout",
+    "regularization.variational_dropout",
+    "regularization.alpha_dropout",
+    "regularization.dropconnect",
+    "gradient.noise",
+)
 _FIRST = 10
 _EVERY_EXAMPLE_ONCE = ("permutation", "fixed")
 
@@ -27,7 +33,7 @@ def is_noisy(run: Run, measure: str) -> bool:
     """Whether a measure varies from step to step by chance.
 
     Learning rates and evaluations do not, nor do losses and norms of the full training set without
-    dropout or noise in the gradient.
+    random masks or noise in the gradient.
     """
     is_sampled = measure in STEP_MEASURES and measure != LEARNING_RATE
     return is_sampled and not _is_deterministic(run.settings, run.summary)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from runner.lazy import jnp, optax
+from runner.lazy import jax, jnp, optax
 from runner.measures import ErrorKind
 from runner.options.option import Option
 
@@ -54,8 +55,8 @@ class Source(Option):
     """Where a data set comes from.
 
     A source defines `input_shape`, `classes`, `sizes` and `load`; the first two may be plain class
-    attributes. One that is not a classification problem overrides `losses_and_errors`; one that can
-    draw new examples sets `generates` and overrides `draw`.
+    attributes. One that is not a classification problem overrides `losses_and_errors` and
+    `mean_prediction`; one that can draw new examples sets `generates` and overrides `draw`.
     """
 
     input_shape: tuple[int, ...]
@@ -118,3 +119,13 @@ class Source(Option):
         losses = optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
         right = (jnp.argmax(outputs, axis=-1) == targets) & jnp.isfinite(losses)
         return losses, 1.0 - right
+
+    def mean_prediction(
+        self, outputs: Float[Array, "samples batch classes"]
+    ) -> Float[Array, "batch classes"]:
+        """Return the outputs that predict what several networks predict on average.
+
+        By default the logarithm of the mean of softmax(outputs) over the networks: the loss is then
+        that of the mean probability.
+        """
+        return jax.nn.logsumexp(jax.nn.log_softmax(outputs), axis=0) - math.log(len(outputs))

@@ -2,7 +2,8 @@
 
 Validation, test and, on request, the training set are evaluated at fixed parameters: those that the
 optimizer names, which may be an average of the trained ones. Batch normalization needs statistics
-for such parameters, since its moving averages belong to the trained ones.
+for such parameters, since its moving averages belong to the trained ones. Predictions are those of
+the network without random masks, or on request the mean of several with masks.
 """
 
 from __future__ import annotations
@@ -66,18 +67,23 @@ def evaluate(
 
 def evaluated(setup: Setup, state: State) -> tuple[Params, LayerState]:
     """The parameters that are evaluated, and the state of the layers that belongs to them."""
-    experiment = setup.experiment
+    experiment, normalization = setup.experiment, setup.experiment.normalization
     params = experiment.optimizer.evaluated(state.optimizer, state.params)
-    if params is state.params or not experiment.normalization.over_batch:
-        return params, state.layers
-    return params, recomputed_statistics(setup, params, state.layers)
+    is_average = params is not state.params
+    if is_average:
+        params = experiment.project(params)
+    if normalization.needs_training_set or (is_average and normalization.over_batch):
+        return params, recomputed_statistics(setup, params, state.layers)
+    return params, state.layers
 
 
 def recomputed_statistics(setup: Setup, params: Params, layers: LayerState) -> LayerState:
     """The state of the layers with the statistics of normalizations at other parameters.
 
-    They are the means over slabs of training examples of what the layers measure in training; the
-    slabs are spread evenly over the stored order, and leave out a remainder. State that is not a
+    They are the means over slabs of training examples of what the layers measure in training: over
+    all slabs if the normalization needs the training set, else over at most `STATISTICS_SLABS`. The
+    slabs are spread evenly over the stored order, and leave out a remainder of less than one
+    example a slab. State that is not a
     floating-point number (the random numbers of dropout) stays as it is.
 
     Args:
@@ -91,6 +97,8 @@ def recomputed_statistics(setup: Setup, params: Params, layers: LayerState) -> L
     examples = arrays.targets.shape[0]
     stride = math.ceil(examples / SLAB)
     slabs, size = min(stride, STATISTICS_SLABS), examples // stride
+    if experiment.normalization.needs_training_set:
+        slabs = stride
     every = stride * jnp.arange(size)
 
     def add_slab(
@@ -161,8 +169,28 @@ def _losses_and_errors(
 ) -> tuple[Array, Array]:
     """The loss and the error of each example."""
     prepared = setup.experiment.preprocessing(setup.arrays.statistics, inputs)
-    outputs, _ = setup.network.apply(params, layers, prepared, False)
+    outputs = _predictions(setup.experiment, params, layers, prepared)
     return setup.experiment.data.losses_and_errors(outputs, targets)
+
+
+def _predictions(
+    experiment: Experiment, params: Params, layers: LayerState, inputs: Any
+) -> Float[Array, "batch classes"]:
+    """The outputs of the network, or those that predict what networks with random masks do.
+
+    The masks are drawn from the state of the layers, the same for every slab.
+    """
+    samples = experiment.evaluation_samples
+    if not samples:
+        return experiment.network().apply(params, layers, inputs, False)[0]
+    network = experiment.network(sampling=True)
+
+    def sample(layers: LayerState, _: None) -> tuple[LayerState, Array]:
+        outputs, layers = network.apply(params, layers, inputs, False)
+        return layers, outputs
+
+    _, outputs = lax.scan(sample, layers, length=samples)
+    return experiment.data.mean_prediction(outputs)
 
 
 def _weighted_sum(

@@ -28,7 +28,7 @@ class Update(NamedTuple):
     state: State  # after the step, with the sums of before
     measurements: dict[str, Float[Array, ""]]  # `STEP_MEASURES` without `NORMS`
     gradient: Params  # of the batch, before any treatment
-    updates: Params  # what was added to the parameters
+    updates: Params  # what was added to the parameters, before they were projected
 
     def recorded(
         self, rows: Int[Array, " batch"], *, measure_norms: Bool[Array, ""] | bool
@@ -71,7 +71,7 @@ def update(setup: Setup, state: State, step: Int[Array, ""], rows: Int[Array, " 
     updates, optimizer = rule.update(gradient, state.optimizer, state.params, **extra)
 
     state = state._replace(
-        params=optax.apply_updates(state.params, updates),
+        params=setup.experiment.project(optax.apply_updates(state.params, updates)),
         layers=layers,
         optimizer=optimizer,
         gradient=treatments,

@@ -19,16 +19,16 @@ from runner.options.batch_size import BatchSize, Stochastic
 from runner.options.bias_initializer import BiasInitializer
 from runner.options.gradient import GradientTreatment
 from runner.options.initializer.base import Initializer
-from runner.options.layer import Layer, Shape
+from runner.options.layer import Layer, Params, Shape, with_layer_before
 from runner.options.model.base import LayerOptions, Model
 from runner.options.momentum_schedule import MomentumSchedule
-from runner.options.normalization import NoNormalization, Normalization
+from runner.options.normalization.base import NoNormalization, Normalization
 from runner.options.optimizer.base import Optimizer
 from runner.options.option import Facts, Option, leaf, option
 from runner.options.precision import Precision, in_precision
 from runner.options.preprocessing.base import Preprocessing
 from runner.options.preprocessing.scaling import Raw
-from runner.options.regularization import Regularization, Unregularized
+from runner.options.regularization.base import Regularization, Unregularized
 from runner.options.sampling import Fixed, Sampling
 from runner.options.schedule.base import Schedule
 from runner.options.stopping import Stopping
@@ -87,13 +87,32 @@ class Experiment(Option):
         effective = dataclasses.replace(self, **ignored)
         return dataclasses.replace(effective, measure_every=effective.steps_between_norms)
 
-    def network(self) -> Layer:
-        """Build the network of the chosen options, or the parameters of the problem."""
+    def network(self, *, sampling: bool = False) -> Layer:
+        """Build the network of the chosen options, or the parameters of the problem.
+
+        Args:
+            sampling: whether evaluations draw random masks, too, where the regularization asks for
+                it.
+        """
         chosen = LayerOptions(
-            self.activation, self.initializer, self.normalization, self.regularization
+            self.activation, self.initializer, self.normalization, self.regularization, sampling
         )
         network = self.data.network() or self.model.network(chosen, self.data.classes)
+        on_inputs = chosen.regularized_inputs()
+        if on_inputs is not None:
+            network = with_layer_before(network, "inputs", on_inputs)
         return in_precision(network, self.precision)
+
+    @property
+    def evaluation_samples(self) -> int:
+        """Over how many networks with random masks an evaluation averages; 0: none are drawn."""
+        return max((each.samples for each in self.regularization), default=0)
+
+    def project(self, params: Params) -> Params:
+        """Return the parameters as the constraints among the regularizations allow them."""
+        for each in self.regularization:
+            params = each.project(params)
+        return params
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse bfloat16 where it has no effect or where its rounding hides what is computed."""
@@ -156,6 +175,9 @@ class Experiment(Option):
             normalizes_over_batch=self.normalization.over_batch,
             model_is_spatial=self.model.is_spatial,
             layers=self.model.layers,
+            hidden_layers=self.model.hidden_layers,
+            is_recurrent=self.model.is_recurrent,
+            self_normalizes=self.activation.self_normalizes,
             parameters=self._parameters,
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from runner.experiment.experiment import Experiment
 from runner.experiment.table import OPTIONS
 from runner.options.initializer.normal import Normal, TruncatedNormal
-from runner.options.normalization import NoNormalization
+from runner.options.normalization.base import NoNormalization
 from runner.options.option import Option
 
 _XAVIER = ("xavier_uniform", "xavier_normal", "orthogonal", "sparse")

@@ -17,8 +17,6 @@ from runner.options import (
     bias_initializer,
     gradient,
     momentum_schedule,
-    normalization,
-    regularization,
     sampling,
     stopping,
     warmup,
@@ -29,6 +27,8 @@ from runner.options.initializer import constant, normal, scaled, structured
 from runner.options.model.cnn import CNN
 from runner.options.model.dense import MLP, Linear
 from runner.options.model.recurrent import RNN
+from runner.options.normalization import batch, example, kernel
+from runner.options.normalization.base import NoNormalization
 from runner.options.optimizer import (
     adam,
     adam_variants,
@@ -43,6 +43,8 @@ from runner.options.optimizer import (
 )
 from runner.options.option import Option, holds_option, is_option
 from runner.options.preprocessing import scaling, whitening
+from runner.options.regularization import constraints, dropout, penalties, targets
+from runner.options.regularization.base import Unregularized
 from runner.options.schedule import base as schedules
 from runner.options.schedule import cycle, decay, finite, plateau
 
@@ -116,16 +118,25 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "class_frequencies": bias_initializer.ClassFrequencies,
     },
     "normalization": {
-        "none": normalization.NoNormalization,
-        "batch": normalization.BatchNorm,
-        "layer": normalization.LayerNorm,
+        "none": NoNormalization,
+        "batch": batch.BatchNorm,
+        "layer": example.LayerNorm,
+        "group": example.GroupNorm,
+        "instance": example.InstanceNorm,
+        "rms": example.RMSNorm,
+        "weight": kernel.WeightNorm,
     },
     "regularization": {
-        "none": regularization.Unregularized,
-        "dropout": regularization.Dropout,
-        "l2": regularization.L2,
-        "l1": regularization.L1,
-        "label_smoothing": regularization.LabelSmoothing,
+        "none": Unregularized,
+        "dropout": dropout.Dropout,
+        "variational_dropout": dropout.VariationalDropout,
+        "alpha_dropout": dropout.AlphaDropout,
+        "dropconnect": dropout.DropConnect,
+        "l2": penalties.L2,
+        "l1": penalties.L1,
+        "elastic": penalties.ElasticNet,
+        "max_norm": constraints.MaxNorm,
+        "label_smoothing": targets.LabelSmoothing,
     },
     "optimizer": {
         "sgd": gradient_descent.SGD,

@@ -8,7 +8,7 @@ float of any option may be traced, and a whole network may be mapped over many r
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from runner.lazy import jax
 
@@ -63,6 +63,16 @@ same_kernel = KernelMap(
 """The kernel map that applies the trained kernel itself."""
 
 
+_Part = TypeVar("_Part", Layer, KernelMap)
+
+
+def always_training(part: _Part) -> _Part:
+    """Return a layer or a map of kernels that does at evaluation what it does in training."""
+    return part._replace(
+        apply=lambda params, state, inputs, training: part.apply(params, state, inputs, True)
+    )
+
+
 def pure(
     function: Callable[[Any], Any], shape: Callable[[Shape], Shape] = lambda same: same
 ) -> Layer:
@@ -114,12 +124,49 @@ def serial(**layers: Layer) -> Layer:
     return Layer(init, apply)
 
 
+def with_layer_before(network: Layer, name: str, layer: Layer) -> Layer:
+    """Return a network with a layer on its inputs, which keeps their shape.
+
+    The parameters and the state of the network stay where they are, and start from the same random
+    numbers; those of the layer are beside them, under its name.
+
+    Args:
+        network: the network, whose parts have other names.
+        name: the name of the layer.
+        layer: the layer.
+    """
+    first = serial(**{name: layer})
+
+    def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
+        params, state, outputs = network.init(key, shape)
+        own_params, own_state, _ = first.init(jax.random.fold_in(key, _NO_INDEX), shape)
+        return params | own_params, state | own_state, outputs
+
+    def apply(
+        params: Params, state: LayerState, inputs: Float[Array, "batch *features"], training: bool
+    ) -> tuple[Float[Array, "batch *outputs"], LayerState]:
+        inputs, after = first.apply(params, state, inputs, training)
+        outputs, of_network = network.apply(params, state, inputs, training)
+        return outputs, of_network | {key: after[key] for key in (name,) if key in after}
+
+    return Layer(init, apply)
+
+
+_NO_INDEX = 2**31 - 1
+"""What is folded into the key of a network for a layer before it; no network has as many layers."""
+
+
 def maps_in_turn(**maps: KernelMap) -> KernelMap:
     """Return the kernel map that applies the given ones one after another.
 
     The parameters and the state of each are stored under its name, as in `serial`. Each is
-    initialized with the kernel that the ones before it make of the initial kernel.
+    initialized with the kernel that the ones before it make of the initial kernel. Every kernel is
+    converted to the type of the first, for the reason that `serial` has. If all of them are
+    `same_kernel`, so is the result, and no random number is drawn for it.
     """
+    maps = {name: each for name, each in maps.items() if each is not same_kernel}
+    if not maps:
+        return same_kernel
 
     def init(key: PRNGKeyArray, kernel: Float[Array, "*shape"]) -> tuple[Params, LayerState]:
         params: Params = {}
@@ -139,7 +186,8 @@ def maps_in_turn(**maps: KernelMap) -> KernelMap:
         new_state = dict(state)
         for name, each in maps.items():
             own = params.get(name, {}), state.get(name, {})
-            kernel, own_state = each.apply(*own, kernel, training)
+            mapped, own_state = each.apply(*own, kernel, training)
+            kernel = mapped.astype(kernel.dtype)
             if own_state:
                 new_state[name] = own_state
         return kernel, new_state

@@ -10,9 +10,9 @@ numbers.
         nesterov: bool = False                            # structure
 
 A field annotated `float` is a leaf, as is a field that holds another option and an integer declared
-with `leaf`. A field annotated `PerLayer` is one leaf, or one for each layer. Every other field
-(`int`, `bool`, `str`, `Literal[...]`, tuples) is part of the tree's structure and selects a
-different compiled program.
+with `leaf`. One annotated `float | None` is a leaf if it has a number, and one annotated `PerLayer`
+is one leaf, or one for each layer. Every other field (`int`, `bool`, `str`, `Literal[...]`, tuples)
+is part of the tree's structure and selects a different compiled program.
 
 Leaves may be tracers, so nothing here looks at their values: `__post_init__` runs on tracers too.
 Ranges are declared with the field and checked once, on the composed config, by
@@ -123,6 +123,13 @@ def leaf(
     )
 
 
+class HiddenLayer(NamedTuple):
+    """The size of a hidden layer."""
+
+    units: int  # or channels
+    has_positions: bool  # whether the units are channels of images, with a number at each position
+
+
 class Facts(NamedTuple):
     """What an option may need to know about the rest of the run to check its own numbers."""
 
@@ -142,6 +149,9 @@ class Facts(NamedTuple):
     normalizes_over_batch: bool  # whether the examples of a batch depend on each other
     model_is_spatial: bool  # whether the model uses which pixels are beside each other
     layers: int | None  # of the network, those with a kernel; None: the model does not say
+    hidden_layers: tuple[HiddenLayer, ...] | None  # None: the model does not say
+    is_recurrent: bool  # whether the model has a state that it reads a sequence into
+    self_normalizes: bool  # whether the activation keeps mean 0 and variance 1 (SELU)
     parameters: Callable[[], int]  # counts the trained numbers, which takes about a second
 
     def scheduled(self, unit: str) -> float:
@@ -248,7 +258,7 @@ def leaf_names(cls: type) -> list[str]:
         field.name
         for field in dataclasses.fields(cls)
         if field.metadata.get("leaf")
-        or types[field.name] in (float, PerLayer)
+        or types[field.name] in (float, float | None, PerLayer)
         or holds_option(types[field.name])
         or is_stack(types[field.name])
     ]

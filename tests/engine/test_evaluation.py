@@ -53,20 +53,32 @@ def data() -> Dataset:
     return Dataset(split(TRAIN), split(80), split(40))
 
 
-def test_an_average_is_evaluated_with_statistics_of_its_own(data: Dataset) -> None:
-    """Means over slabs that are spread over the training set, as the documentation says."""
+@pytest.mark.parametrize(
+    ("optimizer", "statistics"), [("averaged_sgd", "moving_average"), ("sgd", "training_set")]
+)
+def test_statistics_are_those_of_the_evaluated_parameters(
+    optimizer: str, statistics: str, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Means over slabs that are spread over the training set, as the documentation says.
+
+    They are of an average of the parameters, or on request, and then of the whole set.
+    """
+    if statistics == "training_set":
+        monkeypatch.setattr("runner.engine.evaluation.STATISTICS_SLABS", 1)
     experiment = compose(
         {"evaluate_train": True},
         model={"widths": [5]},
-        normalization={"name": "batch", "epsilon": EPSILON},
-        optimizer={"name": "averaged_sgd", "learning_rate": 0.5},
+        normalization={"name": "batch", "epsilon": EPSILON, "statistics": statistics},
+        optimizer={"name": optimizer, "learning_rate": 0.5},
         batch_size={"size": TRAIN // SLABS},
     )
     with jax.enable_x64(True):
         engine = Engine(experiment, data)
         measured = engine.advance(0, 2 * SLABS, 2 * SLABS).epochs
         averages = jax.device_get(engine.state.layers["hidden_1"]["normalization"])
-        params = jax.device_get(engine.state.optimizer.average)
+        params = jax.device_get(
+            engine.state.params if optimizer == "sgd" else engine.state.optimizer.average
+        )
     low, high = data.train.inputs.min(), data.train.inputs.max()
 
     def prepared(split: Split) -> np.ndarray:

@@ -32,7 +32,7 @@ EVERYTHING: dict[str, Any] = {
     "normalization": "batch",
     "schedule": "plateau",
     "warmup": {"name": "linear", "length": 3, "unit": "step"},
-    "regularization": ["dropout", "l2"],
+    "regularization": [{"name": "dropout", "evaluation_samples": 2}, "dropconnect", "l2"],
     "gradient": ["clip_norm", "noise"],
 }
 

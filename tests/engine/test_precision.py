@@ -17,7 +17,8 @@ from runner.data import Dataset
 from runner.engine.step import batch_objective
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
-from runner.options.normalization import BatchNorm, LayerNorm
+from runner.options.normalization.batch import BatchNorm
+from runner.options.normalization.example import LayerNorm
 
 BFLOAT16 = {"precision": "bfloat16"}
 EPSILON = 2.0**-8
@@ -90,12 +91,15 @@ def products(experiment: Experiment, data: Dataset) -> set[str]:
 
 
 CHOICES: dict[str, dict[str, Any]] = {
-    "dense": {"normalization": "batch", "regularization": ["dropout", "label_smoothing"]},
+    "dense": {
+        "normalization": "weight",
+        "regularization": [{"name": "dropout", "input_rate": 0.1}, "label_smoothing"],
+    },
     "recurrent": {
         "model": {"name": "rnn", "units": 4},
         "normalization": "layer",
         "activation": "tanh",
-        "regularization": "dropout",
+        "regularization": ["dropout", "variational_dropout", "dropconnect"],
     },
 }
 

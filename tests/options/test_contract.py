@@ -32,9 +32,17 @@ from runner.options.option import Option, is_option, option
 # Their steps amplify rounding: an orthogonalized, a searched or a sign step is no smooth function.
 UNSTEADY = {"lion", "sign_sgd", "rprop", "lbfgs", "newton", "newton_cg", "muon", "sophia"}
 
-# They act on the initial parameters, or on the outputs for given ones, and on nothing else: a step
-# need not be compiled to see all that they do.
-OF_THE_NETWORK = ("activation", "initializer", "bias_initializer")
+# They act on the initial parameters, or on the outputs for given ones in training, and on nothing
+# else: a step need not be compiled to see all that they do.
+GROUPS_OF_THE_NETWORK = ("activation", "initializer", "bias_initializer")
+OF_THE_NETWORK = {
+    *(("normalization", name) for name in ("layer", "group", "instance", "rms")),
+    *(("regularization", name) for name in ("alpha_dropout", "dropconnect", "dropout")),
+    ("regularization", "variational_dropout"),
+    *(option for option in every_option() if option[0] in GROUPS_OF_THE_NETWORK),
+}
+NEED_LAYERS = ("muon", "dropout", "alpha_dropout", "dropconnect")
+"""Options that act on hidden layers; those of some groups all do."""
 
 WITH_FLOATS = [option for option in every_option() if float_fields(*option)]
 STEPS = 8  # of batch 9 on 36 examples: two epochs
@@ -66,13 +74,23 @@ def with_option(group: str, name: str, **numbers: Any) -> Experiment:
     needs_layers = group in ("model", "activation", "initializer", "normalization")
     choices: dict[str, Any] = {
         "batch_size": {"size": 9},
-        "model": {"widths": [6]} if needs_layers or name in ("muon", "dropout") else "linear",
+        "model": {"widths": [6]} if needs_layers or name in NEED_LAYERS else "linear",
         "sampling": {"name": "fixed", "shuffled": False},
     }
     if group == "model" and name == "cnn":
         numbers = {"channels": [3, 4], "widths": [5], **numbers}
     if group == "model" and name == "rnn":
         numbers = {"units": 5, "recurrent_initializer": "identity", **numbers}
+    if group == "normalization" and "epsilon" in float_fields(group, name):
+        numbers = {"epsilon": 0.1, **numbers}  # so that another one can be seen
+    if name == "group":
+        choices["model"] = {"widths": [16]}
+    if name == "instance":
+        choices["model"] = {"name": "cnn", "channels": [3], "widths": []}
+    if name == "dropout":
+        numbers = {"input_rate": 0.1, **numbers}
+    if name == "variational_dropout":
+        choices["model"] = {"name": "rnn", "units": 5, "recurrent_initializer": "identity"}
     if group == "sampling" and name == "stream":
         choices["data"] = "teacher"
     if group == "batch_size" and name == "growing":
@@ -107,7 +125,7 @@ def dataset(group: str, experiment: Experiment, tiny: Dataset) -> Dataset:
 
 def nearby(group: str, name: str, field: str) -> float:
     """Another value within the field's range."""
-    value = read_option(group, name)[field]
+    value = read_option(group, name)[field] or 0.0
     limits = OPTIONS[group][name].__dataclass_fields__[field].metadata["range"]
     return next(
         other for other in (value * 0.75, value * 1.25, 0.25) if other != value and other in limits
@@ -225,7 +243,7 @@ alone_at_the_start = jax.jit(at_the_start)
 lanes_at_the_start = jax.jit(jax.vmap(at_the_start, in_axes=(0, None)))
 
 
-@pytest.mark.parametrize(("group", "name"), [o for o in WITH_FLOATS if o[0] in OF_THE_NETWORK])
+@pytest.mark.parametrize(("group", "name"), [o for o in WITH_FLOATS if o in OF_THE_NETWORK])
 def test_floats_of_a_network_are_data(group: str, name: str, tiny: Dataset) -> None:
     """A new value of any float compiles nothing; lanes of a batch give what each gives alone."""
     default = with_option(group, name)
@@ -253,7 +271,7 @@ def test_floats_of_a_network_are_data(group: str, name: str, tiny: Dataset) -> N
         assert max(differences) > 1e-7, "the number has an effect"
 
 
-@pytest.mark.parametrize(("group", "name"), [o for o in WITH_FLOATS if o[0] not in OF_THE_NETWORK])
+@pytest.mark.parametrize(("group", "name"), [o for o in WITH_FLOATS if o not in OF_THE_NETWORK])
 def test_floats_are_data(group: str, name: str, tiny: Dataset) -> None:
     """A new value of any float compiles nothing, and lanes of a batch give what each gives alone.
 

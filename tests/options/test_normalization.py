@@ -1,6 +1,9 @@
-"""Batch and layer normalization against NumPy and, for the gradient, against finite differences."""
+"""Normalizations against NumPy and, for the gradient, against finite differences."""
 
 from __future__ import annotations
+
+import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +17,6 @@ from runner.engine.placement import place
 from runner.engine.state import Timeline
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
-from runner.options.model.base import LayerOptions
 
 RANDOM = np.random.default_rng(5)
 DENSE = RANDOM.normal(2, 3, (6, 4))
@@ -22,13 +24,19 @@ IMAGES = RANDOM.normal(-1, 2, (3, 5, 5, 4))
 GAIN, SHIFT = RANDOM.normal(size=4), RANDOM.normal(size=4)
 
 
-def layer_of(name: str, shape: tuple[int, ...], **numbers: float) -> tuple:
-    layer = compose(normalization={"name": name, **numbers}).normalization.layer()
+CNN = {"name": "cnn", "channels": [4], "widths": [4]}
+
+
+def layer_of(name: str, shape: tuple[int, ...], **numbers: Any) -> tuple:
+    """A normalization, a gain and a shift, and its initial state."""
+    layer = compose(model=CNN, normalization={"name": name, **numbers}).normalization.layer()
     params, state, out = layer.init(jax.random.key(0), shape)
     assert out == shape
-    np.testing.assert_array_equal(params["gain"], np.ones(4))
-    np.testing.assert_array_equal(params["shift"], np.zeros(4))
-    return layer, {"gain": jnp.asarray(GAIN), "shift": jnp.asarray(SHIFT)}, state
+    for key, start, value in (("gain", 1, GAIN), ("shift", 0, SHIFT)):
+        if key in params:
+            np.testing.assert_array_equal(params[key], np.full(4, start))
+            params[key] = jnp.asarray(value)
+    return layer, params, state
 
 
 @pytest.mark.parametrize("inputs", [DENSE, IMAGES], ids=["dense", "convolution"])
@@ -51,26 +59,84 @@ def test_batch_statistics_in_training_and_moving_averages_at_evaluation(inputs: 
         np.testing.assert_array_equal(same["mean"], new["mean"])
 
 
-@pytest.mark.parametrize("inputs", [DENSE, IMAGES], ids=["dense", "convolution"])
-def test_layer_normalization_is_over_each_example(inputs: np.ndarray) -> None:
+GROUPS = {
+    "layer": [[0, 1, 2, 3]],
+    "group": [[0, 1], [2, 3]],
+    "instance": [[0], [1], [2], [3]],
+    "rms": [[0, 1, 2, 3]],
+}
+"""Which units or channels share their statistics, over all positions of an example."""
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs"),
+    [(name, inputs) for name in GROUPS for inputs in (DENSE, IMAGES)],
+    ids=[f"{name}-{kind}" for name in GROUPS for kind in ("dense", "convolution")],
+)
+def test_statistics_of_examples(name: str, inputs: np.ndarray) -> None:
+    numbers = {"groups": 2} if name == "group" else {}
     with jax.enable_x64(True):
-        layer, params, state = layer_of("layer", inputs.shape[1:], epsilon=1e-3)
-        axes = tuple(range(1, inputs.ndim))
-        mean = inputs.mean(axes, keepdims=True)
-        variance = ((inputs - mean) ** 2).mean(axes, keepdims=True)
-        expected = GAIN * (inputs - mean) / np.sqrt(variance + 1e-3) + SHIFT
+        layer, params, state = layer_of(name, inputs.shape[1:], epsilon=1e-3, **numbers)
+        expected = np.empty_like(inputs)
+        for example, units in itertools.product(range(len(inputs)), GROUPS[name]):
+            x = inputs[example][..., units]
+            centred = x if name == "rms" else x - x.mean()
+            expected[example][..., units] = centred / np.sqrt((centred**2).mean() + 1e-3)
+        expected = expected * GAIN + (0 if name == "rms" else SHIFT)
+        if name == "instance" and inputs is DENSE:
+            assert params == {}
+            expected = DENSE  # without positions there is nothing to normalize over
         for training in (True, False):
             outputs, new = layer.apply(params, state, jnp.asarray(inputs), training)
             np.testing.assert_allclose(outputs, expected, rtol=1e-10)
             assert new == {}
 
 
-@pytest.mark.parametrize("name", ["batch", "layer"])
+@pytest.mark.parametrize("shape", [(5, 4), (3, 2, 5, 4)], ids=["dense", "convolution"])
+def test_weight_normalization_is_of_the_incoming_weights(shape: tuple[int, ...]) -> None:
+    """The start is that of the initializer; then W = gain * v / ||v||, whatever the length of v."""
+    v = RANDOM.normal(size=shape)
+    lengths = np.sqrt((v.reshape(-1, 4) ** 2).sum(0))
+    with jax.enable_x64(True):
+        mapping = compose(normalization="weight").normalization.kernel_map()
+        params, state = mapping.init(jax.random.key(0), jnp.asarray(v))
+        np.testing.assert_allclose(params["gain"], lengths, rtol=1e-12)
+        np.testing.assert_allclose(mapping.apply(params, state, v, True)[0], v, rtol=1e-12)
+
+        for kernel in (v, 1000 * v):
+            applied, _ = mapping.apply({"gain": jnp.asarray(GAIN)}, state, kernel, True)
+            np.testing.assert_allclose(applied, GAIN * v / lengths, rtol=1e-12)
+        # Salimans & Kingma 2016, eq. 3.
+        weights = RANDOM.normal(size=shape)
+        gradients = jax.jit(
+            jax.grad(
+                lambda params, v: jnp.sum(weights * mapping.apply(params, state, v, True)[0]),
+                (0, 1),
+            )
+        )({"gain": jnp.asarray(GAIN)}, jnp.asarray(v))
+        of_gain = (weights * v).reshape(-1, 4).sum(0) / lengths
+        np.testing.assert_allclose(gradients[0]["gain"], of_gain, rtol=1e-10)
+        expected = GAIN / lengths * weights - GAIN * of_gain / lengths**2 * v
+        np.testing.assert_allclose(gradients[1], expected, rtol=1e-9, atol=1e-12)
+
+
+def test_weight_normalization_of_zeros_has_a_gradient() -> None:
+    mapping = compose(normalization="weight").normalization.kernel_map()
+    zeros = jnp.zeros((3, 2))
+    params, state = mapping.init(jax.random.key(0), zeros)
+    total = jax.grad(lambda p, v: mapping.apply(p, state, v, True)[0].sum(), (0, 1))
+    of_all = jax.jit(total)(params, zeros)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(of_all))
+
+
+@pytest.mark.parametrize("name", ["batch", "group", "rms"])
 def test_gradients_flow_through_the_statistics(name: str) -> None:
     with jax.enable_x64(True):
-        layer, params, state = layer_of(name, (4,))
+        numbers = {"groups": 2} if name == "group" else {}
+        layer, params, state = layer_of(name, (4,), **numbers)
         weights = jnp.asarray(RANDOM.normal(size=DENSE.shape))
 
+        @jax.jit
         def loss(inputs: jax.Array) -> jax.Array:
             return jnp.sum(weights * layer.apply(params, state, inputs, True)[0])
 
@@ -83,37 +149,121 @@ def test_gradients_flow_through_the_statistics(name: str) -> None:
 
 
 def params_of(experiment: Experiment) -> dict:
-    parts = LayerOptions(experiment.activation, experiment.initializer, experiment.normalization)
-    network = experiment.model.network(parts, 10)
-    return network.init(jax.random.key(0), (8, 8, 1))[0]
+    """The shapes of the parameters."""
+    network = experiment.network()
+    return jax.eval_shape(lambda key: network.init(key, (8, 8, 1))[0], jax.random.key(0))
 
 
-def test_batch_normalization_takes_the_place_of_the_bias() -> None:
-    model = {"name": "cnn", "channels": [3], "widths": [5]}
-    params = params_of(compose(model=model, normalization="batch"))
-    assert set(params["convolution_1"]["convolution"]) == {"kernel"}
-    assert params["convolution_1"]["normalization"]["gain"].shape == (3,), "one per channel"
-    assert set(params["hidden_1"]["dense"]) == {"kernel"}
+AFTER = {"position": "after_activation"}
+NORMALIZED = {"gain", "shift"}
+
+
+@pytest.mark.parametrize(
+    ("normalization", "convolution", "dense"),
+    [
+        ("none", ({"kernel", "bias"}, None), ({"kernel", "bias"}, None)),
+        # What subtracts the mean of each unit takes the place of the bias.
+        ("batch", ({"kernel"}, NORMALIZED), ({"kernel"}, NORMALIZED)),
+        (
+            {"name": "batch", **AFTER},
+            ({"kernel", "bias"}, NORMALIZED),
+            ({"kernel", "bias"}, NORMALIZED),
+        ),
+        ("layer", ({"kernel", "bias"}, NORMALIZED), ({"kernel", "bias"}, NORMALIZED)),
+        ("instance", ({"kernel"}, NORMALIZED), ({"kernel", "bias"}, None)),
+        ("rms", ({"kernel", "bias"}, {"gain"}), ({"kernel", "bias"}, {"gain"})),
+        (
+            "weight",
+            ({"kernel", "bias", "normalization"}, None),
+            ({"kernel", "bias", "normalization"}, None),
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_which_parameters_a_layer_has(normalization: Any, convolution: tuple, dense: tuple) -> None:
+    params = params_of(compose(model=CNN, normalization=normalization))
+    for layer, affine, (weights, normalized) in (
+        ("convolution_1", "convolution", convolution),
+        ("hidden_1", "dense", dense),
+    ):
+        assert set(params[layer][affine]) == weights
+        assert set(params[layer].get("normalization", {})) == (normalized or set())
     assert set(params["logits"]) == {"kernel", "bias"}
-    for other in ("none", "layer"):
-        params = params_of(compose(model=model, normalization=other))
-        assert set(params["hidden_1"]["dense"]) == {"kernel", "bias"}
+    for path, array in jax.tree_util.tree_leaves_with_path(params):
+        if path[-1].key in NORMALIZED:
+            assert array.shape == (4,), "one for each unit or channel"
 
 
-def test_normalization_comes_before_the_activation() -> None:
-    experiment = compose(model={"widths": [4]}, normalization="layer", activation="relu")
-    parts = LayerOptions(experiment.activation, experiment.initializer, experiment.normalization)
-    network = experiment.model.network(parts, 3)
-    params, state, _ = network.init(jax.random.key(0), (8, 8, 1))
-    # A shift far below zero after the normalization must be cut off by the rectifier.
-    params["hidden_1"]["normalization"]["shift"] = jnp.full(4, -100.0)
-    images = jax.random.normal(jax.random.key(1), (2, 8, 8, 1))
-    np.testing.assert_array_equal(network.apply(params, state, images, True)[0], np.zeros((2, 3)))
+@pytest.mark.parametrize("position", ["before_activation", "after_activation"])
+def test_normalization_is_before_or_after_the_activation(position: str) -> None:
+    experiment = compose(
+        model={"widths": [4]},
+        normalization={"name": "layer", "position": position},
+        activation="tanh",
+    )
+    network = experiment.network()
+    params, state, _ = network.init(jax.random.key(0), (5,))
+    inputs = RANDOM.normal(size=(2, 5))
+    outputs, _ = network.apply(params, state, jnp.asarray(inputs), True)
+
+    def normal(x: np.ndarray) -> np.ndarray:
+        return (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
+
+    hidden = inputs @ np.asarray(params["hidden_1"]["dense"]["kernel"])
+    hidden = np.tanh(normal(hidden)) if position == "before_activation" else normal(np.tanh(hidden))
+    expected = hidden @ np.asarray(params["logits"]["kernel"])
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["none", "batch", "layer", "group", "instance", "rms", "weight"])
+def test_what_is_normalized_does_not_depend_on_the_scale_of_the_weights(name: str) -> None:
+    """The reason for most of them: a poor scale at the start is repaired, layer by layer."""
+    small = compose(model=CNN | {"channels": [16], "widths": []}, normalization=name).network()
+    params, state, _ = small.init(jax.random.key(0), (8, 8, 1))
+    images = jnp.asarray(RANDOM.normal(size=(5, 8, 8, 1)), float)
+    apply = jax.jit(lambda params: small.apply(params, state, images, True)[0])
+    usual = apply(params)
+    params["convolution_1"]["convolution"]["kernel"] *= 50
+    scaled = apply(params)
+    change = np.abs(scaled - usual).max() / np.abs(usual).max()
+    assert (change < 1e-3) == (name != "none"), change
 
 
 def test_batches_of_one_are_refused() -> None:
     with pytest.raises(ConfigError, match="at least 2 examples"):
         compose(normalization="batch", batch_size="stochastic")
+
+
+@pytest.mark.parametrize(
+    ("model", "normalization", "message"),
+    [
+        (
+            {"widths": [24, 16]},
+            {"name": "group", "groups": 12},
+            "normalization.groups does not fit the run: the 16 units cannot be divided into groups "
+            "of equal size; use normalization.groups=8",
+        ),
+        (
+            {"widths": [16]},
+            {"name": "group", "groups": 16},
+            "the 16 units of a dense layer would be groups of one number, whose variance is 0; "
+            "use normalization.groups=8",
+        ),
+        (
+            {"name": "rnn", "units": 7},
+            {"name": "group", "groups": 2},
+            "the 7 units cannot be divided into groups of equal size; use normalization.groups=1",
+        ),
+        ({"widths": [16]}, "instance", "normalization does not fit the run: instance normaliz"),
+        ("rnn", "instance", "the model has no convolutions"),
+    ],
+)
+def test_what_cannot_be_normalized_is_refused(model: Any, normalization: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose(model=model, normalization=normalization)
+    assert message in str(caught.value)
+    convolutions = {"name": "cnn", "channels": [16], "widths": []}
+    compose(model=convolutions, normalization={"name": "group", "groups": 16})
 
 
 def test_micro_batches_of_one_are_refused() -> None:

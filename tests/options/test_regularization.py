@@ -1,4 +1,4 @@
-"""Regularization: dropout's masks, the terms of the others, and what of it is recorded."""
+"""Penalties, projections and other targets: what they add, and what of it is recorded."""
 
 from __future__ import annotations
 
@@ -9,109 +9,79 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import compose
-from engine_alone import advance, initialize, leaves_as_arrays, one_phase
+from engine_alone import Engine, advance, initialize, leaves_as_arrays, one_phase
 
 from runner.data import Dataset
-from runner.engine.objective import Objective
+from runner.engine.evaluation import evaluated
 from runner.engine.placement import place
 from runner.engine.state import Timeline
 
 RANDOM = np.random.default_rng(7)
-ONES = np.ones((200, 500))
 
 
-def dropout(rate: float) -> tuple:
-    (chosen,) = compose(regularization={"name": "dropout", "rate": rate}).regularization
-    layer = chosen.layer()
-    _, state, shape = layer.init(jax.random.key(3), (500,))
-    assert shape == (500,)
-    return layer, state
+def regularization(name: str, **numbers: Any) -> Any:
+    (chosen,) = compose(regularization={"name": name, **numbers}).regularization
+    return chosen
 
 
-@pytest.mark.parametrize("rate", [0.2, 0.5, 0.9])
-def test_dropout_drops_at_its_rate_and_keeps_the_mean(rate: float) -> None:
-    layer, state = dropout(rate)
-    outputs, after = layer.apply({}, state, jnp.asarray(ONES), True)
-    values = np.asarray(outputs, float)
-    np.testing.assert_allclose(values[values != 0], 1 / (1 - rate), rtol=1e-6)
-    deviation = np.sqrt(rate * (1 - rate) / ONES.size)
-    assert abs((values == 0).mean() - rate) < 5 * deviation
-    # Units of an example, and one unit over the examples, are dropped independently.
-    for axis in (0, 1):
-        deviation = np.sqrt(rate * (1 - rate) / ONES.shape[axis])
-        assert 0.9 < (values == 0).mean(axis).std() / deviation < 1.1
-    again, _ = layer.apply({}, state, jnp.asarray(ONES), True)
-    np.testing.assert_array_equal(again, outputs)
-    others, _ = layer.apply({}, after, jnp.asarray(ONES), True)
-    overlap = ((np.asarray(others) == 0) & (values == 0)).mean()
-    assert overlap == pytest.approx(rate**2, abs=5 * np.sqrt(0.25 / ONES.size))
+def norms(kernel: Any) -> np.ndarray:
+    return np.sqrt((np.asarray(kernel).reshape(-1, kernel.shape[-1]) ** 2).sum(0))
 
 
-def test_dropout_is_for_training_only() -> None:
-    layer, state = dropout(0.5)
-    outputs, after = layer.apply({}, state, jnp.asarray(ONES), False)
-    np.testing.assert_array_equal(outputs, ONES)
-    np.testing.assert_array_equal(after["key"], state["key"])
-    whole, _ = dropout(0.0)[0].apply({}, state, jnp.asarray(ONES), True)
-    np.testing.assert_array_equal(whole, ONES)
+def test_max_norm_projects_the_incoming_weights_of_each_unit() -> None:
+    params = {
+        "convolution": {"kernel": RANDOM.normal(size=(3, 3, 2, 6)), "bias": np.full(6, 9.0)},
+        "logits": {"kernel": RANDOM.normal(size=(6, 10))},
+        "normalization": {"gain": np.full(6, 9.0)},
+    }
+    limit = np.median(norms(params["convolution"]["kernel"]))
+    projected = regularization("max_norm", limit=float(limit)).project(params)
+    for name in ("convolution", "logits"):
+        kernel, was = projected[name]["kernel"], norms(params[name]["kernel"])
+        expected = params[name]["kernel"] * np.minimum(1, limit / was)
+        np.testing.assert_allclose(kernel, expected, rtol=1e-6)
+    assert (norms(projected["convolution"]["kernel"]) < limit * 0.999).any(), "some stay"
+    np.testing.assert_array_equal(projected["convolution"]["bias"], np.full(6, 9.0))
+    np.testing.assert_array_equal(projected["normalization"]["gain"], np.full(6, 9.0))
+
+
+def test_parameters_are_projected_after_each_update_and_averages_where_they_are_evaluated(
+    tiny: Dataset,
+) -> None:
+    choices: dict[str, Any] = {
+        "model": "linear",
+        "batch_size": "full",
+        "optimizer": {"name": "averaged_sgd", "learning_rate": 1.0},
+    }
+    free = Engine(compose(**choices), tiny)
+    limited = Engine(compose(regularization={"name": "max_norm", "limit": 0.5}, **choices), tiny)
+    start = np.asarray(free.state.params["logits"]["kernel"], float)
+    measured = [engine.advance(0, 1, 1).steps["update_norm"][0] for engine in (free, limited)]
+    assert measured[0] == measured[1], "the norm of the optimizer's update"
+    after = np.asarray(free.state.params["logits"]["kernel"], float)
+    assert (after != start).any()
+    expected = after * np.minimum(1, 0.5 / norms(after))
+    np.testing.assert_allclose(limited.state.params["logits"]["kernel"], expected, rtol=1e-5)
+    np.testing.assert_allclose(limited.state.optimizer.average["logits"]["kernel"], after)
+    params, _ = evaluated(limited.setup, limited.state)
+    np.testing.assert_allclose(params["logits"]["kernel"], expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("model", "places"),
+    ("choices", "message"),
     [
-        ({"name": "mlp", "widths": [4, 3]}, ["hidden_1", "hidden_2"]),
-        ({"name": "cnn", "channels": [2], "widths": [3]}, ["convolution_1", "hidden_1"]),
-        ({"name": "rnn", "units": 3}, []),  # once, after the last state
-        ("linear", None),
+        ({"regularization": "variational_dropout"}, "the model is not recurrent"),
+        ({"regularization": "variational_dropout", "model": "rnn"}, None),
+        ({"regularization": "alpha_dropout"}, "alpha dropout keeps the mean 0"),
+        ({"regularization": "dropout"}, None),
     ],
 )
-def test_dropout_follows_every_hidden_layer(model: Any, places: list | None) -> None:
-    network = compose(model=model, regularization=["dropout", "l2"]).network()
-    state = jax.eval_shape(lambda key: network.init(key, (8, 8, 1))[1], jax.random.key(0))
-    inside = {"regularization": {"layer_1": {"key": jax.ShapeDtypeStruct((2,), jnp.uint32)}}}
-    expected = {} if places is None else dict.fromkeys(places, inside) or inside
-    assert state == expected
-
-
-def test_dropout_is_the_same_within_a_step_and_differs_between_micro_batches(
-    tiny: Dataset,
-) -> None:
-    """What SAM and line searches ask for is the function whose gradient the step has."""
-    experiment = compose(
-        model={"widths": [40]},
-        regularization=["dropout", "l2"],
-        batch_size={"size": 12, "micro_batch": 6},
-    )
-    arrays = place(experiment, tiny)
-    state = initialize(leaves_as_arrays(experiment), arrays)
-    # The same six examples twice.
-    rows = jnp.asarray([*range(6), *range(6)])
-    objective = Objective(
-        experiment,
-        experiment.network(),
-        arrays.statistics,
-        state.layers,
-        arrays.inputs[rows],
-        arrays.targets[rows],
-    )
-
-    @jax.jit
-    def ask(params: Any, direction: Any) -> tuple:
-        judged, after = objective.value_and_gradient(params)
-        slope = jax.jvp(objective.value, (params,), (direction,))
-        return judged, after, slope
-
-    direction = jax.tree.map(lambda leaf: jnp.asarray(RANDOM.normal(size=leaf.shape)), state.params)
-    judged, after, (value, slope) = ask(state.params, direction)
-    assert float(value) == pytest.approx(float(judged.value), rel=1e-6)
-    pairs = zip(jax.tree.leaves(judged.gradient), jax.tree.leaves(direction), strict=True)
-    assert float(slope) == pytest.approx(sum(float(jnp.vdot(*pair)) for pair in pairs), rel=1e-4)
-    # Each micro-batch moved the key on by one.
-    key = jax.random.wrap_key_data(state.layers["hidden_1"]["regularization"]["layer_1"]["key"])
-    for _ in range(2):
-        key, _ = jax.random.split(key)
-    moved = after["hidden_1"]["regularization"]["layer_1"]["key"]
-    np.testing.assert_array_equal(moved, jax.random.key_data(key))
+def test_what_goes_badly_together_is_said(choices: dict[str, Any], message: str | None) -> None:
+    experiment = compose(**choices)
+    (chosen,) = experiment.regularization
+    said = list(chosen.cautions(experiment.facts()))
+    assert len(said) == (message is not None)
+    assert not message or said[0].startswith(message)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -154,15 +124,23 @@ def test_gradient_descent_with_all_terms_is_numpys(tiny: Dataset) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
+    ("name", "numbers", "expected"),
     [
-        # Two kernels, [[1, -2]] and [[0], [3]]; biases and gains do not count.
-        ("l2", 0.5 * 0.5 * (1 + 4 + 0 + 9)),
-        ("l1", 0.5 * (1 + 2 + 0 + 3)),
+        # Two kernels, [[1, -2]] and [[0], [3]]; biases and gains count on request.
+        ("l2", {}, 0.5 * 0.5 * (1 + 4 + 0 + 9)),
+        ("l2", {"applies_to": "everything"}, 0.5 * 0.5 * (1 + 4 + 0 + 9 + 25 + 25 + 49)),
+        ("l1", {}, 0.5 * (1 + 2 + 0 + 3)),
+        ("l1", {"applies_to": "everything"}, 0.5 * (1 + 2 + 0 + 3 + 5 + 5 + 7)),
+        ("elastic", {"l1_ratio": 0.2}, 0.5 * (0.2 * 6 + 0.8 / 2 * 14)),
+        (
+            "elastic",
+            {"l1_ratio": 0.2, "applies_to": "everything"},
+            0.5 * (0.2 * 23 + 0.8 / 2 * 113),
+        ),
     ],
 )
-def test_penalties_are_of_kernels(name: str, expected: float) -> None:
-    (chosen,) = compose(regularization={"name": name, "strength": 0.5}).regularization
+def test_penalties(name: str, numbers: dict[str, Any], expected: float) -> None:
+    chosen = regularization(name, strength=0.5, **numbers)
     params = {
         "hidden": {"dense": {"kernel": jnp.array([[1.0, -2.0]]), "bias": jnp.array([5.0, 5.0])}},
         "normalization": {"gain": jnp.array([7.0])},

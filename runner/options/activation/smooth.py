@@ -50,7 +50,8 @@ class Selu(Elementwise):
 
     Klambauer et al. 2017, eq. 2, with lambda = 1.0507 and alpha = 1.6733: with weights of mean 0
     and variance 1 / fan_in (`initializer=lecun_normal`) mean 0 and variance 1 of a layer's inputs
-    are a stable fixed point, which activations approach from layer to layer. Dropout disturbs it.
+    are a stable fixed point, which activations approach from layer to layer. Dropout disturbs it,
+    `regularization=alpha_dropout` does not.
     """
 
     self_normalizes: ClassVar[bool] = True

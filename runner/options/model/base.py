@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
 from runner.lazy import jax, jnp
 from runner.options.layer import (
@@ -13,12 +14,13 @@ from runner.options.layer import (
     LayerState,
     Params,
     Shape,
+    always_training,
     maps_in_turn,
     pure,
     same_kernel,
     serial,
 )
-from runner.options.option import Option
+from runner.options.option import HiddenLayer, Option
 from runner.options.parameters import BIAS, KERNEL
 
 if TYPE_CHECKING:
@@ -26,17 +28,22 @@ if TYPE_CHECKING:
 
     from runner.options.activation.base import Activation
     from runner.options.initializer.base import Initializer
-    from runner.options.normalization import Normalization
-    from runner.options.regularization import Regularization
+    from runner.options.normalization.base import Normalization
+    from runner.options.regularization.base import Regularization
 
 
 class LayerOptions(NamedTuple):
-    """The options of other groups from which a model builds its layers."""
+    """The options of other groups from which a model builds its layers.
+
+    `sampling` says whether evaluations draw random masks as well, for those regularizations whose
+    `samples` is not 0.
+    """
 
     activation: Activation
     initializer: Initializer
     normalization: Normalization
     regularization: tuple[Regularization, ...] = ()
+    sampling: bool = False
 
     def of_layer(self, index: int) -> LayerOptions:
         """Return the options of one layer, in which every number that may differ by layer is one.
@@ -49,13 +56,61 @@ class LayerOptions(NamedTuple):
 
     def kernel_map(self) -> KernelMap:
         """Return what normalization and regularizations make of the kernel of a hidden layer."""
-        regularizations = {
-            f"layer_{i}": each.kernel_map() for i, each in enumerate(self.regularization, start=1)
-        }
         return maps_in_turn(
             normalization=self.normalization.kernel_map(),
-            regularization=maps_in_turn(**regularizations),
+            regularization=maps_in_turn(**self._of_each(lambda each: each.kernel_map())),
         )
+
+    def bias(self, *, has_positions: bool = False) -> bool:
+        """Return whether a hidden layer has a bias.
+
+        Args:
+            has_positions: whether it is a convolution.
+        """
+        return not self.normalization.cancels_bias(has_positions=has_positions)
+
+    def nonlinearity(self) -> dict[str, Layer]:
+        """Return normalization and activation by name, in the order in which they are applied."""
+        layers = {
+            "normalization": self.normalization.layer(),
+            "activation": self.activation.layer(),
+        }
+        follows = self.normalization.follows_activation
+        return dict(reversed(layers.items())) if follows else layers
+
+    def regularized(self) -> Layer:
+        """Return the layers of the regularizations after the activation of a hidden layer."""
+        return serial(**self._of_each(lambda each: each.layer()))
+
+    def regularized_inputs(self) -> Layer | None:
+        """Return the layers of the regularizations on the inputs; None if there are none."""
+        layers = self._of_each(lambda each: each.input_layer())
+        return serial(**layers) if layers else None
+
+    def recurrent_masks(self) -> dict[str, Layer]:
+        """Return the layers that turn ones into masks for all time steps of a recurrent network.
+
+        Those of the inputs are under `input_mask`, those of the state under `state_mask`, where a
+        regularization has any.
+        """
+        masks = {
+            "input_mask": self._of_each(lambda each: each.input_mask()),
+            "state_mask": self._of_each(lambda each: each.state_mask()),
+        }
+        return {name: serial(**layers) for name, layers in masks.items() if layers}
+
+    def _of_each(self, part: Callable[[Regularization], _Part | None]) -> dict[str, _Part]:
+        """A part of each regularization that has it, under a name that counts them."""
+        parts = {}
+        for index, each in enumerate(self.regularization, start=1):
+            own = part(each)
+            if own is not None:
+                samples = self.sampling and each.samples
+                parts[f"layer_{index}"] = always_training(own) if samples else own
+        return parts
+
+
+_Part = TypeVar("_Part", Layer, KernelMap)
 
 
 class Model(Option):
@@ -64,13 +119,22 @@ class Model(Option):
     is_spatial: ClassVar[bool] = False
     """Whether it uses which pixels of an image are beside each other."""
 
-    @property
-    def layers(self) -> int | None:
-        """How many layers with a kernel the network has; each is built from `chosen.of_layer`.
+    is_recurrent: ClassVar[bool] = False
+    """Whether it reads a sequence into a state, step by step."""
 
-        None, unless a model says so: then all its layers have the same numbers.
+    @property
+    def hidden_layers(self) -> tuple[HiddenLayer, ...] | None:
+        """The sizes of the layers with a kernel before that of the logits.
+
+        A model that says so builds each layer from `chosen.of_layer`. None, unless a model says so:
+        then all its layers have the same numbers, and their sizes are not checked.
         """
         return None
+
+    @property
+    def layers(self) -> int | None:
+        """How many layers with a kernel the network has, that of the logits included."""
+        return None if self.hidden_layers is None else len(self.hidden_layers) + 1
 
     @abstractmethod
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
@@ -89,20 +153,24 @@ class AffineWeights(NamedTuple):
     """The kernel and the bias of an affine map or a convolution.
 
     Attributes:
-        initializer: draws the kernel; the bias starts at 0, and `bias_initializer` sets it.
+        initializer: draws the trained kernel of a shape; the bias starts at 0, and
+            `bias_initializer` sets it.
         bias: whether there is a bias.
         kernel_map: from the trained kernel to the one that is applied.
     """
 
-    initializer: Initializer
+    initializer: Initializer | Callable[[PRNGKeyArray, Shape], Float[Array, "*inputs outputs"]]
     bias: bool = True
     kernel_map: KernelMap = same_kernel
 
     def init(self, key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState]:
         """Return the parameters and the state of a kernel of the given shape."""
-        kernel = self.initializer(key, shape)
-        of_map, state = self.kernel_map.init(jax.random.fold_in(key, 1), kernel)
-        params: Params = {KERNEL: kernel, **of_map}
+        params: Params = {KERNEL: self.initializer(key, shape)}
+        state: LayerState = {}
+        if self.kernel_map is not same_kernel:
+            key = jax.random.fold_in(key, 1)
+            of_map, state = self.kernel_map.init(key, params[KERNEL])
+            params |= of_map
         if self.bias:
             params[BIAS] = jnp.zeros(shape[-1])
         return params, state
@@ -147,30 +215,23 @@ def dense(
 
 
 def hidden_dense(units: int, chosen: LayerOptions) -> Layer:
-    """Return a dense layer, then normalization, activation and regularizations, in this order."""
-    bias, kernel_map = not chosen.normalization.replaces_bias, chosen.kernel_map()
-    return hidden(chosen, dense=dense(units, chosen.initializer, bias=bias, kernel_map=kernel_map))
+    """Return a dense layer with what follows it in a hidden layer."""
+    kernel_map = chosen.kernel_map()
+    affine = dense(units, chosen.initializer, bias=chosen.bias(), kernel_map=kernel_map)
+    return hidden(chosen, dense=affine)
 
 
 def hidden(chosen: LayerOptions, **affine: Layer) -> Layer:
     """Return an affine map with what follows it in a hidden layer.
 
+    Normalization and activation follow, in the order that the normalization says, and then the
+    regularizations.
+
     Args:
-        chosen: normalization, activation and regularizations, which follow in this order.
+        chosen: the options.
         affine: the affine map under its name.
     """
-    return serial(
-        **affine,
-        normalization=chosen.normalization.layer(),
-        activation=chosen.activation.layer(),
-        regularization=regularized(chosen),
-    )
-
-
-def regularized(chosen: LayerOptions) -> Layer:
-    """Return the layers that the regularizations put after the activation of a hidden layer."""
-    layers = {f"layer_{i}": each.layer() for i, each in enumerate(chosen.regularization, start=1)}
-    return serial(**layers)
+    return serial(**affine, **chosen.nonlinearity(), regularization=chosen.regularized())
 
 
 def flatten() -> Layer:

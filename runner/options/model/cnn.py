@@ -25,7 +25,7 @@ from runner.options.model.base import (
     hidden_dense,
 )
 from runner.options.model.convolution import Padding, convolve, max_pool
-from runner.options.option import Facts, number, option
+from runner.options.option import Facts, HiddenLayer, number, option
 from runner.options.parameters import LOGITS
 
 if TYPE_CHECKING:
@@ -52,9 +52,11 @@ class CNN(Model):
     is_spatial: ClassVar[bool] = True
 
     @property
-    def layers(self) -> int:
-        """The convolutions, the hidden layers and that of the logits."""
-        return len(self.channels) + len(self.widths) + 1
+    def hidden_layers(self) -> tuple[HiddenLayer, ...]:
+        """The convolutions and the dense layers."""
+        convolutions = (HiddenLayer(units, has_positions=True) for units in self.channels)
+        dense_layers = (HiddenLayer(units, has_positions=False) for units in self.widths)
+        return (*convolutions, *dense_layers)
 
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return the convolutions, the pooling, the hidden layers and one affine map."""
@@ -99,7 +101,7 @@ class CNN(Model):
             self.kernel_size,
             self.padding,
             chosen.initializer,
-            bias=not chosen.normalization.replaces_bias,
+            bias=chosen.bias(has_positions=True),
             kernel_map=chosen.kernel_map(),
         )
         return hidden(chosen, convolution=affine)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.options.layer import Layer, serial
 from runner.options.model.base import LayerOptions, Model, dense, flatten, hidden_dense
-from runner.options.option import number, option
+from runner.options.option import HiddenLayer, number, option
 from runner.options.parameters import LOGITS
 
 
@@ -13,9 +13,9 @@ class Linear(Model):
     """logits = x W + b: softmax (multinomial logistic) regression, a convex problem."""
 
     @property
-    def layers(self) -> int:
-        """That of the logits."""
-        return 1
+    def hidden_layers(self) -> tuple[HiddenLayer, ...]:
+        """None."""
+        return ()
 
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return one affine map."""
@@ -35,9 +35,10 @@ class MLP(Model):
     depth: int = number(1, minimum=1)
 
     @property
-    def layers(self) -> int:
-        """The hidden layers and that of the logits."""
-        return len(self.widths) * self.depth + 1
+    def hidden_layers(self) -> tuple[HiddenLayer, ...]:
+        """One for each width."""
+        widths = self.widths * self.depth
+        return tuple(HiddenLayer(units, has_positions=False) for units in widths)
 
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return the hidden layers and one affine map."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from runner.lazy import jax, jnp
 from runner.options.initializer.base import Initializer
 from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
-from runner.options.model.base import LayerOptions, Model, dense, regularized
-from runner.options.option import Facts, number, option
-from runner.options.parameters import KERNEL, LOGITS
+from runner.options.model.base import AffineWeights, LayerOptions, Model, dense
+from runner.options.option import Facts, HiddenLayer, number, option
+from runner.options.parameters import LOGITS
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
@@ -26,9 +26,10 @@ class RNN(Model):
     `recurrent_initializer` draws: by default a random orthogonal matrix (Saxe et al. 2014). With
     the identity and `activation=relu` it is the IRNN of Le et al. 2015. In the backward pass each
     step multiplies the gradient by U' and the slopes of f, so that it vanishes or explodes over
-    many steps (Pascanu et al. 2013). `normalization=layer` is applied to the sum at each step, with
-    the same gain and shift (Ba et al. 2016, section 3.1); batch normalization is refused, because
-    it would need separate averages for each step.
+    many steps (Pascanu et al. 2013). `normalization=layer` (and `group`, `rms`) is applied to the
+    sum at each step, with the same gain and shift (Ba et al. 2016, section 3.1), `weight` to both
+    matrices. Batch normalization is refused, because it would need separate averages for each step,
+    and instance normalization, because a state has no positions.
     """
 
     units: int = number(64, minimum=1)
@@ -37,18 +38,19 @@ class RNN(Model):
     pixels: bool = False
 
     is_spatial: ClassVar[bool] = True
+    is_recurrent: ClassVar[bool] = True
 
     @property
-    def layers(self) -> int:
-        """The recurrent layer, whose U has an initializer of its own, and that of the logits."""
-        return 2
+    def hidden_layers(self) -> tuple[HiddenLayer, ...]:
+        """The recurrent layer, whose U has an initializer of its own."""
+        return (HiddenLayer(self.units, has_positions=False),)
 
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return the recurrence over the rows and one affine map."""
         return serial(
             sequence=_sequence(self.pixels),
             recurrent=self._recurrence(chosen),
-            regularization=regularized(chosen),
+            regularization=chosen.regularized(),
             **{LOGITS: dense(classes, chosen.of_layer(-1).initializer)},
         )
 
@@ -64,54 +66,85 @@ class RNN(Model):
             )
 
     def _recurrence(self, chosen: LayerOptions) -> Layer:
-        kernel_map, normalization = chosen.kernel_map(), chosen.normalization.layer()
-        activation = chosen.activation.layer()
-        inner = dense(self.units, chosen.of_layer(0).initializer, kernel_map=kernel_map)
-
-        def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
-            keys = jax.random.split(key, 3)
-            of_input, input_state, state_shape = inner.init(keys[0], shape[1:])
-            kernel = self._recurrent_kernel(keys[2])
-            of_map, recurrent_state = kernel_map.init(jax.random.fold_in(keys[2], 1), kernel)
-            gains, _, _ = normalization.init(keys[1], state_shape)
-            slopes, _, _ = activation.init(keys[1], state_shape)
-            params = {"input": of_input, "recurrent": {KERNEL: kernel, **of_map}}
-            params |= {"normalization": gains} if gains else {}
-            params |= {"activation": slopes} if slopes else {}
-            states = {"input": input_state, "recurrent": recurrent_state}
-            return params, {name: state for name, state in states.items() if state}, state_shape
-
-        def apply(
-            params: Params,
-            state: LayerState,
-            inputs: Float[Array, "batch steps features"],
-            training: bool,
-        ) -> tuple[Float[Array, "batch units"], LayerState]:
-            driven, input_state = inner.apply(
-                params["input"], state.get("input", {}), jnp.swapaxes(inputs, 0, 1), training
-            )
-            of_recurrence = params["recurrent"]
-            kernel, recurrent_state = kernel_map.apply(
-                of_recurrence, state.get("recurrent", {}), of_recurrence[KERNEL], training
-            )
-            gains, slopes = params.get("normalization", {}), params.get("activation", {})
-
-            def step(
-                hidden: Float[Array, "batch units"], drive: Float[Array, "batch units"]
-            ) -> tuple[Float[Array, "batch units"], None]:
-                total, _ = normalization.apply(gains, {}, drive + hidden @ kernel, training)
-                outputs, _ = activation.apply(slopes, {}, total, training)
-                return outputs.astype(hidden.dtype), None
-
-            last, _ = jax.lax.scan(step, jnp.zeros_like(driven[0]), driven)
-            states = {"input": input_state, "recurrent": recurrent_state}
-            return last, {name: state for name, state in states.items() if state}
-
-        return Layer(init, apply)
+        kernel_map = chosen.kernel_map()
+        parts = _Recurrence(
+            units=self.units,
+            driving=dense(self.units, chosen.of_layer(0).initializer, kernel_map=kernel_map),
+            recurrent=AffineWeights(
+                lambda key, shape: self._recurrent_kernel(key), bias=False, kernel_map=kernel_map
+            ),
+            nonlinearity=chosen.nonlinearity(),
+            masks=chosen.recurrent_masks(),
+        )
+        return Layer(parts.init, parts.apply)
 
     def _recurrent_kernel(self, key: PRNGKeyArray) -> Float[Array, "units units"]:
         initializer = self.recurrent_initializer.of_layer(0)
         return self.recurrent_scale * initializer(key, (self.units, self.units))
+
+
+class _Recurrence(NamedTuple):
+    """h_t = f((x_t * m) W + b + (h_{t-1} * n) U), from a sequence to its last state.
+
+    f is normalization and activation; the masks m and n are the same at all steps.
+    """
+
+    units: int
+    driving: Layer  # x W + b
+    recurrent: AffineWeights  # U
+    nonlinearity: dict[str, Layer]  # f, under the names of its parts
+    masks: dict[str, Layer]  # from ones to those of m and n that there are
+
+    def init(self, key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
+        """Return the parameters and the state of the parts by name; see `Layer`."""
+        keys = jax.random.split(key, 3)
+        outputs = (self.units,)
+        parts = {
+            "input": self.driving.init(keys[0], shape[1:])[:2],
+            "recurrent": self.recurrent.init(keys[2], (self.units, self.units)),
+        }
+        for name, layer in self.nonlinearity.items():
+            parts[name] = layer.init(keys[1], outputs)[:2]
+        for index, (name, layer) in enumerate(self.masks.items(), start=1):
+            masked = shape[1:] if name == "input_mask" else outputs
+            parts[name] = layer.init(jax.random.fold_in(keys[1], index), masked)[:2]
+        params = {name: own for name, (own, _) in parts.items() if own}
+        return params, {name: own for name, (_, own) in parts.items() if own}, outputs
+
+    def apply(
+        self,
+        params: Params,
+        state: LayerState,
+        inputs: Float[Array, "batch steps features"],
+        training: bool,
+    ) -> tuple[Float[Array, "batch units"], LayerState]:
+        """Return the last hidden state, and the state of the parts; see `Layer`."""
+        inputs = jnp.swapaxes(inputs, 0, 1)
+        start = jnp.zeros((inputs.shape[1], self.units), inputs.dtype)
+        after, drawn = {}, {}
+        for name, layer in self.masks.items():
+            ones = jnp.ones_like(inputs[0] if name == "input_mask" else start)
+            drawn[name], after[name] = layer.apply({}, state.get(name, {}), ones, training)
+        if "input_mask" in drawn:
+            inputs = inputs * drawn["input_mask"]
+        driven, after["input"] = self.driving.apply(
+            params["input"], state.get("input", {}), inputs, training
+        )
+        kernel, after["recurrent"] = self.recurrent.kernel(
+            params["recurrent"], state.get("recurrent", {}), training
+        )
+
+        def step(
+            hidden: Float[Array, "batch units"], drive: Float[Array, "batch units"]
+        ) -> tuple[Float[Array, "batch units"], None]:
+            seen = hidden * drawn["state_mask"] if "state_mask" in drawn else hidden
+            total = drive + seen @ kernel
+            for name, layer in self.nonlinearity.items():
+                total, _ = layer.apply(params.get(name, {}), {}, total, training)
+            return total.astype(hidden.dtype), None
+
+        last, _ = jax.lax.scan(step, start, driven)
+        return last, {name: own for name, own in after.items() if own}
 
 
 def _sequence(pixels: bool) -> Layer:

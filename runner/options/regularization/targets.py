@@ -1,0 +1,31 @@
+"""Regularization by other targets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.lazy import jax, jnp
+from runner.options.layer import Params
+from runner.options.option import number, option
+from runner.options.regularization.base import Regularization
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+
+@option
+class LabelSmoothing(Regularization):
+    """The cross-entropy with targets (1 - amount) * [k = y] + amount / K instead of [k = y].
+
+    Szegedy et al. 2016, section 7, with the uniform distribution over the K classes. The recorded
+    losses are those of the true labels.
+    """
+
+    amount: float = number(0.1, minimum=0, maximum=1)
+
+    def term(
+        self, params: Params, outputs: Float[Array, "batch classes"], losses: Float[Array, " batch"]
+    ) -> Float[Array, ""]:
+        """Return amount * (cross-entropy with uniform targets - cross-entropy), averaged."""
+        uniform = -jax.nn.log_softmax(outputs).mean(axis=-1)
+        return self.amount * jnp.mean(uniform - losses)
