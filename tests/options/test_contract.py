@@ -86,7 +86,7 @@ def with_option(group: str, name: str, **numbers: Any) -> Experiment:
     if name == "group":
         choices["model"] = {"widths": [16]}
     if name == "instance":
-        choices["model"] = {"name": "cnn", "channels": [3], "widths": []}
+        choices["model"] = {"name": "cnn", "channels": [3], "pool_size": 1, "widths": []}
     if name == "dropout":
         numbers = {"input_rate": 0.1, **numbers}
     if name == "variational_dropout":

@@ -73,6 +73,7 @@ def test_parameters_are_projected_after_each_update_and_averages_where_they_are_
         ({"regularization": "variational_dropout"}, "the model is not recurrent"),
         ({"regularization": "variational_dropout", "model": "rnn"}, None),
         ({"regularization": "alpha_dropout"}, "alpha dropout keeps the mean 0"),
+        ({"regularization": "alpha_dropout", "activation": "selu"}, None),
         ({"regularization": "dropout"}, None),
     ],
 )
