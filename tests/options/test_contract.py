@@ -85,7 +85,7 @@ def with_option(group: str, name: str, **numbers: Any) -> Experiment:
         numbers = {"epsilon": 0.1, **numbers}  # so that another one can be seen
     if name == "group":
         choices["model"] = {"widths": [16]}
-    if name == "instance":
+    if name == "instance":  # whose maxima over windows would depend on the last bit
         choices["model"] = {"name": "cnn", "channels": [3], "pool_size": 1, "widths": []}
     if name == "dropout":
         numbers = {"input_rate": 0.1, **numbers}
