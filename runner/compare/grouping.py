@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner.compare.runs import Run
+from runner.config.hints import top_level_hint
 from runner.config.keys import SEED
-from runner.config.synonyms import top_level_hint
 from runner.config.values import shown
 from runner.errors import ConfigError, did_you_mean, nearest
 from runner.status import count_statuses

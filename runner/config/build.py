@@ -16,15 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from runner.config.synonyms import (
-    NAMES,
-    WORDS,
-    a_few,
-    key_meant,
-    option_keys,
-    owners,
-    top_level_hint,
-)
+from runner.config.hints import a_few, key_meant, option_keys, owners, top_level_hint
+from runner.config.synonyms import NAMES, WORDS
 from runner.config.values import convert, shown
 from runner.errors import ConfigError, did_you_mean, folded
 from runner.experiment.experiment import Experiment

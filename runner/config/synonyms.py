@@ -1,19 +1,16 @@
 """What users of other libraries type, and what it is called here.
 
 Three tables: words for keys of an option, for names of options, and for what is typed at the top
-level of the command line. Capitals and underscores do not matter (`runner.errors.folded`). A hint
-is only given where it works: `beta1` is `optimizer.b1` of an optimizer that has this key.
+level of the command line. Capitals and underscores do not matter (`runner.errors.folded`).
+`runner.config.hints` makes hints of them.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Mapping
 from typing import TypeVar
 
 from runner.errors import folded
-from runner.experiment.table import OPTIONS, STACKED
-from runner.options.option import Option
 
 _Meaning = TypeVar("_Meaning")
 
@@ -275,64 +272,3 @@ WORDS = _by_word(
     }
 )
 """What to type instead of a word at the top level: the first that works in this config."""
-
-
-def key_meant(group: str, word: str, keys: Container[str]) -> str | None:
-    """The key of an option that a word means: the same word, or what it is called here.
-
-    Args:
-        group: the group of the option.
-        word: what the user typed.
-        keys: the keys that the option has.
-    """
-    meanings = (word, *KEYS.get(group, {}).get(folded(word), ()))
-    return next((key for key in meanings if key in keys), None)
-
-
-def top_level_hint(word: str, accepted: Callable[[str], bool]) -> str:
-    """A hint at what to type instead of a word at the top level; empty if there is none.
-
-    Args:
-        word: what the user typed before the `=`, without a group.
-        accepted: whether the composed config has a full key such as `optimizer.b1`.
-    """
-    candidates = WORDS.get(folded(word))
-    if candidates:
-        works = (candidate for candidate in candidates if accepted(candidate))
-        return f"; did you mean {next(works, candidates[-1])}?"
-    full = {f"{place}.{key}": group for group, place, key in _keys_called(word)}
-    works = (key for key in full if accepted(key))
-    best = next(works, next(iter(full), None))
-    if best is None:
-        return ""
-    if accepted(best):
-        return f"; did you mean {best}?"
-    group, key = full[best], best.rpartition(".")[2]
-    return f"; did you mean {best}, a key of {group}={a_few(owners(group, key))}?"
-
-
-def _keys_called(word: str) -> Iterator[tuple[str, str, str]]:
-    """Every `(group, place, key)` that a word may mean: the keys of that name first."""
-    for exact in (True, False):
-        for group, options in OPTIONS.items():
-            for name, cls in options.items():
-                key = key_meant(group, word, option_keys(cls))
-                if key is not None and (key == word) is exact:
-                    yield group, f"{group}.{name}" if group in STACKED else group, key
-
-
-def option_keys(cls: type[Option]) -> list[str]:
-    """The keys that may be set for an option: the names of its fields."""
-    return [field.name for field in dataclasses.fields(cls)]
-
-
-def owners(group: str, key: str) -> list[str]:
-    """The options of a group that have a key."""
-    return [name for name, cls in OPTIONS.get(group, {}).items() if key in option_keys(cls)]
-
-
-def a_few(names: list[str]) -> str:
-    """A few of the names, the shortest first: those are the plainest options."""
-    if len(names) <= 3:
-        return " or ".join(names)
-    return ", ".join(sorted(names, key=lambda name: (len(name), name))[:3]) + " and others"

@@ -83,8 +83,8 @@ def recomputed_statistics(setup: Setup, params: Params, layers: LayerState) -> L
     They are the means over slabs of training examples of what the layers measure in training: over
     all slabs if the normalization needs the training set, else over at most `STATISTICS_SLABS`. The
     slabs are spread evenly over the stored order, and leave out a remainder of less than one
-    example a slab. State that is not a
-    floating-point number (the random numbers of dropout) stays as it is.
+    example a slab. State that is not a floating-point number (the random numbers of dropout) stays
+    as it is.
 
     Args:
         setup: the options and the data.

@@ -248,7 +248,7 @@ def test_monte_carlo_dropout_averages_the_probabilities_of_networks_with_masks(
     moving = {"mean": RANDOM.normal(size=6), "variance": RANDOM.uniform(0.5, 2, 6)}
     layers["hidden_1"]["normalization"] = jax.tree.map(jnp.asarray, moving)
     measure = jax.jit(
-        lambda layers: evaluate(engine.setup, engine.state._replace(layers=layers), 0)
+        lambda layers: evaluate(engine.setup, engine.state._replace(layers=layers), 0)[0]
     )
     measured = measure(layers)
 
