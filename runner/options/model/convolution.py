@@ -7,6 +7,8 @@ patches there. Both compute the same function, and are tested against each other
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
@@ -120,10 +122,24 @@ def max_pool(
     """Return the largest value of each `size` by `size` window; windows do not overlap.
 
     Rows and columns that do not fill a last window are left out. Where several values of a window
-    are equal and largest, they share the gradient evenly (PyTorch gives it to the first).
+    are equal and largest, the first has the gradient, row by row, as in PyTorch. A window with a
+    NaN is NaN.
     """
     batch, height, width, channels = inputs.shape
     new_height, new_width = height // size, width // size
     inputs = inputs[:, : new_height * size, : new_width * size]
     windows = inputs.reshape(batch, new_height, size, new_width, size, channels)
-    return windows.max(axis=(2, 4))
+    places = itertools.product(range(size), repeat=2)
+    return functools.reduce(_larger, (windows[:, :, row, :, column] for row, column in places))
+
+
+def _larger(
+    first: Float[Array, "*shape"], second: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """Return the larger number of each pair; NaN where one is NaN.
+
+    A choice has a gradient of 1 for one of the two, whatever rounding does. JAX's own gradient of a
+    maximum asks which numbers equal it, and XLA may compute these again in another fusion, with
+    other last bits: the gradient was then wrong.
+    """
+    return jnp.where((second > first) | jnp.isnan(second), second, first)
