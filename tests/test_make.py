@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from tests.bench import startup
+from tests.bench import startup, sweep
 from tests.bench.start_worker import AFTER, IMPORTS
 from tests.bench.training import CONTENDERS
 
@@ -116,3 +116,9 @@ def test_starting_can_be_measured(tmp_path: Path) -> None:
     assert min(parts.values()) >= 0
     assert 0 < parts[IMPORTS] < sum(parts.values()) - parts[AFTER]
     assert "| **beyond the imports** |" in startup.parts_table([parts])
+
+
+def test_a_command_is_measured_in_a_process_of_its_own() -> None:
+    """`make bench-sweep ARGS=--small` measures within its own."""
+    cost = sweep.process("--version", cache=None)
+    assert min(cost.seconds, cost.memory) > 0
