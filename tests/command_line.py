@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import absl.logging
 
@@ -28,29 +29,27 @@ class CommandLine:
     """Calls `runner` and `runner-compare` in a directory.
 
     This process has imported JAX and Hydra already and keeps the programs that it compiled, which
-    saves most of the time of a call. What needs other environment variables, signals or a pipe
-    needs a process of its own.
+    saves most of the time of a call. What needs signals, a pipe or other variables of JAX, which
+    reads them when it is imported, needs a process of its own.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def __call__(self, *arguments: str, **environment: str) -> Completed:
-        """Run `runner ARGUMENTS`; in a process of its own where there are environment variables."""
-        if environment:
-            return self.process(*arguments, **environment)
-        return self._here("runner", runner.cli.run_command_line, arguments)
+        """Run `runner ARGUMENTS`, with some variables of the environment changed."""
+        with mock.patch.dict(os.environ, environment):
+            return self._here("runner", runner.cli.run_command_line, arguments)
 
     def compare(self, *arguments: str) -> Completed:
         """Run `runner-compare ARGUMENTS`."""
         return self._here("runner-compare", runner.compare.cli.run_command_line, arguments)
 
-    def process(self, *arguments: str, **environment: str) -> Completed:
+    def process(self, *arguments: str) -> Completed:
         """Run `runner ARGUMENTS` in a process of its own."""
         return subprocess.run(
             [sys.executable, "-m", "runner", *arguments],
             cwd=self.directory,
-            env={**os.environ, **environment},
             capture_output=True,
             text=True,
             timeout=300,

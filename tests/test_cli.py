@@ -610,8 +610,11 @@ class Told(Callback):
 """
 
 
-def test_hydras_callbacks_are_told_of_every_run(runner: CommandLine, tmp_path: Path) -> None:
+def test_hydras_callbacks_are_told_of_every_run(
+    runner: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "told_module.py").write_text(CALLBACK)
+    monkeypatch.syspath_prepend(tmp_path)
     done = runner(
         "-m",
         "seed=5,6",
@@ -619,7 +622,6 @@ def test_hydras_callbacks_are_told_of_every_run(runner: CommandLine, tmp_path: P
         "+hydra.callbacks.told._target_=told_module.Told",
         "hydra.sweep.subdir=run${hydra:job.num}",
         "hydra.job.name=mine",
-        PYTHONPATH=str(tmp_path),
     )
     assert done.returncode == 0, done.stderr
     told = (tmp_path / "told").read_text().splitlines()
@@ -640,7 +642,8 @@ def test_hydras_callbacks_are_told_of_every_run(runner: CommandLine, tmp_path: P
 def test_other_launchers_of_hydra_work(launcher: str, runner: CommandLine, tmp_path: Path) -> None:
     if launcher == "joblib":
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    done = runner.process("-m", f"hydra/launcher={launcher}", "optimizer=sgd,adam", "epochs=1")
+    call = runner.process if launcher == "joblib" else runner  # joblib keeps processes
+    done = call("-m", f"hydra/launcher={launcher}", "optimizer=sgd,adam", "epochs=1")
     assert done.returncode == 0, done.stderr
     assert [s["status"] for s in summaries(tmp_path)] == ["finished"] * 2
     names = {file.parent.name for file in tmp_path.rglob("summary.json")}

@@ -101,6 +101,8 @@ def in_small(words: tuple[str, ...], in_gallery: bool) -> list[str]:
         return [*(word for word in arguments if not word.startswith("epochs=")), "epochs=1"]
     if given.get("model") == "cnn" or given.get("data") == "mnist":
         narrow = ["model.widths=[8]"] + ["model.channels=[2,3]"] * (given.get("model") == "cnn")
+        if given.get("data") == "mnist":
+            narrow.append("data.validation_examples=100")  # most of the time is evaluation
         arguments = [word for word in arguments if not word.startswith("epochs=")]
         return [*arguments, "steps=2", *narrow]
     return arguments  # ten epochs of the digits take less time than their program to compile
@@ -112,10 +114,12 @@ def _first_two(word: str) -> str:
 
 
 def _small_study(name: str, given: set[str]) -> list[str]:
-    """Overrides that leave two values of everything that a study sweeps, and one seed."""
+    """Overrides that leave two values of everything that a study sweeps, one seed, few layers."""
     study = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text())
     length = EPOCHS_OF_STUDY.get(name, "epochs=2")
     small = [] if {"epochs", "steps"} & given else [length]
+    if "depth" in study.get("model", {}):
+        small.append("model.depth=2")
     hydra = study.get("hydra", {})
     for key, values in hydra.get("sweeper", {}).get("params", {}).items():
         if key not in given and "," in str(values):

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from tests.bench import startup
+from tests.bench import startup, sweep
 from tests.bench.start_worker import AFTER, IMPORTS
 from tests.bench.training import CONTENDERS
 
 INSTALLS_OR_DELETES = {"setup", "bench-setup", "lock", "clean"}
 ELSEWHERE = {"wheel"}  # in test_wheel.py, which tries out what it builds
+PARTS = {"lint", "types"}  # of `make test`
 FEW_TESTS = "FILES=runner/status.py", "ARGS=-n0 -p no:cacheprovider tests/config/test_values.py"
 # A target, and the variables that make it small; its output goes to {tmp}.
 SMALL: dict[str, tuple[str, ...]] = {
@@ -27,8 +28,6 @@ SMALL: dict[str, tuple[str, ...]] = {
     "figure": ("ARGS=-m steps=2 batch_size=512,full hydra.sweep.dir={tmp}/sweep",),
     "test": FEW_TESTS,
     "test-fast": FEW_TESTS,
-    "lint": ("FILES=runner/status.py",),
-    "types": ("FILES=runner/status.py",),
     "format": ("FILES={tmp}",),
     "docs": ("DOCS={tmp}", "CONF={tmp}"),
     "gallery": ("DOCS={tmp}", "ARGS=learning_rate steps=2 seed=0 batch_size=full"),
@@ -72,7 +71,7 @@ def targets() -> set[str]:
 def test_every_target_is_listed_and_tried() -> None:
     listed = {line.split()[0] for line in make("help").stdout.splitlines()}
     assert listed == targets()
-    assert set(SMALL) | ELSEWHERE | INSTALLS_OR_DELETES == targets()
+    assert set(SMALL) | ELSEWHERE | PARTS | INSTALLS_OR_DELETES == targets()
 
 
 @pytest.mark.slow
@@ -84,6 +83,14 @@ def test_a_target_works(target: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     if target == "format":
         assert "x = 1\n" in (tmp_path / "a.py").read_text()
+    if target == "test":
+        for said in (
+            "1 file already formatted",
+            "All checks passed",
+            "no issues found",
+            "passed in",
+        ):
+            assert said in done.stdout
     if target in WRITES:
         assert (tmp_path / WRITES[target]).stat().st_size > 0
     if target == "bench":
@@ -109,3 +116,9 @@ def test_starting_can_be_measured(tmp_path: Path) -> None:
     assert min(parts.values()) >= 0
     assert 0 < parts[IMPORTS] < sum(parts.values()) - parts[AFTER]
     assert "| **beyond the imports** |" in startup.parts_table([parts])
+
+
+def test_a_command_is_measured_in_a_process_of_its_own() -> None:
+    """`make bench-sweep ARGS=--small` measures within its own."""
+    cost = sweep.process("--version", cache=None)
+    assert min(cost.seconds, cost.memory) > 0

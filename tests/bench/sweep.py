@@ -25,6 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.bench.growth import in_this_process
 from tests.bench.sweep_page import Cost, Growth, draw, linear_table, page
 from tests.bench.training import machine
 
@@ -49,6 +50,8 @@ class Work(NamedTuple):
     """How many seconds a population trains for one measurement, at least."""
     linear_runs: tuple[int, ...]
     """How many runs the sweeps of a linear model have; divisible by the number of their rates."""
+    in_processes: bool = True
+    """Whether each command has a process of its own."""
 
     @property
     def runs(self) -> int:
@@ -61,6 +64,11 @@ class Work(NamedTuple):
     def timed_sweep(self) -> tuple[str, ...]:
         """The arguments of the sweep over the runs that are timed for the slow ways."""
         return ("-m", *self.run, _swept(self.timed_rates), _seeds(1))
+
+    def command(self, *arguments: str, cache: Path | None, directory: Path | None = None) -> Cost:
+        """Run `runner ARGUMENTS`; see `process`."""
+        run = process if self.in_processes else within_this_process
+        return run(*arguments, cache=cache, directory=directory)
 
 
 def linear_sweep(runs: int) -> tuple[str, ...]:
@@ -102,6 +110,7 @@ SMALL = Work(
     lanes=(2,),
     window=0.0,
     linear_runs=(4,),
+    in_processes=False,
 )
 """What `--small` measures: enough to see that every way works. All sweeps have the same program."""
 
@@ -134,6 +143,16 @@ def process(*arguments: str, cache: Path | None, directory: Path | None = None) 
     return Cost(seconds, memory, most_files[0])
 
 
+def within_this_process(*arguments: str, cache: Path | None, directory: Path | None = None) -> Cost:
+    """The same within this process, with the cache that it has."""
+    if directory is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            return within_this_process(*arguments, cache=cache, directory=Path(temporary))
+    with contextlib.chdir(directory):
+        seconds, memory = in_this_process(arguments)
+    return Cost(seconds, round(memory * 2**20), 0)
+
+
 def _count_files(process_id: int, most: list[int]) -> None:
     """Look at the open files of a process ten times a second, as long as it runs (Linux only)."""
     open_files = Path(f"/proc/{process_id}/fd")
@@ -147,8 +166,8 @@ def basic_launcher(work: Work) -> float:
     """Hydra's own launcher: one process, one run after the other, each compiled."""
     callback = "+hydra.callbacks.forget._target_=tests.bench.forget.Forget"
     timed = work.timed_sweep()
-    start = process(*timed, "dry_run=true", cache=None).seconds
-    whole = process(*timed, "hydra/launcher=basic", callback, cache=None).seconds
+    start = work.command(*timed, "dry_run=true", cache=None).seconds
+    whole = work.command(*timed, "hydra/launcher=basic", callback, cache=None).seconds
     return start + (whole - start) * work.runs / len(work.timed_rates)
 
 
@@ -160,7 +179,8 @@ def fresh_processes(work: Work, cache: Path, place: int) -> float:
         cache: keeps compiled programs.
         place: which of `timed_rates` is run.
     """
-    return process(*work.run, _swept((work.timed_rates[place],)), cache=cache).seconds * work.runs
+    rate = _swept((work.timed_rates[place],))
+    return work.command(*work.run, rate, cache=cache).seconds * work.runs
 
 
 def whole_sweeps(work: Work, rounds: int, caches: Path) -> dict[str, list[float]]:
@@ -176,7 +196,7 @@ def whole_sweeps(work: Work, rounds: int, caches: Path) -> dict[str, list[float]
         cache = caches / str(number)
 
         def population(cache: Path = cache) -> float:
-            return process(*work.sweep(), cache=cache).seconds
+            return work.command(*work.sweep(), cache=cache).seconds
 
         def fresh(place: int, cache: Path = cache / "fresh") -> float:
             return fresh_processes(work, cache, place)
@@ -233,11 +253,11 @@ def linear_runs(work: Work, cache: Path) -> tuple[dict[int, Cost], float]:
     costs, bare = {}, math.inf
     with tempfile.TemporaryDirectory() as scratch:
         if len(work.linear_runs) > 1:
-            process(*linear_sweep(work.linear_runs[0]), cache=cache)
+            work.command(*linear_sweep(work.linear_runs[0]), cache=cache)
         for runs in work.linear_runs:
             directory = Path(scratch, str(runs))
             directory.mkdir()
-            costs[runs] = process(*linear_sweep(runs), cache=cache, directory=directory)
+            costs[runs] = work.command(*linear_sweep(runs), cache=cache, directory=directory)
             bare = min(bare, bare_loop(directory, Path(scratch, "bare")))
             shutil.rmtree(directory)
             print(f"  {runs:,} runs: {costs[runs].seconds:.1f} s", file=sys.stderr, flush=True)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any
+from unittest import mock
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import yaml
 from conftest import CONF, DEFAULTS, ROOT, compose, every_option, float_fields, read_option
 from engine_alone import leaves_as_arrays, one_phase
+from jax import lax
 from PIL import Image
 
 from runner.config.help import help_text
@@ -21,11 +25,16 @@ from runner.data import Dataset
 from runner.documentation.options_page import page
 from runner.documentation.schedules_picture import curves, fingerprint
 from runner.engine.compilation import CompilationCounter
+from runner.engine.epoch import StepBody, for_each_batch
 from runner.engine.placement import place
+from runner.engine.setup import Setup
 from runner.engine.state import Arrays, Measured, State, Timeline
+from runner.engine.step import optimizer_at
 from runner.engine.train import initial_state, take_steps
 from runner.experiment.experiment import Experiment
 from runner.experiment.table import GROUPS, OPTIONS, STACKED, base_of
+from runner.options.batch_size import Full
+from runner.options.clock import Clock
 from runner.options.layer import Params
 from runner.options.option import Option, is_option, option
 
@@ -41,21 +50,48 @@ OF_THE_NETWORK = {
     ("regularization", "variational_dropout"),
     *(option for option in every_option() if option[0] in GROUPS_OF_THE_NETWORK),
 }
+# The learning rates and the momentum of a run are all that they act on. One of each group is enough
+# to see that a run uses them.
+GROUPS_OF_TIME = ("momentum_schedule", "schedule", "warmup")
 NEED_LAYERS = ("muon", "dropout", "alpha_dropout", "dropconnect")
 """Options that act on hidden layers; those of some groups all do."""
+RELATIVE = ("lars", "lamb", "adafactor")
+"""Optimizers whose steps are relative to the size of the parameters."""
 
 WITH_FLOATS = [option for option in every_option() if float_fields(*option)]
+IN_TIME = [option for option in WITH_FLOATS if option[0] in GROUPS_OF_TIME]
+IN_A_RUN = [option for option in WITH_FLOATS if option not in (*OF_THE_NETWORK, *IN_TIME)]
+IN_A_RUN += [next(option for option in IN_TIME if option[0] == group) for group in GROUPS_OF_TIME]
 STEPS = 8  # of batch 9 on 36 examples: two epochs
+
+
+def one_loop(
+    setup: Setup, order: Any, start: Any, until: Any, first: Any, body: StepBody[Any], carry: Any
+) -> Any:
+    """Do what `for_each_batch` does for whole batches, with one copy of the step, not two.
+
+    What is compiled is most of the time of these tests. All steps measure norms.
+    """
+    size = setup.batches.size
+    if setup.batches.remainder:
+        return for_each_batch(setup, order, start, until, first, body, carry)
+
+    def whole_batch(step: Any, carry: Any) -> Any:
+        rows = lax.dynamic_slice(order, [(step - first) * size], [size])
+        return body(step, rows, carry, measure_norms=True)
+
+    return lax.fori_loop(start, until, whole_batch, carry)
 
 
 def whole_run(experiment: Experiment, arrays: Arrays, steps: int, timeline: Timeline) -> Measured:
     """A run from its first step, as one program."""
     state = initial_state(experiment, arrays)
-    return take_steps(experiment, arrays, state, 0, steps, timeline)[1]
+    with mock.patch("runner.engine.train.for_each_batch", one_loop):  # while it is traced
+        return take_steps(experiment, arrays, state, 0, steps, timeline)[1]
 
 
 run_alone = jax.jit(whole_run)
-run_as_lanes = jax.jit(jax.vmap(whole_run, in_axes=(0, None, None, None)))
+run_as_lanes = jax.jit(jax.vmap(run_alone, in_axes=(0, None, None, None)))
 
 
 def train(experiment: Experiment, data: Dataset, steps: int = STEPS) -> Measured:
@@ -70,11 +106,14 @@ def timeline(steps: int) -> Timeline:
 def with_option(group: str, name: str, **numbers: Any) -> Experiment:
     """A small experiment with this option chosen."""
     # Four equal batches in a fixed order: one copy of the step to compile, and no permutation.
-    # The fewer arrays of parameters, the fewer loops; some need a hidden layer.
+    # The fewer arrays of parameters, the fewer loops; some need a hidden layer. Where there is
+    # none, parameters of zero need no random numbers.
     needs_layers = group in ("model", "activation", "initializer", "normalization")
+    needs_layers |= name in NEED_LAYERS
     choices: dict[str, Any] = {
         "batch_size": {"size": 9},
-        "model": {"widths": [6]} if needs_layers or name in NEED_LAYERS else "linear",
+        "model": {"widths": [6]} if needs_layers else "linear",
+        "initializer": "he_normal" if needs_layers or name in RELATIVE else "zeros",
         "sampling": {"name": "fixed", "shuffled": False},
     }
     if group == "model" and name == "cnn":
@@ -91,11 +130,12 @@ def with_option(group: str, name: str, **numbers: Any) -> Experiment:
         numbers = {"input_rate": 0.1, **numbers}
     if name == "variational_dropout":
         choices["model"] = {"name": "rnn", "units": 5, "recurrent_initializer": "identity"}
+        choices["initializer"] = "he_normal"
     if group == "sampling" and name == "stream":
         choices["data"] = "teacher"
     if group == "batch_size" and name == "growing":
         numbers = {"size": 4, **numbers}
-    if group == "momentum_schedule":
+    if group in GROUPS_OF_TIME:
         choices["optimizer"] = "momentum"
     if group == "data" and OPTIONS[group][name].ignores:
         choices = {"optimizer": {"learning_rate": 0.001}}
@@ -106,21 +146,24 @@ def with_option(group: str, name: str, **numbers: Any) -> Experiment:
 
 
 def run_meant_for(optimizer: str) -> dict[str, Any]:
-    """The batches of digits that an optimizer is meant for; without a short last batch."""
+    """The batches that an optimizer is meant for; without a short last batch."""
     chosen = compose(model="linear", optimizer=optimizer)
     wants_everything = any(chosen.optimizer.cautions(chosen.facts()))
     return {
         "batch_size": "full" if wants_everything else {"drop_remainder": True},
         "model": {"widths": [16]} if optimizer == "muon" else "linear",
-        "settings": {"epochs": 30 if wants_everything else 5},
-        "sampling": "permutation",
+        "settings": {"epochs": 12 if wants_everything else 5},
     }
 
 
 def dataset(group: str, experiment: Experiment, tiny: Dataset) -> Dataset:
-    """The tiny images; digits for an optimizer; the data of the option itself if it has its own."""
+    """The tiny images; digits for an optimizer; the data of the option itself if it has its own.
+
+    An optimizer that is meant for full batches gets the tiny images, a step on which costs little.
+    """
     has_its_own = experiment.data.ignores or experiment.data.generates
-    return experiment.data.load() if has_its_own or group == "optimizer" else tiny
+    learns_digits = group == "optimizer" and not isinstance(experiment.batch_size, Full)
+    return experiment.data.load() if has_its_own or learns_digits else tiny
 
 
 def nearby(group: str, name: str, field: str) -> float:
@@ -228,6 +271,57 @@ def test_the_groups_are_those_of_the_defaults_list() -> None:
     assert {key: own[key] for key in OPTIONS} == DEFAULTS
 
 
+def with_other_numbers(group: str, name: str) -> list[Experiment]:
+    """The experiment with an option, and with another value of each of its floats."""
+    fields = float_fields(group, name)
+    changed = [with_option(group, name, **{f: nearby(group, name, f)}) for f in fields]
+    return [with_option(group, name), *changed]
+
+
+def check_that_floats_are_data(
+    experiments: list[Experiment],
+    run: Callable[[Experiment], Any],
+    run_lanes: Callable[[Experiment], Any],
+    tolerance: float,
+) -> list[Any]:
+    """Other numbers compile nothing, and lanes of a batch give what each gives alone.
+
+    Returns what each gives alone.
+    """
+    first, *changed = map(leaves_as_arrays, experiments)
+    alone = [run(first)]
+    with CompilationCounter() as counter:
+        alone += map(run, changed)
+    assert counter.programs == 0
+    lanes = jax.tree.map(lambda *leaves: np.stack(leaves), first, *changed)
+    together = jax.device_get(run_lanes(lanes))
+    close = partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance / 20)
+    for index, expected in enumerate(alone):
+        jax.tree.map(close, jax.tree.map(lambda x: x[index], together), expected)  # noqa: B023
+    return alone
+
+
+@pytest.mark.parametrize(("group", "name"), IN_A_RUN)
+def test_floats_are_data(group: str, name: str, tiny: Dataset) -> None:
+    """Both for one option in one test, so that its programs are compiled once.
+
+    And so that every optimizer learns.
+    """
+    default, *_ = experiments = with_other_numbers(group, name)
+    data = dataset(group, default, tiny)
+    rest = place(default, data), STEPS, timeline(STEPS)
+    # Batched sums round differently, and ten steps amplify that; a search or a sign much more.
+    tolerance = 5e-2 if name in UNSTEADY else 5e-4
+    check_that_floats_are_data(
+        experiments,
+        lambda one: run_alone(one, *rest),
+        lambda all: run_as_lanes(all, *rest),
+        tolerance,
+    )
+    if group == "optimizer":
+        check_that_it_learns(default, jax.device_get(train(default, data, default.total_steps)))
+
+
 def at_the_start(experiment: Experiment, arrays: Arrays) -> tuple[State, Params]:
     """The initial state, and the gradient of the mean square of the outputs there."""
     state, network = initial_state(experiment, arrays), experiment.network()
@@ -239,68 +333,49 @@ def at_the_start(experiment: Experiment, arrays: Arrays) -> tuple[State, Params]
     return state, jax.grad(mean_square)(state.params)
 
 
-alone_at_the_start = jax.jit(at_the_start)
-lanes_at_the_start = jax.jit(jax.vmap(at_the_start, in_axes=(0, None)))
+start_alone = jax.jit(at_the_start)
+start_as_lanes = jax.jit(jax.vmap(start_alone, in_axes=(0, None)))
 
 
 @pytest.mark.parametrize(("group", "name"), [o for o in WITH_FLOATS if o in OF_THE_NETWORK])
 def test_floats_of_a_network_are_data(group: str, name: str, tiny: Dataset) -> None:
-    """A new value of any float compiles nothing; lanes of a batch give what each gives alone."""
-    default = with_option(group, name)
-    fields = float_fields(group, name)
-    changed = [with_option(group, name, **{f: nearby(group, name, f)}) for f in fields]
-    arrays = place(default, tiny)
-    first = alone_at_the_start(leaves_as_arrays(default), arrays)
-    with CompilationCounter() as counter:
-        alone = [
-            first,
-            *(alone_at_the_start(leaves_as_arrays(experiment), arrays) for experiment in changed),
-        ]
-    assert counter.programs == 0
-    lanes = jax.tree.map(
-        lambda *leaves: np.stack(leaves), *map(leaves_as_arrays, [default, *changed])
+    experiments = with_other_numbers(group, name)
+    arrays = place(experiments[0], tiny)
+    alone = check_that_floats_are_data(
+        experiments,
+        lambda one: start_alone(one, arrays),
+        lambda all: start_as_lanes(all, arrays),
+        tolerance=4e-4,
     )
-    together = jax.device_get(lanes_at_the_start(lanes, arrays))
-    for index, expected in enumerate(alone):
-        got = jax.tree.map(lambda x: x[index], together)  # noqa: B023
-        close = partial(np.testing.assert_allclose, rtol=5e-4, atol=2e-5)
-        jax.tree.map(close, got, expected)
     gradients = [jax.tree.leaves(gradient) for _, gradient in jax.device_get(alone)]
     for other in gradients[1:]:
         differences = [abs(a - b).max() for a, b in zip(gradients[0], other, strict=True)]
         assert max(differences) > 1e-7, "the number has an effect"
 
 
-@pytest.mark.parametrize(("group", "name"), [o for o in WITH_FLOATS if o not in OF_THE_NETWORK])
-def test_floats_are_data(group: str, name: str, tiny: Dataset) -> None:
-    """A new value of any float compiles nothing, and lanes of a batch give what each gives alone.
+def in_time(experiment: Experiment) -> tuple[jax.Array, jax.Array]:
+    """The learning rate and the momentum of every step, with a loss that ceases to fall."""
+    phases = jax.tree.map(jnp.asarray, one_phase(4))
 
-    Both for one option in one test, so that its programs are compiled once; and so that every
-    optimizer learns.
-    """
-    default = with_option(group, name)
-    fields = float_fields(group, name)
-    changed = [with_option(group, name, **{f: nearby(group, name, f)}) for f in fields]
-    data = dataset(group, default, tiny)
-    first = train(default, data)
-    with CompilationCounter() as counter:
-        alone = [first, *(train(experiment, data) for experiment in changed)]
-        whole = train(default, data, default.total_steps) if group == "optimizer" else None
-    assert counter.programs == 0
-    if whole:
-        check_that_it_learns(default, jax.device_get(whole))
-    arrays = place(default, data)
-    lanes = jax.tree.map(
-        lambda *leaves: np.stack(leaves), *map(leaves_as_arrays, [default, *changed])
-    )
-    together = jax.device_get(run_as_lanes(lanes, arrays, STEPS, timeline(STEPS)))
-    # Batched sums round differently, and ten steps amplify that; a search or a sign much more.
-    tolerance = 5e-2 if name in UNSTEADY else 5e-4
-    for index, expected in enumerate(alone):
-        got = jax.tree.map(lambda x: x[index], together)  # noqa: B023
-        assert int(got.evaluations) == int(expected.evaluations)
-        close = partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance / 20)
-        jax.tree.map(close, (got.steps, got.epochs), (expected.steps, expected.epochs))
+    def step(memory: Any, at: tuple[jax.Array, jax.Array]) -> tuple[Any, Any]:
+        number, loss = at
+        clock = Clock(number, number / 4, STEPS, STEPS / 4, phases)
+        rate = experiment.warmup.multiplier(experiment.schedule, clock, memory)
+        momentum = optimizer_at(experiment, clock).momentum
+        return experiment.schedule.observe(memory, loss), (rate, momentum)
+
+    losses = jnp.maximum(1.0 - jnp.arange(STEPS) / 3, 0.5)
+    return lax.scan(step, experiment.schedule.init(), (jnp.arange(STEPS), losses))[1]
+
+
+in_time_alone = jax.jit(in_time)
+in_time_as_lanes = jax.jit(jax.vmap(in_time_alone))
+
+
+@pytest.mark.parametrize(("group", "name"), IN_TIME)
+def test_floats_that_act_in_time_are_data(group: str, name: str) -> None:
+    experiments = with_other_numbers(group, name)
+    check_that_floats_are_data(experiments, in_time_alone, in_time_as_lanes, tolerance=1e-6)
 
 
 def check_that_it_learns(experiment: Experiment, measured: Measured) -> None:
