@@ -395,8 +395,10 @@ def test_of_many_curves_the_best_are_drawn(
     for number in range(15):
         leave(tmp_path / f"{number:02}", [20.0 - number] * 20, **optimizer(f"o{number:02}", 1))
     groups = group_runs(find([tmp_path]).runs)
-    (legend,) = View("curves").draw(groups).legends
+    figure = View("curves").draw(groups)
+    (legend,) = figure.legends
     assert [text.get_text() for text in legend.texts] == [f"o{n:02}" for n in range(3, 15)]
+    assert "the best 12 of 15 groups" in figure.get_supxlabel()
     assert run_command_line([str(tmp_path), "--output", str(tmp_path / "a.png")]) == 0
     assert "Drawn:  the best 12 of 15 groups" in capsys.readouterr().out
 
