@@ -145,10 +145,12 @@ class _Checker:
         """Return the options of a group of which several can be chosen, in the table's order.
 
         Raises:
-            ConfigError: one is not known, or one of its values is wrong.
+            ConfigError: one is not known, one of its values is wrong, or `none` is not alone.
         """
         if not isinstance(config, Mapping):
             raise self.error(group, f"must be some of its options: {group}=[a,b]")
+        if "none" in config and len(config) > 1:
+            raise self.error(group, "names none and other options; leave out none")
         for name in config:
             if name not in OPTIONS[group]:
                 hint = self._inside(group, str(name), config)
