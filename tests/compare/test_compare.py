@@ -389,6 +389,15 @@ def test_the_values_of_settings_are_written_as_typed(tmp_path: Path) -> None:
     assert {line[lines[0].index("extra.nesterov")] for line in lines[1:]} == {"false", "true"}
 
 
+def test_a_list_is_one_word_of_a_flag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for widths in ([8], [8, 4], [4]):
+        leave(tmp_path / str(widths), [1.0] * 20, model={"name": "mlp", "widths": widths})
+    where = "--where=model.widths=[8,4],model.widths=[4]"
+    assert run_command_line([str(tmp_path), where, "--table=csv"]) == 0
+    lines = list(csv.reader(capsys.readouterr().out.splitlines()))
+    assert {line[0] for line in lines[1:]} == {"[8,4]", "[4]"}
+
+
 def test_of_many_curves_the_best_are_drawn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
