@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import math
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -118,7 +119,8 @@ def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field) -> None
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(word for word in text.split(",") if word)
+    """The words between commas; a list such as `[dropout,l2]` is one."""
+    return tuple(word for word in re.split(r",(?![^\[\]]*\])", text) if word)
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -259,6 +259,8 @@ class View(Look):
         kind, measure, lines = KINDS[self.kind], self.chosen_measure, []
         if not kind.of_results:
             return []
+        if len(shown := self.drawn(groups)) < len(groups):
+            lines.append(f"the best {len(shown)} of {len(groups)} groups")
         if kind.needs_target or self.by_problem:
             lines.append(f"{measure_label(measure)}: {basis(measure)}")
         if "seconds" in self.axes and self.kind in ("curves", "profile") and are_shares(groups):

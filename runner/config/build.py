@@ -16,7 +16,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from runner.config.hints import a_few, key_meant, option_keys, owners, top_level_hint
+from runner.config.hints import (
+    a_few,
+    key_meant,
+    option_hint,
+    option_keys,
+    owners,
+    top_level_hint,
+)
 from runner.config.synonyms import NAMES, WORDS
 from runner.config.values import convert, shown
 from runner.errors import ConfigError, did_you_mean, folded
@@ -50,7 +57,7 @@ def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experimen
     for key in settings:
         if key not in known:
             hint = top_level_hint(str(key), lambda full: _holds(settings, full))
-            hint = hint or did_you_mean(str(key), known)
+            hint = hint or option_hint(str(key)) or did_you_mean(str(key), known)
             raise check.error(key, f"is not a known key{hint}")
     values: dict[str, Any] = {
         group: check.stack(group, settings.get(group) or {})
@@ -138,10 +145,12 @@ class _Checker:
         """Return the options of a group of which several can be chosen, in the table's order.
 
         Raises:
-            ConfigError: one is not known, or one of its values is wrong.
+            ConfigError: one is not known, one of its values is wrong, or `none` is not alone.
         """
         if not isinstance(config, Mapping):
             raise self.error(group, f"must be some of its options: {group}=[a,b]")
+        if "none" in config and len(config) > 1:
+            raise self.error(group, "names none and other options; leave out none")
         for name in config:
             if name not in OPTIONS[group]:
                 hint = self._inside(group, str(name), config)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Container, Iterator
 
-from runner.config.synonyms import KEYS, WORDS
+from runner.config.synonyms import KEYS, NAMES, WORDS
 from runner.errors import folded
 from runner.experiment.table import OPTIONS, STACKED
 from runner.options.option import Option
@@ -46,6 +46,23 @@ def top_level_hint(word: str, accepted: Callable[[str], bool]) -> str:
         return f"; did you mean {best}?"
     group, key = full[best], best.rpartition(".")[2]
     return f"; did you mean {best}, a key of {group}={a_few(owners(group, key))}?"
+
+
+def option_hint(word: str) -> str:
+    """A hint at the option that a word at the top level names, if only one group has it.
+
+    Args:
+        word: what the user typed before the `=`: the name of an option, or what it is called
+            elsewhere.
+    """
+    named = [(group, name) for group in OPTIONS if (name := _option_called(group, word))]
+    return "; did you mean {}={}?".format(*named[0]) if len(named) == 1 else ""
+
+
+def _option_called(group: str, word: str) -> str | None:
+    """The option of a group that a word names; None if there is none."""
+    names = {folded(name): name for name in OPTIONS[group]}
+    return {**names, **NAMES.get(group, {})}.get(folded(word))
 
 
 def _keys_called(word: str) -> Iterator[tuple[str, str, str]]:

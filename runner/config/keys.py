@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from runner.experiment.table import OPTIONS, STACKED
+
 SEED = "seed"
 """The key of the seed: runs that differ in nothing else are repetitions of one experiment."""
 
@@ -24,18 +26,30 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def typed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Flatten settings to keys as typed: `{"optimizer": "adam", "batch_size": 64, ...}`."""
+    """Flatten settings to keys as typed: `{"optimizer": "adam", "batch_size": 64, ...}`.
+
+    Several options of one group are one setting: `{"regularization": ["dropout", "l2"]}`.
+    """
     settings: dict[str, Any] = {}
     for key, value in flat(config).items():
         *path, last = key.split(".")
-        if last == "name" and path:
-            settings[".".join(path)] = value
-        else:
+        if last != "name" or not path:
             settings[key] = value
+        elif path[0] in STACKED and len(path) == 2:
+            settings[path[0]] = _stack(path[0], config[path[0]])
+        else:
+            settings[".".join(path)] = value
     # `batch_size=64` is the option `mini` with its size.
     if settings.get("batch_size") == "mini":
         settings["batch_size"] = settings.pop("batch_size.size", "mini")
     return settings
+
+
+def _stack(group: str, chosen: Mapping[str, Any]) -> str | list[str]:
+    """The names of the chosen options of a group as they are typed, in the order of the table."""
+    order = list(OPTIONS[group])
+    names = sorted(chosen, key=lambda name: order.index(name) if name in order else len(order))
+    return names if len(names) > 1 else names[0]
 
 
 def hyperparameters(config: Mapping[str, Any], batch_size: int | None = None) -> dict[str, Any]:

@@ -82,7 +82,9 @@ def _print_rows(rows: Sequence[SweepRow], kind: ErrorKind) -> None:
         cells.append(mean)
         cells += [interval, str(len(row.group.runs))] if several else []
         table.add_row(*cells, outcome if row.values else "")
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+    # Not markup: `[dropout,l2]` would be a style.
+    screen = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
+    screen.print(table)
 
 
 def _mean_and_interval(row: SweepRow, kind: ErrorKind) -> tuple[str, str]:

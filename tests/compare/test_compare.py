@@ -389,14 +389,25 @@ def test_the_values_of_settings_are_written_as_typed(tmp_path: Path) -> None:
     assert {line[lines[0].index("extra.nesterov")] for line in lines[1:]} == {"false", "true"}
 
 
+def test_a_list_is_one_word_of_a_flag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for widths in ([8], [8, 4], [4]):
+        leave(tmp_path / str(widths), [1.0] * 20, model={"name": "mlp", "widths": widths})
+    where = "--where=model.widths=[8,4],model.widths=[4]"
+    assert run_command_line([str(tmp_path), where, "--table=csv"]) == 0
+    lines = list(csv.reader(capsys.readouterr().out.splitlines()))
+    assert {line[0] for line in lines[1:]} == {"[8,4]", "[4]"}
+
+
 def test_of_many_curves_the_best_are_drawn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(15):
         leave(tmp_path / f"{number:02}", [20.0 - number] * 20, **optimizer(f"o{number:02}", 1))
     groups = group_runs(find([tmp_path]).runs)
-    (legend,) = View("curves").draw(groups).legends
+    figure = View("curves").draw(groups)
+    (legend,) = figure.legends
     assert [text.get_text() for text in legend.texts] == [f"o{n:02}" for n in range(3, 15)]
+    assert "the best 12 of 15 groups" in figure.get_supxlabel()
     assert run_command_line([str(tmp_path), "--output", str(tmp_path / "a.png")]) == 0
     assert "Drawn:  the best 12 of 15 groups" in capsys.readouterr().out
 

@@ -57,6 +57,10 @@ def test_a_composed_config_becomes_an_experiment() -> None:
             "optimizer.learning_rte is not a key of optimizer=sgd",
         ),
         ({"optimizer": {"learning_rte": 1}}, "did you mean learning_rate?"),
+        (
+            {"regularization": {one: read_option("regularization", one) for one in ("none", "l2")}},
+            "regularization names none and other options; leave out none",
+        ),
         ({"optimizer": {"lrr": 1}}, "choose from learning_rate"),
         ({"optimizer": {"b1": 0.9}}, "optimizer.b1 belongs to optimizer=adam, "),
         ({"activation": {"gain": 1}}, "activation=relu has no keys of its own"),

@@ -95,6 +95,13 @@ def test_a_word_for_an_option_means_an_option(group: str, word: str) -> None:
         ({"batchsize": 64}, "batch_size"),
         ({"batch_size": {"batch_size": 64}}, "size"),
         ({"n_epochs": 3}, "epochs"),
+        ({"alpha_dropout": 0.1}, "regularization=alpha_dropout"),
+        ({"max_norm": 3}, "regularization=max_norm"),
+        (
+            {"gradient": {"clip_norm": read_option("gradient", "clip_norm")}, "max_norm": 3},
+            "gradient.clip_norm.threshold",
+        ),
+        ({"zca": True}, "preprocessing=zca_whiten"),
         ({"scheduler": "cosine"}, "schedule"),
         ({"dataset": "mnist"}, "data"),
         ({"optimizer": {"name": "SGD"}}, "sgd"),

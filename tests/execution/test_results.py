@@ -48,6 +48,17 @@ def test_runs_are_grouped_over_seeds_and_sorted() -> None:
         assert row.values == tuple(values)
 
 
+def test_several_options_of_a_group_are_a_cell_as_typed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rich takes `[dropout,l2]` for a style, and shows nothing of it."""
+    chosen: dict[str, Any] = {name: {"name": name} for name in ("dropout", "l2")}
+    runs = [run(0.1, regularization=chosen), run(0.2, regularization={"none": {"name": "none"}})]
+    print_sweep_table(runs, rank(runs), tmp_path, Computation(), 1.0)
+    head, first, second, *_ = map(str.split, capsys.readouterr().out.splitlines())
+    assert (head[0], first[0], second[0]) == ("regularization", "[dropout,l2]", "none")
+
+
 def test_equal_configs_are_one_group_however_they_were_typed() -> None:
     """As in a comparison of the same runs; the file keeps what was typed."""
     runs = [run(0.1, optimizer__lr=0.1, seed=0), run(0.3, optimizer__lr=0.1, seed=1)]

@@ -241,13 +241,13 @@ def test_batches_of_one_are_refused() -> None:
             {"widths": [24, 16]},
             {"name": "group", "groups": 12},
             "normalization.groups does not fit the run: the 16 units cannot be divided into groups "
-            "of equal size; use normalization.groups=8",
+            "of equal size; use normalization.groups=4",
         ),
         (
             {"widths": [16]},
             {"name": "group", "groups": 16},
             "the 16 units of a dense layer would be groups of one number, whose variance is 0; "
-            "use normalization.groups=8",
+            "use normalization.groups=4",
         ),
         (
             {"name": "rnn", "units": 7},
@@ -264,6 +264,17 @@ def test_what_cannot_be_normalized_is_refused(model: Any, normalization: Any, me
     assert message in str(caught.value)
     convolutions = {"name": "cnn", "channels": [16], "widths": []}
     compose(model=convolutions, normalization={"name": "group", "groups": 16})
+
+
+@pytest.mark.parametrize(("units", "said"), [(16, True), (24, False)])
+def test_groups_of_two_units_are_said_to_be_signs(units: int, said: bool) -> None:
+    """Of two units normalization leaves the order alone: -1 and 1, with a gradient near 0."""
+    experiment = compose(model={"widths": [units]}, normalization={"name": "group", "groups": 8})
+    chosen = experiment.normalization
+    assert bool(list(chosen.cautions(experiment.facts()))) == said
+    inputs = np.random.default_rng(1).normal(size=(50, units))
+    normal = np.abs(chosen.normalized(jnp.asarray(inputs)))
+    assert (np.quantile(normal, 0.05) > 0.99) == said
 
 
 def test_micro_batches_of_one_are_refused() -> None:

@@ -148,3 +148,13 @@ def test_penalties(name: str, numbers: dict[str, Any], expected: float) -> None:
         "logits": {"kernel": jnp.array([[0.0], [3.0]])},
     }
     assert float(chosen.term(params, jnp.zeros((1, 2)), jnp.zeros(1))) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["l1", "elastic"])
+def test_an_absolute_value_has_no_slope_at_zero(name: str) -> None:
+    """Biases and many a kernel start at 0, where JAX gives |W| the slope 1."""
+    chosen = regularization(name, strength=1.0, applies_to="everything")
+    params = {"kernel": jnp.array([[0.0, -2.0, 3.0]]), "bias": jnp.zeros(2)}
+    slope = jax.grad(lambda params: chosen.term(params, jnp.zeros((1, 2)), jnp.zeros(1)))(params)
+    np.testing.assert_array_equal(np.sign(slope["kernel"]), [[0, -1, 1]])
+    np.testing.assert_array_equal(slope["bias"], 0)

@@ -73,7 +73,8 @@ class GroupNorm(ExampleNormalization):
     size; mean and biased variance are taken over a group and, for a convolution, all positions.
     One group is `layer`; as many groups as channels are `instance`. The paper has 32 groups in
     networks of 64 to 2,048 channels. `groups` must divide every hidden layer, and leave each group
-    of a dense layer at least 2 units.
+    of a dense layer at least 2 units. Two become -1 and 1 whatever they are, and pass on hardly any
+    gradient.
     """
 
     groups: int = number(8, minimum=1)
@@ -96,7 +97,7 @@ class GroupNorm(ExampleNormalization):
         fitting = (
             groups
             for groups in range(self.groups, 0, -1)
-            if all(_divides(groups, layer) for layer in layers)
+            if all(_divides(groups, layer, least=3) for layer in layers)
         )
         why = "units cannot be divided into groups of equal size"
         if wrong.units % self.groups == 0:
@@ -104,6 +105,14 @@ class GroupNorm(ExampleNormalization):
         best = next(fitting, None)
         advice = "normalization=none" if best is None else f"normalization.groups={best}"
         yield "groups", f"the {wrong.units} {why}; use {advice}"
+
+    def cautions(self, facts: Facts) -> Iterator[str]:
+        """Say where a group is two numbers, of which only their order is left."""
+        if not all(_divides(self.groups, layer, least=3) for layer in facts.hidden_layers or ()):
+            yield (
+                "groups of two units become -1 and 1 whatever the units are, and pass on hardly "
+                "any gradient; use fewer normalization.groups or more units"
+            )
 
 
 @option
@@ -178,7 +187,7 @@ def _standardized(
     return (inputs - mean) * jax.lax.rsqrt(variance + epsilon)
 
 
-def _divides(groups: int, layer: HiddenLayer) -> bool:
-    """Whether a layer has groups of equal size and more than one number."""
+def _divides(groups: int, layer: HiddenLayer, least: int = 2) -> bool:
+    """Whether a layer has groups of equal size, of `least` numbers or more."""
     size, left = divmod(layer.units, groups)
-    return left == 0 and (size > 1 or layer.has_positions)
+    return left == 0 and (size >= least or layer.has_positions)

@@ -117,7 +117,7 @@ class _Whitening(Preprocessing[PrincipalAxes]):
             )
 
     def cautions(self, facts: Facts) -> Iterator[str]:
-        """Say where there are too few examples to vary in so many directions."""
+        """Say where the examples are too few to vary in all the directions."""
         wanted = self.components or math.prod(facts.stored_shape)
         if facts.train_examples <= wanted:
             yield (

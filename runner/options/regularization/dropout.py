@@ -193,7 +193,7 @@ def _start(key: PRNGKeyArray) -> LayerState:
 
 
 def _applied(draw: Draw) -> Callable[[Params, LayerState, Any, bool], tuple[Any, LayerState]]:
-    """What a layer or a map of kernels applies: a function of the key that is its state."""
+    """What a layer or a map of kernels applies: a function of the key in its state."""
 
     def apply(
         params: Params, state: LayerState, inputs: Float[Array, "..."], training: bool

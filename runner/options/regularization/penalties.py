@@ -17,16 +17,21 @@ AppliesTo = Literal["kernels", "everything"]
 
 
 def penalized(params: Params, applies_to: AppliesTo) -> list[Float[Array, "..."]]:
-    """Return the kernels, or all parameters: biases, gains and shifts as well."""
+    """Return the kernels, or all parameters: biases, gains, shifts and slopes as well."""
     return kernels(params) if applies_to == "kernels" else jax.tree.leaves(params)
+
+
+def absolute_sum(weights: list[Float[Array, "..."]]) -> Float[Array, ""] | float:
+    """Return the sum of |W|, whose gradient is sign(W) with sign(0) = 0; that of JAX is 1 at 0."""
+    return sum(jnp.sum(W * jax.lax.stop_gradient(jnp.sign(W))) for W in weights)
 
 
 @option
 class L2(Regularization):
     """loss + strength / 2 * sum of W^2 over all kernels W: ridge regression, or weight decay.
 
-    Hoerl & Kennard 1970; Krogh & Hertz 1991. With `applies_to: everything` biases and
-    normalizations are penalized as well. The gradient of the term, strength * W, is part of the
+    Hoerl & Kennard 1970; Krogh & Hertz 1991. With `applies_to: everything` biases, normalizations
+    and learned slopes are penalized as well. The gradient of the term, strength * W, is part of the
     gradient: it is clipped, averaged by momentum and divided by Adam's second moment, so weights
     with large gradients shrink least. The `weight_decay` of `adamw` bypasses all of this
     (Loshchilov & Hutter 2019); the two agree only for plain `sgd`. PyTorch's `weight_decay` of SGD
@@ -50,7 +55,7 @@ class L1(Regularization):
 
     Tibshirani 1996. The gradient of the term is strength * sign(W), with sign(0) = 0, so weights
     oscillate around zero; exact zeros would need a proximal step. With `applies_to: everything`
-    biases and normalizations are penalized as well.
+    biases, normalizations and learned slopes are penalized as well.
     """
 
     strength: float = number(0.0001, minimum=0)
@@ -61,7 +66,7 @@ class L1(Regularization):
     ) -> Float[Array, ""] | float:
         """Return strength * ||W||_1."""
         weights = penalized(params, self.applies_to)
-        return self.strength * sum(jnp.sum(jnp.abs(W)) for W in weights)
+        return self.strength * absolute_sum(weights)
 
 
 @option
@@ -83,6 +88,6 @@ class ElasticNet(Regularization):
     ) -> Float[Array, ""] | float:
         """Return strength * (l1_ratio * ||W||_1 + (1 - l1_ratio) / 2 * ||W||^2)."""
         weights = penalized(params, self.applies_to)
-        absolute = sum(jnp.sum(jnp.abs(W)) for W in weights)
         squares = sum(jnp.sum(jnp.square(W)) for W in weights)
-        return self.strength * (self.l1_ratio * absolute + (1 - self.l1_ratio) / 2 * squares)
+        mixed = self.l1_ratio * absolute_sum(weights) + (1 - self.l1_ratio) / 2 * squares
+        return self.strength * mixed
