@@ -110,10 +110,17 @@ class Run:
         try:
             # A plain array on the same memory: every slice of a `memmap` costs ten times as much.
             rows = np.asarray(read_curve(self.directory / name))
-        except (OSError, ValueError, EOFError):
+        except (OSError, ValueError, EOFError, OverflowError):
             return missing
-        names = rows.dtype.names or ()
-        return rows if set(expected.names or ()) <= set(names) else missing
+        return rows if _has_columns(rows.dtype, expected) else missing
+
+
+def _has_columns(found: np.dtype, expected: np.dtype) -> bool:
+    """Whether rows have the expected columns, of numbers of the same kind."""
+    return all(
+        name in (found.names or ()) and np.can_cast(found[name], expected[name], "same_kind")
+        for name in expected.names or ()
+    )
 
 
 _ALWAYS_RECORDED = np.dtype(

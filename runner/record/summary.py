@@ -24,6 +24,7 @@ from runner import files
 from runner.engine.chunk import Chunk
 from runner.measures import EPOCH_MEASURES, METRIC, TRAINING_SET_MEASURES
 from runner.record.earlier import completed
+from runner.record.foreign import read_json
 from runner.status import Status
 from runner.version import own_version
 
@@ -82,7 +83,7 @@ def read_summary(directory: Path) -> dict[str, Any]:
     others of equal settings.
     """
     try:
-        found = json.loads((directory / files.SUMMARY).read_text(encoding="utf-8"))
+        found = read_json(directory / files.SUMMARY)
     except (OSError, ValueError):
         return {}
     if not isinstance(found, dict):
