@@ -162,6 +162,27 @@ class Application(Hydra):
             self._composed = (request, config)
         return self._composed[1]
 
+    def show_info(
+        self,
+        info: str,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode = RunMode.RUN,
+    ) -> None:
+        """Print where the config comes from.
+
+        Args:
+            info: what is asked for.
+            config_name: the primary config.
+            overrides: the overrides, as Hydra reads them.
+            run_mode: one run or a sweep.
+
+        Raises:
+            ConfigError: something is wrong with it.
+        """
+        with one_line_errors(self.config_loader, overrides):
+            super().show_info(info, config_name, overrides, run_mode)
+
     def run(
         self,
         config_name: str | None,

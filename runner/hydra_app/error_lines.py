@@ -83,10 +83,9 @@ def _endless(overrides: Sequence[str]) -> str:
 
 def _unexpected(overrides: Sequence[str], error: Exception) -> str:
     """The line for an exception that Hydra does not raise by intention."""
-    return (
-        f"{typed_words(overrides) or 'the config'}: cannot be composed: {type(error).__name__}: "
-        f"{first_line(error)}"
-    )
+    words = " ".join(word for word in overrides if word != "hydra.mode=MULTIRUN")
+    kind = type(error).__name__
+    return f"{as_typed(words) or 'the config'}: cannot be composed: {kind}: {first_line(error)}"
 
 
 def _missing_option(

@@ -100,7 +100,10 @@ def _parsed(head: bytes) -> tuple[tuple[int, ...], np.dtype, int]:
     file = io.BytesIO(head)
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("not version 1.0 of the format")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    try:
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    except Exception as error:  # of damaged headers NumPy also raises what its parsers raise
+        raise ValueError(f"no header of the format: {error}") from error
     if len(shape) != 1 or shape[0] < 0 or dtype.hasobject or not dtype.itemsize:
         raise ValueError("not rows of numbers")
     return shape, dtype, file.tell()
