@@ -35,6 +35,7 @@ def _start(
 
     def before() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored
         if limit:
             limit()
 
@@ -139,10 +140,9 @@ def signal_attacks(place: Path, count: int, number: int) -> Tally:
         time.sleep(moment)
         process.send_signal(kind)
         outcome = _end(process, 30)
-        before_python = -kind if moment < 0.2 else 130  # the interpreter itself was starting
-        problem = lost(outcome, ends=(*_STOPS, before_python))
-        if moment < 0.2 and kind == signal.SIGINT and "KeyboardInterrupt" in outcome.err:
-            problem = ""
+        problem = lost(outcome, ends=_STOPS)
+        if not (place / "signalled").exists() and outcome.code in (-kind, 130):
+            problem = ""  # nothing had begun: the interpreter itself was starting
         tally.add(f"{kind.name} after {moment:.2f} s", problem)
         shutil.rmtree(place / "signalled", ignore_errors=True)
     return tally
