@@ -239,20 +239,8 @@ def run_folders(path: Path) -> list[Path]:
 
 def read_run(directory: Path) -> Run | None:
     """The run that is recorded in a folder; None if what its summary says is not that of a run."""
-    run = Run(directory, read_summary(directory))
-    return run if _is_run(run.summary) else None
-
-
-_NUMBERS = ("total_steps", "total_epochs", "train_examples", "steps", "epochs", "seconds")
-
-
-def _is_run(summary: Mapping[str, Any]) -> bool:
-    return (
-        isinstance(summary.get("config"), dict)
-        and isinstance(summary.get("status"), str)
-        and isinstance(summary.get(SEED), int)
-        and all(isinstance(summary.get(key, 0), int | float | None) for key in _NUMBERS)
-    )
+    summary = read_summary(directory)
+    return Run(directory, summary) if summary else None
 
 
 def _natural(file: Path) -> list[tuple[int, int | str]]:

@@ -25,6 +25,7 @@ from runner.engine.chunk import Chunk
 from runner.measures import EPOCH_MEASURES, METRIC, TRAINING_SET_MEASURES
 from runner.record.earlier import completed
 from runner.record.foreign import read_json
+from runner.record.valid_summary import is_summary
 from runner.status import Status
 from runner.version import own_version
 
@@ -77,7 +78,7 @@ def _indented(text: str) -> str:
 
 
 def read_summary(directory: Path) -> dict[str, Any]:
-    """The summary of a run; empty where there is none, or none that can be read.
+    """The summary of a run; empty where there is none, or something else (`is_summary`).
 
     The config of an earlier version is completed, so that the run is recognized and grouped with
     others of equal settings.
@@ -86,11 +87,9 @@ def read_summary(directory: Path) -> dict[str, Any]:
         found = read_json(directory / files.SUMMARY)
     except (OSError, ValueError):
         return {}
-    if not isinstance(found, dict):
+    if not is_summary(found):
         return {}
-    config = found.get("config")
-    if isinstance(config, dict):
-        found["config"] = completed(config)
+    found["config"] = completed(found["config"])
     return found
 
 

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from runner import files
-from tests.torture.mutations import command_lines, curves, summaries, values, yaml_files
+from runner.compare.view import fields_of_view
+from tests.torture.mutations import VALUES, command_lines, curves, summaries, values, yaml_files
 from tests.torture.outcome import Tally, lost
 from tests.torture.worker import Worker
 
@@ -142,6 +143,17 @@ _COMMANDS = st.sampled_from(
         ["runner", *SWEEP, "hydra.sweep.dir=planted", "dry_run=true"],
     ]
 )
+_FLAGS = [field.metadata["flag"] or field.name.replace("_", "-") for field in fields_of_view()]
+
+
+@st.composite
+def _comparison(draw: st.DrawFn) -> list[str]:
+    """A comparison with flags that have odd values."""
+    flags = draw(st.lists(st.sampled_from([*_FLAGS, "output", "table", "nope"]), max_size=2))
+    words = [f"--{flag}={draw(VALUES)}".replace("\x00", "") for flag in flags]
+    return ["runner-compare", "planted", *words, "--output", "planted/b.png"]
+
+
 _LINKS = ("/dev/zero", "/dev/full", "/proc/self/mem", "summary.json", "nowhere", "..")
 
 
@@ -156,7 +168,8 @@ def _planted(
         st.tuples(st.sampled_from([files.STEPS, files.EPOCHS]), curves(curve)),
         st.tuples(names, strange),
     )
-    return st.builds(lambda planted, words: (*planted, words), contents, _COMMANDS)
+    commands = st.one_of(_COMMANDS, _comparison())
+    return st.builds(lambda planted, words: (*planted, words), contents, commands)
 
 
 def _plant(file: Path, content: Any) -> None:
