@@ -19,7 +19,7 @@ DIST ?= dist
 WHEELS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train figure test test-fast lint format types docs gallery bench bench-setup bench-sweep bench-compare bench-accelerator bench-growth lock wheel clean
+.PHONY: help setup train figure test test-fast lint format types docs gallery bench bench-setup bench-sweep bench-compare bench-accelerator bench-growth torture lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
@@ -83,6 +83,9 @@ bench-accelerator:  ## measure on a GPU or TPU with PYTHON=python3, which has JA
 
 bench-growth: $(READY)  ## draw time and memory against steps, parameters, examples and runs
 	$(BIN)/python -m tests.bench.growth --output $(DOCS)/growth $(ARGS)
+
+torture: $(READY)  ## attack at random: bad input, kills, signals, full disks; prints what was lost
+	$(BIN)/python -m tests.torture $(ARGS)
 
 lock: $(READY)  ## renew the locked dependencies from pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -199,7 +199,7 @@ def _train(application: Application, arguments: Namespace) -> None:
         overrides.append("hydra.mode=MULTIRUN")
     config = application.compose_config(name, overrides, mode, with_log_configuration=True)
     dry_run = config.hydra.launcher.get("dry_run", False)
-    if any(word.startswith(("hydra.launcher.", "hydra.sweeper.")) for word in overrides):
+    if _may_set_sweep(arguments):
         from runner.hydra_app.launch import check_settings
 
         check_settings(config)  # a run alone ignores them, but not a mistake in them
@@ -216,6 +216,15 @@ def _train(application: Application, arguments: Namespace) -> None:
         else:
             claim_directory(config, "run", overrides)
             application.run(name, _single_task, overrides)
+
+
+def _may_set_sweep(arguments: Namespace) -> bool:
+    """Whether the user, a study or a file of the user may say how a sweep is run and drawn."""
+    from runner.hydra_app.overrides import key_of
+
+    keys = ("hydra.launcher.", "hydra.sweeper.", "experiment")
+    typed = any(key_of(word).startswith(keys) for word in arguments.overrides)
+    return typed or bool(arguments.config_dir or arguments.config_name)
 
 
 def _single_task(config: DictConfig) -> float:

@@ -53,7 +53,7 @@ def exit_code(program: str, command: Callable[[], None], interrupted: str = "int
         if sys.stdout is not None:
             sys.stdout.flush()
     except UserError as error:
-        print(f"{program}: error: {error}", file=sys.stderr)
+        print(f"{program}: error: {one_line(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(f"{program}: {interrupted}", file=sys.stderr)
@@ -63,10 +63,23 @@ def exit_code(program: str, command: Callable[[], None], interrupted: str = "int
     return 0
 
 
+def one_line(text: str) -> str:
+    r"""Return a text with each sign that cannot be printed as its escape: `\n`, `\x1b`, `\udcff`.
+
+    So a message stays one line, and a table a table, whatever is in the values that it names; no
+    name changes the colours or the title of a terminal.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
+
+
 def log_failure(log: logging.Logger, error: Exception) -> None:
     """Say in the log of a run why it failed: a user's error in one line, others with traceback."""
     if isinstance(error, UserError):
-        log.error("%s", error)
+        log.error("%s", one_line(str(error)))
     else:
         log.error("the run failed", exc_info=error)
 

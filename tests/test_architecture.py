@@ -159,11 +159,13 @@ HYDRA_APP = (
     "confirm",
     "dot_hydra",
     "error_lines",
+    "hydra_settings",
     "job",
     "job_environment",
     "job_template",
     "jobs",
     "launch",
+    "products",
     "rerun",
     "searching",
 )

@@ -545,10 +545,15 @@ def test_a_dry_run_of_one_run_trains_nothing(runner: CommandLine, tmp_path: Path
     assert not list(tmp_path.iterdir())
 
 
-def test_runs_that_were_typed_twice_have_titles_of_their_own(runner: CommandLine) -> None:
-    """Their progress is counted by title: the second run failed when the first had ended."""
-    done = runner("-m", "seed=0,0", "dry_run=true")
-    assert done.stdout.splitlines()[:2] == ["to run     seed=0", "to run     seed=0 (2)"]
+def test_runs_that_are_typed_twice_are_run_once(runner: CommandLine, tmp_path: Path) -> None:
+    """Also where they are typed differently, and by a launcher that is not ours."""
+    line = ["-m", "seed=0,0", "optimizer.learning_rate=0.1,0.10", "steps=2", "model=linear"]
+    done = runner(*line, "hydra.sweep.dir=ours")
+    assert done.returncode == 0, done.stderr
+    assert "of 4 runs 1 differ; each of these is run once" in done.stderr
+    assert runner(*line, "hydra/launcher=basic", "hydra.sweep.dir=theirs").returncode == 0
+    for folder in ("ours", "theirs"):
+        assert statuses(tmp_path / folder) == ["finished"]
 
 
 @pytest.mark.slow

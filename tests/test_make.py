@@ -35,6 +35,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "bench-sweep": ("DOCS={tmp}", "ARGS=--small"),
     "bench-accelerator": ("DOCS={tmp}", "PYTHON=$(BIN)/python", "ARGS=--small"),
     "bench-growth": ("DOCS={tmp}", "ARGS=--small --axes steps runs"),
+    "torture": ("ARGS=--small --seed 1",),
     "bench-compare": ("ARGS=--runs 16 --seeds 1 --steps 100",),
 }
 WRITES = {

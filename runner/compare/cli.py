@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="\n".join(["kinds of figures, with what they show by default:", *kinds]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.error = _bad_flag  # type: ignore[method-assign]
     parser.add_argument("paths", nargs="+", type=Path, metavar="FOLDER", help="runs and sweeps")
     for field in fields_of_view():
         _add_flag(parser, field)
@@ -98,6 +99,10 @@ def _parser() -> argparse.ArgumentParser:
         "for each problem and a column for each method, the best in bold",
     )
     return parser
+
+
+def _bad_flag(message: str) -> NoReturn:
+    raise ConfigError(f"{message}; see runner-compare --help")
 
 
 def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field) -> None:

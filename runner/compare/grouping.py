@@ -14,7 +14,7 @@ from runner.compare.runs import Run
 from runner.config.hints import top_level_hint
 from runner.config.keys import SEED
 from runner.config.values import shown
-from runner.errors import ConfigError, did_you_mean, nearest
+from runner.errors import ConfigError, did_you_mean, nearest, one_line
 from runner.status import count_statuses
 
 ABSENT = "-"
@@ -203,7 +203,7 @@ def format_setting(value: Any) -> str:
     if isinstance(value, float):
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
-    return shown(value)
+    return one_line(shown(value))
 
 
 def format_range(counts: Collection[int]) -> str:

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from runner.compare.curve import measure_label
 from runner.compare.curve_summary import TIMES, Row, summarize
+from runner.compare.escapes import in_latex, in_markdown
 from runner.compare.figures.style import is_rate, title_of
 from runner.compare.grouping import Group, format_range, format_setting, is_below
 from runner.compare.tables import (
-    escaped,
     format_rounded,
     interval,
     latex,
@@ -25,6 +25,7 @@ from runner.compare.tables import (
     render,
     uncertainty,
 )
+from runner.errors import one_line
 
 PAPER_FORMS = ("markdown", "latex")
 
@@ -98,14 +99,15 @@ def paper_table(
         bold = {texts[method] for method in best}
         cells = [texts.get(method, "-") for method in methods]
         lines.append([name, *(_marked(cell, cell in bold, form) for cell in cells)])
-    note = _note(groups, measure, tune, rate)
+    note = one_line(_note(groups, measure, tune, rate))
+    written = in_markdown if form == "markdown" else in_latex
+    head, *body = lines
+    lines = [list(map(written, head)), *([written(name), *own] for name, *own in body)]
     others = len(methods)
     if form == "markdown":
         return markdown(lines, "---|" + "---:|" * others) + f"\n{note}\n"
-    head, *body = lines
-    written = [list(map(escaped, head)), *([escaped(name), *own] for name, *own in body)]
     packages = r"% \usepackage{booktabs, amsmath}"
-    return f"{packages}\n% {note}\n{latex(written, 'l' + 'r' * others)}"
+    return f"{packages}\n% {note}\n{latex(lines, 'l' + 'r' * others)}"
 
 
 def _entry(group: Group, measure: str) -> Entry:

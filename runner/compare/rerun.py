@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from runner import files
 from runner.compare.runs import Run
+from runner.record.foreign import read_yaml
 
 _SHORT = re.compile(r"^hydra\.(sweeper\.(?=figure\.)|launcher\.)")
 """What Hydra's names of the settings of a sweep have before the names that are typed."""
@@ -126,10 +125,6 @@ def _as_typed(overrides: Iterable[Any]) -> list[str]:
 def _read(file: Path) -> Any:
     """The content of a YAML file; None where there is none, or none that can be read."""
     try:
-        return yaml.load(file.read_text(encoding="utf-8"), _LOADER)
-    except (OSError, ValueError, yaml.YAMLError):
+        return read_yaml(file)
+    except (OSError, ValueError):
         return None
-
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The loader in C, where PyYAML has it, which is ten times as fast."""

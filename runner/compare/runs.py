@@ -110,10 +110,17 @@ class Run:
         try:
             # A plain array on the same memory: every slice of a `memmap` costs ten times as much.
             rows = np.asarray(read_curve(self.directory / name))
-        except (OSError, ValueError, EOFError):
+        except (OSError, ValueError, EOFError, OverflowError):
             return missing
-        names = rows.dtype.names or ()
-        return rows if set(expected.names or ()) <= set(names) else missing
+        return rows if _has_columns(rows.dtype, expected) else missing
+
+
+def _has_columns(found: np.dtype, expected: np.dtype) -> bool:
+    """Whether rows have the expected columns, of numbers of the same kind."""
+    return all(
+        name in (found.names or ()) and np.can_cast(found[name], expected[name], "same_kind")
+        for name in expected.names or ()
+    )
 
 
 _ALWAYS_RECORDED = np.dtype(
@@ -232,20 +239,8 @@ def run_folders(path: Path) -> list[Path]:
 
 def read_run(directory: Path) -> Run | None:
     """The run that is recorded in a folder; None if what its summary says is not that of a run."""
-    run = Run(directory, read_summary(directory))
-    return run if _is_run(run.summary) else None
-
-
-_NUMBERS = ("total_steps", "total_epochs", "train_examples", "steps", "epochs", "seconds")
-
-
-def _is_run(summary: Mapping[str, Any]) -> bool:
-    return (
-        isinstance(summary.get("config"), dict)
-        and isinstance(summary.get("status"), str)
-        and isinstance(summary.get(SEED), int)
-        and all(isinstance(summary.get(key, 0), int | float | None) for key in _NUMBERS)
-    )
+    summary = read_summary(directory)
+    return Run(directory, summary) if summary else None
 
 
 def _natural(file: Path) -> list[tuple[int, int | str]]:

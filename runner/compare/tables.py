@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 
 from runner.compare.curve import measure_label
 from runner.compare.curve_summary import TIMES, Row, are_shares
+from runner.compare.escapes import in_latex, in_markdown, in_spreadsheet
 from runner.compare.grouping import format_setting
 from runner.compare.profile import Profile
+from runner.errors import one_line
 from runner.measures import is_minimized
 from runner.statistics.intervals import half_width
 
@@ -123,12 +125,14 @@ def render(lines: Sequence[Sequence[str]], form: str) -> str:
     """
     if form == "csv":
         file = io.StringIO()
-        csv.writer(file, lineterminator="\n").writerows(lines)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([map(in_spreadsheet, line) for line in lines])
         return file.getvalue()
     if form == "markdown":
-        return markdown(lines, "---|" * len(lines[0]))
+        return markdown([list(map(in_markdown, line)) for line in lines], "---|" * len(lines[0]))
     if form == "latex":
-        return latex([list(map(escaped, line)) for line in lines], "l" * len(lines[0]))
+        return latex([list(map(in_latex, line)) for line in lines], "l" * len(lines[0]))
+    lines = [list(map(one_line, line)) for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -141,7 +145,7 @@ def markdown(lines: Sequence[Sequence[str]], alignment: str) -> str:
     """A table in Markdown.
 
     Args:
-        lines: the cells of each line, the header first.
+        lines: the cells of each line in Markdown, the header first.
         alignment: `---|` for each column, or `---:|` for one that is aligned to the right.
     """
     head, *body = [f"| {' | '.join(line)} |" for line in lines]
@@ -159,13 +163,6 @@ def latex(lines: Sequence[Sequence[str]], columns: str) -> str:
     begin, end = rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"
     rows = [begin, r"\toprule", head, r"\midrule", *body, r"\bottomrule", end]
     return "\n".join(rows) + "\n"
-
-
-def escaped(text: str) -> str:
-    """A text in LaTeX."""
-    for sign in "&%$#_{}":
-        text = text.replace(sign, f"\\{sign}")
-    return text.replace("+-", r"$\pm$")
 
 
 def format_number(value: float) -> str:

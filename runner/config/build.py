@@ -25,7 +25,7 @@ from runner.config.hints import (
     top_level_hint,
 )
 from runner.config.synonyms import NAMES, WORDS
-from runner.config.values import convert, shown
+from runner.config.values import LARGEST_INTEGER, convert, shown
 from runner.errors import ConfigError, did_you_mean, folded
 from runner.experiment.experiment import Experiment
 from runner.experiment.table import OPTIONS, STACKED, group_of
@@ -88,8 +88,12 @@ def load_plugins(modules: Any) -> None:
             sys.path.append(str(Path.cwd()))
         try:
             importlib.import_module(name)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             reason = " ".join(str(error).split())
+            if isinstance(error, SystemExit):
+                reason = f"it ends the program (sys.exit({reason}))"
             raise ConfigError(f"plugins: cannot import {name!r}: {reason}") from error
         loaded_plugins.add(name)
 
@@ -130,7 +134,7 @@ class _Checker:
             raise self.error(key, f"must be one of its options: {key}=<one of {names}>")
         values = dict(config)
         name = values.pop("name", None)
-        if name not in OPTIONS[group]:
+        if not isinstance(name, str) or name not in OPTIONS[group]:
             hint = did_you_mean(str(name), OPTIONS[group], NAMES.get(group))
             hint += "; an option of your own needs plugins=[its module]"
             raise self.error(f"{key}.name", f"is {name!r}, which is no known {group}{hint}")
@@ -206,7 +210,7 @@ class _Checker:
                 continue
             limits = fields[key].metadata.get("range")
             try:
-                converted[key] = convert(value, types[key], limits)
+                converted[key] = convert(value, types[key], limits, computed=True)
             except ValueError as error:
                 raise self.error(f"{prefix}{key}={shown(value)}", str(error)) from None
         return converted
@@ -249,6 +253,10 @@ def _holds(config: Mapping[str, Any], key: str) -> bool:
 
 def _check_together(check: _Checker, experiment: Experiment) -> None:
     """Let every option check that it fits the rest of the run."""
+    steps = experiment.total_steps
+    if steps > LARGEST_INTEGER:
+        key = f"epochs={experiment.epochs}"
+        raise check.error(key, f"has {steps:,} steps; programs count to {LARGEST_INTEGER:,}")
     facts = experiment.facts()
     for key, chosen in [("", experiment), *chosen_options(experiment)]:
         for field, problem in chosen.conflicts(facts):

@@ -3,12 +3,17 @@
 A field of an option may be a `float`, `int`, `bool`, `str`, `Literal[...]`, `tuple[T, ...]`, one of
 these or None, or a number or a tuple of numbers. An integer is accepted where a float is expected,
 but not the other way round, and a bool is not a number.
+
+The numbers of an option are checked as they will be computed: a float in single precision, an
+integer in 32 bits. What is too large for them, or becomes 0 or the excluded end of its range there,
+is refused, for the run would compute with another number than the one that was typed.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import struct
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -17,6 +22,13 @@ from runner.errors import ConfigError, nearest
 from runner.options.option import Range
 
 _Kind = TypeVar("_Kind")
+
+LARGEST_INTEGER = 2**31 - 1
+"""The largest integer that a program counts to."""
+
+_LARGEST_FLOAT = (2 - 2**-23) * 2.0**127
+_LEAST_FLOAT = 2.0**-126
+"""The least positive number that every device keeps; smaller ones become 0 on a CPU."""
 
 
 def from_plain(kind: type[_Kind], values: Mapping[str, Any], prefix: str = "") -> _Kind:
@@ -39,7 +51,7 @@ def from_plain(kind: type[_Kind], values: Mapping[str, Any], prefix: str = "") -
         try:
             found[field.name] = convert(value, types_of[field.name], limits)
         except ValueError as problem:
-            raise ConfigError(f"{prefix}{field.name}={value} {problem}") from None
+            raise ConfigError(f"{prefix}{field.name}={shown(value)} {problem}") from None
     return kind(**found)
 
 
@@ -54,20 +66,23 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def convert(value: Any, expected: Any, limits: Range | None = None) -> Any:
+def convert(
+    value: Any, expected: Any, limits: Range | None = None, *, computed: bool = False
+) -> Any:
     """Convert a plain value to the type of a field.
 
     Args:
         value: a number, bool, text, list or None, as Hydra leaves them.
         expected: the type of the field.
         limits: the range of the field, for the value or for each item of a list.
+        computed: whether a program computes with the number, in single precision or 32 bits.
 
     Raises:
         ValueError: it cannot be converted. The message completes a sentence that starts with the
             key: `must be a number`.
     """
     if get_origin(expected) in (Union, types.UnionType):
-        return _one_arm(value, expected, limits)
+        return _one_arm(value, expected, limits, computed)
     if get_origin(expected) is Literal:
         if value not in get_args(expected) or isinstance(value, bool):
             names = [str(name) for name in get_args(expected)]
@@ -78,11 +93,15 @@ def convert(value: Any, expected: Any, limits: Range | None = None) -> Any:
     if get_origin(expected) is tuple:
         if not isinstance(value, list | tuple):
             raise ValueError(f"must be a list, like {_example(get_args(expected)[0])}")
-        return tuple(convert(item, get_args(expected)[0], limits) for item in value)
-    return _within(_scalar(value, expected), limits)
+        inner = get_args(expected)[0]
+        return tuple(convert(item, inner, limits, computed=computed) for item in value)
+    found = _within(_scalar(value, expected), limits)
+    if computed:
+        _check_computed(found, limits)
+    return found
 
 
-def _one_arm(value: Any, expected: Any, limits: Range | None) -> Any:
+def _one_arm(value: Any, expected: Any, limits: Range | None, computed: bool) -> Any:
     """Convert to the arm of a union that suits the value: null, a list, or a single value."""
     arms = get_args(expected)
     is_optional = types.NoneType in arms
@@ -92,7 +111,7 @@ def _one_arm(value: Any, expected: Any, limits: Range | None) -> Any:
     single = [arm for arm in arms if arm not in (*lists, types.NoneType)]
     suited = lists or single if isinstance(value, list | tuple) else single or lists
     try:
-        return convert(value, suited[0], limits)
+        return convert(value, suited[0], limits, computed=computed)
     except ValueError as problem:
         other = ", or null" if is_optional else ""
         if lists and single and not isinstance(value, int | float | list | tuple):
@@ -106,9 +125,13 @@ def _scalar(value: Any, expected: type) -> Any:
     if expected is float:
         if not is_number:
             raise ValueError("must be a number")
-        if not math.isfinite(value):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
             raise ValueError("must be a finite number")
-        return float(value)
+        return number
     if expected is int:
         if not is_number or isinstance(value, float):
             raise ValueError("must be a whole number")
@@ -124,6 +147,32 @@ def _within(value: Any, limits: Range | None) -> Any:
     if limits is not None and value not in limits:
         raise ValueError(f"is out of range: it must be {limits}")
     return value
+
+
+def _check_computed(value: Any, limits: Range | None) -> None:
+    """Check that a program can compute with a number.
+
+    Raises:
+        ValueError: it is too large, or becomes 0 or the excluded end of its range.
+    """
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        raise ValueError(f"is too large: integers go up to {LARGEST_INTEGER:,}")
+    if not isinstance(value, float):
+        return
+    if abs(value) > _LARGEST_FLOAT:
+        raise ValueError(f"is too large for single precision, which ends at {_LARGEST_FLOAT:.4g}")
+    if 0 < abs(value) < _LEAST_FLOAT:
+        raise ValueError(f"is 0 in single precision, whose least number is {_LEAST_FLOAT:.4g}")
+    rounded = _single(value)
+    ends = (limits.above, limits.below) if limits else ()
+    if any(end is not None and rounded == _single(end) for end in ends):
+        raise ValueError(f"is {rounded:g} in single precision: it must be {limits}")
+
+
+def _single(value: float) -> float:
+    """The nearest number in single precision."""
+    (rounded,) = struct.unpack("f", struct.pack("f", value))
+    return rounded
 
 
 def _example(inner: type) -> str:

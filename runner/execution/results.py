@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from runner.compare.escapes import in_spreadsheet
 from runner.compare.grouping import Group, group_runs
 from runner.compare.runs import Run
 from runner.config.keys import SEED
@@ -103,15 +104,18 @@ def write_csv(file: Path, runs: Sequence[Run]) -> None:
         writer.writerow([*keys, *ends, *header, "directory"])
         for run in runs:
             writer.writerow(
-                [
-                    *(run.overrides.get(key, "") for key in keys),
-                    run.status,
-                    run.summary.get("diverged_at"),
-                    stopped_step(run.summary),
-                    run.summary.get("seconds"),
-                    *(run.summary.get(when, {}).get(name) for when, name in measures),
-                    "" if run.directory is None else run.directory.name,
-                ]
+                map(
+                    in_spreadsheet,
+                    [
+                        *(run.overrides.get(key, "") for key in keys),
+                        run.status,
+                        run.summary.get("diverged_at"),
+                        stopped_step(run.summary),
+                        run.summary.get("seconds"),
+                        *(run.summary.get(when, {}).get(name) for when, name in measures),
+                        "" if run.directory is None else run.directory.name,
+                    ],
+                )
             )
 
 

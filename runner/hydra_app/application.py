@@ -29,15 +29,19 @@ from omegaconf import DictConfig, OmegaConf, flag_override, read_write
 
 from runner.config.locations import config_directory
 from runner.errors import ConfigError, RecordError
-from runner.hydra_app.checking import check
+from runner.experiment.table import OPTIONS, STACKED
+from runner.hydra_app.checking import check, first_line
 from runner.hydra_app.error_lines import one_line_errors
+from runner.hydra_app.hydra_settings import check_hydra
 from runner.hydra_app.overrides import (
     NUMBERED_GROUP,
+    as_typed,
     key_of,
     normalize,
     numbered_options,
     readable_name,
 )
+from runner.hydra_app.yaml_files import check_sizes
 from runner.options.batch_size import Mini
 from runner.terminal.words import quoted_path, shell_path
 
@@ -46,8 +50,19 @@ _PLUGIN_PATH = str(Path(__file__).parent / "path")
 
 
 def prepare_overrides(overrides: Sequence[str]) -> list[str]:
-    """Normalize overrides, and define an option for each number that is chosen as a batch size."""
+    """Normalize overrides, and define an option for each number that is chosen as a batch size.
+
+    Raises:
+        ConfigError: several options are chosen of a group of which a run has one.
+    """
     normal = normalize(overrides)
+    for word in normal:
+        group, _, value = word.partition("=")
+        if group in OPTIONS and group not in STACKED and value.startswith(("[", "{")):
+            raise ConfigError(
+                f"{as_typed(word)}: a run has one {group}; a sweep over several is typed with -m "
+                f"and without brackets"
+            )
     for number in numbered_options(normal):
         defaults = {field.name: field.default for field in dataclasses.fields(Mini)}
         node = {"name": "mini", **defaults, "size": int(number)}
@@ -97,6 +112,7 @@ class Application(Hydra):
             if not directory.is_dir():
                 raise ConfigError(f"--config-dir {config_dir}: there is no such folder")
             _refuse_hidden(directory, config_dir)
+            check_sizes(directory)
             anchor = SearchPathQuery(provider="schema")
             search_path.prepend("command-line", f"file://{directory}", anchor)
         OmegaConf.register_new_resolver("run_name", readable_name, replace=True)
@@ -141,9 +157,31 @@ class Application(Hydra):
                     validate_sweep_overrides,
                 )
             if config_name is not None:
+                check_hydra(config)
                 check(self.config_loader, config, overrides)
             self._composed = (request, config)
         return self._composed[1]
+
+    def show_info(
+        self,
+        info: str,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode = RunMode.RUN,
+    ) -> None:
+        """Print where the config comes from.
+
+        Args:
+            info: what is asked for.
+            config_name: the primary config.
+            overrides: the overrides, as Hydra reads them.
+            run_mode: one run or a sweep.
+
+        Raises:
+            ConfigError: something is wrong with it.
+        """
+        with one_line_errors(self.config_loader, overrides):
+            super().show_info(info, config_name, overrides, run_mode)
 
     def run(
         self,
@@ -170,7 +208,7 @@ class Application(Hydra):
         config.hydra.mode = RunMode.RUN
         callbacks = Callbacks(config)
         callbacks.on_run_start(config=config, config_name=config_name)
-        with _directory_errors(str(config.hydra.run.dir)):
+        with _start_errors(config):
             result = run_job(
                 hydra_context=HydraContext(config_loader=self.config_loader, callbacks=callbacks),
                 task_function=task_function,
@@ -186,22 +224,24 @@ class Application(Hydra):
 
 
 @contextlib.contextmanager
-def _directory_errors(directory: str) -> Iterator[None]:
-    """Turn what Hydra raises while it makes the directory of a job into a `RecordError`.
+def _start_errors(config: DictConfig) -> Iterator[None]:
+    """Turn what Hydra raises before a job starts into an error of one line.
 
     What the job itself raises is returned by Hydra, not raised.
 
     Raises:
+        ConfigError: the settings of Hydra do not allow to start it.
         RecordError: the directory cannot be made or written.
     """
     try:
         yield
-    except (OSError, ValueError) as error:
+    except Exception as error:
         # The configuration of the log raises a ValueError where its file cannot be opened.
         reason = error if isinstance(error, OSError) else error.__cause__
-        if not isinstance(reason, OSError):
-            raise
-        raise RecordError(f"{directory}: cannot be written: {reason.strerror}") from error
+        if isinstance(reason, OSError):
+            place = config.hydra.run.dir
+            raise RecordError(f"{place}: cannot be written: {reason.strerror}") from error
+        raise ConfigError(f"hydra: the run cannot start: {first_line(error)}") from error
 
 
 def claim_directory(

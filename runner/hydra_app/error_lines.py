@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Sequence
 
+import yaml
 from hydra.core.config_loader import ConfigLoader
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
@@ -16,29 +17,47 @@ from runner.config.synonyms import NAMES
 from runner.errors import ConfigError, did_you_mean
 from runner.experiment.table import GROUPS, OPTIONS
 from runner.hydra_app.checking import check, first_line
-from runner.hydra_app.overrides import FIGURE_KEYS, NUMBERED_GROUP, as_typed, without_prefix
+from runner.hydra_app.overrides import (
+    FIGURE_KEYS,
+    NUMBERED_GROUP,
+    as_typed,
+    typed_words,
+    without_prefix,
+)
+from runner.hydra_app.yaml_files import line_about
 
 
 @contextlib.contextmanager
 def one_line_errors(loader: ConfigLoader, overrides: Sequence[str]) -> Iterator[None]:
     """Turn what Hydra raises while composing into a `ConfigError` of one line.
 
+    Nothing but Hydra runs here, and what it raises follows from the words and files of the user,
+    be it a `TypeError` about a list where it expects a name.
+
     Raises:
         ConfigError: composing failed.
     """
     try:
         yield
+    except ConfigError:
+        raise
+    except yaml.YAMLError as error:
+        raise ConfigError(line_about(error)) from error
+    except RecursionError as error:
+        raise ConfigError(_endless(overrides)) from error
     except MissingConfigException as error:
         raise ConfigError(_missing_option(loader, overrides, error)) from error
     except OverrideParseException as error:
         raise ConfigError(_unparsable(error)) from error
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
+    except Exception as error:
         found = (
             _stray_figure_key(error)
             or _stray_key(loader, overrides, error)
             or _misused(overrides, error)
         )
-        raise found or ConfigError(first_line(error)) from error
+        expected = isinstance(error, HydraException | OmegaConfBaseException | ValueError)
+        line = first_line(error) if expected else _unexpected(overrides, error)
+        raise found or ConfigError(line) from error
 
 
 @contextlib.contextmanager
@@ -52,6 +71,21 @@ def run_errors() -> Iterator[None]:
         yield
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(first_line(error)) from error
+
+
+def _endless(overrides: Sequence[str]) -> str:
+    """The line for a config that has no end."""
+    return (
+        f"{typed_words(overrides) or 'the config'}: a defaults list includes itself, or values are "
+        "nested too deeply"
+    )
+
+
+def _unexpected(overrides: Sequence[str], error: Exception) -> str:
+    """The line for an exception that Hydra does not raise by intention."""
+    words = " ".join(word for word in overrides if word != "hydra.mode=MULTIRUN")
+    kind = type(error).__name__
+    return f"{as_typed(words) or 'the config'}: cannot be composed: {kind}: {first_line(error)}"
 
 
 def _missing_option(
@@ -126,16 +160,20 @@ def _unparsable(error: OverrideParseException) -> str:
 
 
 def _misused(overrides: Sequence[str], error: Exception) -> ConfigError | None:
-    """The error for a list of values without `-m`, or for a group set to what is not a name."""
+    """The error for several values where one is expected, or for a group set to no name."""
     text = str(error)
     for word in overrides:
+        if "Sweeping over Hydra's configuration" in text and f"'{word}'" in text:
+            return ConfigError(f"{without_prefix(word)}: has one value for the whole sweep")
         group, _, value = word.partition("=")
         if "Ambiguous value" in text and f"'{word}'" in text:
             return ConfigError(
                 f"{as_typed(word)} is a sweep over several values: add -m, or write [...]"
             )
+        if group == "hydra.verbose" and isinstance(error, AssertionError):
+            return ConfigError(f"{word}: must be true, false, or the names of loggers: [runner]")
         named = value[:1].isalpha() and value not in ("null", "true", "false")
-        if isinstance(error, ValueError) and group in GROUPS and not named:
+        if isinstance(error, ValueError | TypeError) and group in GROUPS and not named:
             names = ", ".join(sorted(OPTIONS[group])) if group in OPTIONS else ""
             return ConfigError(
                 f"{word}: {value} is not the name of an option of {group}"

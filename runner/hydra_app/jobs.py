@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import importlib
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
@@ -58,7 +57,7 @@ def plan_jobs(
         context: Hydra's context, with its callbacks.
         task: the task function, for Hydra's callbacks.
         sweep: the config of the sweep.
-        composed: the configs of the jobs.
+        composed: the configs of the jobs, no two of them equal.
     """
     directory, once = Path(str(sweep.hydra.sweep.dir)), OncePerMessage()
     earlier = EarlierRuns(directory)
@@ -67,12 +66,6 @@ def plan_jobs(
     swept = [key for key in keys if len({job.overrides.get(key) for job in jobs}) > 1]
     for job in jobs:
         job.name_by(swept, digits=len(str(composed[-1].number)))
-    # Runs that were typed twice (seed=0,0) must not share a title: progress is counted by it.
-    seen = Counter[str]()
-    for job in jobs:
-        seen[job.title] += 1
-        if seen[job.title] > 1:
-            job.title += f" ({seen[job.title]})"
     return Plan(directory, jobs, [job for job in jobs if not job.take_earlier()])
 
 

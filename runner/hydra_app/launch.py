@@ -15,17 +15,18 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner import files
 from runner.compare.conclusions import shortage
-from runner.compare.view import View
+from runner.compare.view import View, fields_of_view
 from runner.config.values import from_plain
-from runner.errors import ConfigError
+from runner.errors import ConfigError, did_you_mean
 from runner.execution.closing import draw_figure, recorded
 from runner.hydra_app.announcement import print_plan
-from runner.hydra_app.composer import Composer
+from runner.hydra_app.composer import Composed, Composer
 from runner.hydra_app.confirm import check_confirm, confirmation
 from runner.hydra_app.job import HydraJob
 from runner.hydra_app.jobs import plan_jobs, raise_failures, run_jobs
 from runner.hydra_app.searching import refuse_blind_search
 from runner.hydra_app.settings import LauncherSettings
+from runner.record.summary import fingerprint
 from runner.terminal.words import several
 
 
@@ -68,7 +69,8 @@ def launch(
     if chosen.dry_run:
         return []
     if chosen.confirm:
-        again = confirmation(sweep, view, jobs, chosen.confirm)
+        distinct = list(dict.fromkeys(jobs))
+        again = confirmation(sweep, view, distinct, chosen.confirm)
         print(f"\nConfirming {again.title}", file=sys.stderr)
         own = dataclasses.replace(chosen, confirm=0)
         fresh = _run(context, task, again.sweep, again.job_overrides, 0, own)
@@ -85,7 +87,10 @@ def _run(
     first_number: int,
     chosen: LauncherSettings,
 ) -> list[HydraJob]:
-    """Run the jobs of a sweep, or say what would be run; see `launch`."""
+    """Run the jobs of a sweep, or say what would be run; see `launch`.
+
+    Overrides with equal configs (`seed=0,0`, `learning_rate=0.1,0.10`) share one job.
+    """
     composer, view = Composer(context, sweep), _view(sweep)
     try:
         composed = [
@@ -93,16 +98,27 @@ def _run(
             for number, overrides in enumerate(job_overrides, start=first_number)
         ]
         refuse_blind_search(sweep, (one.experiment for one in composed))
-        plan = plan_jobs(context, task, sweep, composed)
+        names = [fingerprint(one.plain) for one in composed]
+        distinct: dict[str, Composed] = {}
+        for name, one in zip(names, composed, strict=True):
+            distinct.setdefault(name, one)
+        plan = plan_jobs(context, task, sweep, list(distinct.values()))
         view.check_keys(job.config for job in plan.jobs)
     except ConfigError:
         _remove_if_unused(_directory(sweep))
         raise
+    if len(distinct) < len(composed):
+        print(
+            f"Note:   of {len(composed)} runs {len(distinct)} differ; each of these is run once",
+            file=sys.stderr,
+        )
     for note in _foreseen(plan.jobs, view, chosen):
         print(f"Note:   {note}", file=sys.stderr)
+    by_name = dict(zip(distinct, plan.jobs, strict=True))
+    jobs = [by_name[name] for name in names]
     if chosen.dry_run:
         print_plan(plan.jobs, plan.missing)
-        return plan.jobs
+        return jobs
     try:
         run_jobs(plan, view, chosen)
     except KeyboardInterrupt:
@@ -110,7 +126,7 @@ def _run(
         print(f"To go on: the same command with {where}", file=sys.stderr)
         raise
     raise_failures(plan.jobs)
-    return plan.jobs
+    return jobs
 
 
 def check_settings(config: DictConfig) -> None:
@@ -149,8 +165,13 @@ def _view(sweep: DictConfig) -> View:
     Raises:
         ConfigError: one is wrong.
     """
-    wanted = OmegaConf.to_container(sweep.hydra.sweeper.get("figure") or OmegaConf.create())
-    view = from_plain(View, cast("dict[str, Any]", wanted), "figure.")
+    node = sweep.hydra.sweeper.get("figure")
+    wanted = cast("dict[str, Any]", OmegaConf.to_container(node) if node else {})
+    known = [field.name for field in fields_of_view()]
+    for key in wanted:
+        if key not in known:
+            raise ConfigError(f"figure.{key} is not a known key{did_you_mean(str(key), known)}")
+    view = from_plain(View, wanted, "figure.")
     view.check()
     return view
 

@@ -45,10 +45,11 @@ def normalize(overrides: Iterable[str]) -> list[str]:
 
 
 def _normalize_one(override: str) -> str:
-    if override.partition("=")[0] in LAUNCHER_KEYS:
-        return f"hydra.launcher.{override}"
-    if override.startswith(FIGURE_KEYS):
-        return f"hydra.sweeper.{override}"
+    setting = override.lstrip("+")
+    if setting.partition("=")[0] in LAUNCHER_KEYS:
+        return f"hydra.launcher.{setting}"
+    if setting.startswith(FIGURE_KEYS):
+        return f"hydra.sweeper.{setting}"
     inner = _INNER_CHOICE.match(override)
     if inner and (group := _group_at(inner["place"])):
         return f"{group}@{inner['place']}={inner['value']}"

@@ -24,6 +24,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from runner.record.foreign import open_file
+
 _HEADER_BYTES = 512
 """The size of the header: enough for the names of the columns and any number of rows."""
 
@@ -81,7 +83,7 @@ def read_curve(path: Path) -> npt.NDArray:
         OSError: the file cannot be read.
         ValueError: it is not a curve.
     """
-    with path.open("rb") as file:
+    with open_file(path) as file:
         head = file.read(_HEADER_BYTES)
         shape, dtype, offset = _parsed(head)
         if not shape[0]:
@@ -98,7 +100,10 @@ def _parsed(head: bytes) -> tuple[tuple[int, ...], np.dtype, int]:
     file = io.BytesIO(head)
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("not version 1.0 of the format")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    if len(shape) != 1 or dtype.hasobject:
+    try:
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    except Exception as error:  # of damaged headers NumPy also raises what its parsers raise
+        raise ValueError(f"no header of the format: {error}") from error
+    if len(shape) != 1 or shape[0] < 0 or dtype.hasobject or not dtype.itemsize:
         raise ValueError("not rows of numbers")
     return shape, dtype, file.tell()

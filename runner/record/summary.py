@@ -24,6 +24,8 @@ from runner import files
 from runner.engine.chunk import Chunk
 from runner.measures import EPOCH_MEASURES, METRIC, TRAINING_SET_MEASURES
 from runner.record.earlier import completed
+from runner.record.foreign import read_json
+from runner.record.valid_summary import is_summary
 from runner.status import Status
 from runner.version import own_version
 
@@ -76,20 +78,18 @@ def _indented(text: str) -> str:
 
 
 def read_summary(directory: Path) -> dict[str, Any]:
-    """The summary of a run; empty where there is none, or none that can be read.
+    """The summary of a run; empty where there is none, or something else (`is_summary`).
 
     The config of an earlier version is completed, so that the run is recognized and grouped with
     others of equal settings.
     """
     try:
-        found = json.loads((directory / files.SUMMARY).read_text(encoding="utf-8"))
+        found = read_json(directory / files.SUMMARY)
     except (OSError, ValueError):
         return {}
-    if not isinstance(found, dict):
+    if not is_summary(found):
         return {}
-    config = found.get("config")
-    if isinstance(config, dict):
-        found["config"] = completed(config)
+    found["config"] = completed(found["config"])
     return found
 
 

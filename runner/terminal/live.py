@@ -125,7 +125,7 @@ def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
             cells += [format_measure(final.get(f"{split}_{name}"), shown)]
             cells += [format_measure(best.get(key), shown)]
         table.add_row(split.replace("_", " "), *cells)
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(table)
     validation_loss = final.get("validation_loss")
     if validation_loss is not None and not math.isnan(validation_loss):

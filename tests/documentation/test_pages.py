@@ -35,6 +35,18 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     assert [page.name for page in PAGES[1:] if f"{page.name})" not in readme] == []
 
 
+def test_every_promise_names_a_test_that_there_is() -> None:
+    promises = (ROOT / "docs" / "reliability.md").read_text()
+    named = set(re.findall(r"`(test_\w+)`", promises))
+    tests = "\n".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
+    assert len(named) > 10
+    assert named <= set(re.findall(r"^def (test_\w+)\(", tests, re.MULTILINE))
+    rows = re.findall(
+        r"^\| (?!promise|-)(.*)\|$", promises.partition("## At random")[0], re.MULTILINE
+    )
+    assert all("`test_" in row for row in rows)
+
+
 def test_the_distribution_has_a_name_of_its_own() -> None:
     """`runner` is a different package on the public index."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

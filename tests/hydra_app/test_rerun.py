@@ -220,13 +220,16 @@ def test_a_recorded_config_is_not_hidden_by_the_defaults(copied: Path) -> None:
     assert done.stderr.endswith("runner --rerun a=b,c\n")
 
 
-def test_another_number_of_threads_changes_last_bits_at_most(runner: CommandLine) -> None:
+def test_another_number_of_threads_changes_last_bits_at_most(
+    runner: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """XLA on a CPU divides long sums (here of the gradient of the biases) among its threads."""
     threads = max(len(os.sched_getaffinity(0)), jax.local_device_count("cpu"))
     done = runner("batch_size=128", "model.widths=[512]", "steps=8", "hydra.run.dir=wide")
     assert done.returncode == 0, done.stderr
-    one = {"PJRT_NPROC": "1", "JAX_NUM_CPU_DEVICES": "1"}
-    done = runner.process("--rerun", "wide", "--into", "new", **one)
+    for name in ("PJRT_NPROC", "JAX_NUM_CPU_DEVICES"):
+        monkeypatch.setenv(name, "1")
+    done = runner.process("--rerun", "wide", "--into", "new")
     assert done.returncode in (0, 1), done.stderr
     if done.returncode and threads > 1:
         assert f"Likely: threads {threads} then, 1 now" in done.stdout

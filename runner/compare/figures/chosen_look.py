@@ -50,6 +50,22 @@ def apply_look(figure: Figure, look: Look) -> None:
     _rename(_texts(figure), look.names)
     if look.title:
         figure.suptitle(look.title, fontsize=TITLE_SIZE)
+    _take_literally(figure)
+
+
+def _take_literally(figure: Figure) -> None:
+    """Draw texts as they are whose dollars enclose no formula: `$x^{$` would end the drawing."""
+    from matplotlib.mathtext import MathTextParser
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        words = text.get_text()
+        if "$" not in words:
+            continue
+        try:
+            MathTextParser("path").parse(words)
+        except ValueError:
+            text.set_parse_math(False)
 
 
 def _texts(figure: Figure) -> list[Text]:

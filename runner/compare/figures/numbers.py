@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from runner.compare.escapes import in_spreadsheet
 from runner.compare.figures.chosen_look import panels_of
+from runner.errors import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -133,9 +135,9 @@ def write_numbers(figure: Figure, file: Path, command: str) -> None:
         OSError: the file cannot be written.
     """
     with file.open("w", encoding="utf-8", newline="") as stream:
-        stream.write(f"# {command}\n")
+        stream.write(f"# {one_line(command)}\n")
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(Point._fields)
         for point in points_of(figure):
             numbers = (f"{value:.7g}" if isinstance(value, float) else value for value in point)
-            writer.writerow(numbers)
+            writer.writerow(map(in_spreadsheet, numbers))

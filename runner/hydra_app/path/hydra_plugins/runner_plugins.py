@@ -36,12 +36,14 @@ class RunnerSweeper(BasicSweeper):
         """Launch a job for every combination of the values.
 
         Raises:
-            ConfigError: `cases` is not a list of lists, or an override cannot be parsed.
+            ConfigError: `cases` is not a list of lists, an override has no values, or the config of
+                a job is wrong; then none has been run.
             RecordError: the directory of the sweep cannot be created.
         """
         from runner import files
         from runner.errors import ConfigError, RecordError
         from runner.hydra_app.application import prepare_overrides
+        from runner.hydra_app.products import checked_jobs, jobs_of
 
         assert self.hydra_context
         assert self.config
@@ -53,11 +55,12 @@ class RunnerSweeper(BasicSweeper):
                 "hydra.sweeper.cases must be a list of lists of overrides, like "
                 "[[optimizer=sgd, seed=1], [optimizer=adam]]"
             )
-        jobs: list[list[str]] = []
+        jobs: list[Sequence[str]] = []
         for case in cases:
             words = prepare_overrides([*case, *self._parse_config(), *arguments])
-            (product,) = self.split_arguments(parser.parse_overrides(words), None)
-            jobs += product
+            jobs += jobs_of(parser.parse_overrides(words))
+        if not isinstance(self.launcher, RunnerLauncher):
+            jobs = checked_jobs(self.hydra_context, self.config, jobs)
         size = self.max_batch_size or len(jobs)
         batches = [jobs[start : start + size] for start in range(0, len(jobs), size)]
         if not self.config.hydra.launcher.get("dry_run"):

@@ -1,0 +1,1 @@
+"""Attacks on the runner, and what must hold in each of them; `make torture`."""

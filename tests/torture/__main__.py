@@ -1,0 +1,96 @@
+"""`make torture`: attack the runner at random, and print what was tried, what held, what was lost.
+
+    make torture                          # a few minutes
+    make torture ARGS="--lines 5000 --kills 500 --signals 100"
+    make torture ARGS="--seed 7 --only lines files"
+
+The same seed repeats the same mutations; moments of kills and signals vary with the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.torture.inputs import (
+    command_line_attacks,
+    file_attacks,
+    folder_attacks,
+    value_attacks,
+)
+from tests.torture.interruptions import (
+    kill_attacks,
+    limit_attacks,
+    signal_attacks,
+    stream_attacks,
+)
+from tests.torture.outcome import Tally
+
+
+class _Part(NamedTuple):
+    """Attacks of one kind: how to make them, and how many by default and in small."""
+
+    attack: Callable[[Path, int, int], Tally]
+    usual: int
+    small: int
+
+
+PARTS = {
+    "lines": _Part(command_line_attacks, 500, 30),
+    "files": _Part(file_attacks, 200, 10),
+    "folders": _Part(folder_attacks, 200, 10),
+    "values": _Part(value_attacks, 60, 2),
+    "kills": _Part(kill_attacks, 20, 0),
+    "signals": _Part(signal_attacks, 20, 0),
+    "limits": _Part(limit_attacks, 20, 0),
+    "streams": _Part(stream_attacks, 7, 0),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Make the attacks that the arguments ask for.
+
+    Returns:
+        The exit code: 0 if everything held.
+    """
+    asked = _parser().parse_args(arguments)
+    number = random.randrange(10**6) if asked.seed is None else asked.seed
+    print(f"seed {number}\n\n| attacks | tried | held | lost |\n|---|---:|---:|---:|", flush=True)
+    start, tallies = time.monotonic(), []
+    os.environ.setdefault("RUNNER_DATA_DIR", "nowhere")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, part in PARTS.items():
+            count = getattr(asked, name)
+            count = (part.small if asked.small else part.usual) if count is None else count
+            if not count or (asked.only and name not in asked.only):
+                continue
+            place = Path(folder) / name
+            place.mkdir()
+            tallies.append(part.attack(place, count, number))
+            print(tallies[-1].line(), flush=True)
+    print(f"\n{(time.monotonic() - start) / 60:.1f} minutes")
+    for tally in tallies:
+        for loss in tally.losses():
+            print(f"\nlost: {loss}")
+    return int(any(tally.lost for tally in tallies))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("make torture")
+    parser.add_argument("--seed", type=int, help="of the mutations (default: another each time)")
+    parser.add_argument("--small", action="store_true", help="a few of those that are quick")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="only these kinds")
+    for name, part in PARTS.items():
+        parser.add_argument(f"--{name}", type=int, help=f"how many (default: {part.usual})")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
