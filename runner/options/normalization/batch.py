@@ -40,7 +40,8 @@ class BatchNorm(NormalizingLayer):
     training set (less than one example a batch is left over). An evaluation then costs one more
     pass over the training set. Optimizers that evaluate an average of the parameters
     (`averaged_sgd`, `lookahead`, ...) are always evaluated with such statistics, from at most
-    10,000 examples unless the whole set is asked for.
+    10,000 examples unless the whole set is asked for. What draws random masks in training draws
+    them here, too, as it does for the moving averages.
 
     A variance needs n >= 2. Batches and micro-batches of 1 are refused. Where the last batch of an
     epoch, or the last micro-batch, is left with n = 1, its outputs are `shift` and the moving
