@@ -13,7 +13,7 @@ from typing import Any
 
 from runner.data import Source
 from runner.experiment.plan import Phase, plan, tabulated
-from runner.measures import POINTS_PER_CURVE
+from runner.measures import POINTS_PER_CURVE, ErrorKind
 from runner.options.activation.base import Activation
 from runner.options.batch_size import BatchSize, Stochastic
 from runner.options.bias_initializer import BiasInitializer
@@ -177,6 +177,7 @@ class Experiment(Option):
             layers=self.model.layers,
             hidden_layers=self.model.hidden_layers,
             is_recurrent=self.model.is_recurrent,
+            error_is_rate=self.data.error_kind is ErrorKind.RATE,
             self_normalizes=self.activation.self_normalizes,
             parameters=self._parameters,
         )

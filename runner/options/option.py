@@ -151,6 +151,7 @@ class Facts(NamedTuple):
     layers: int | None  # of the network, those with a kernel; None: the model does not say
     hidden_layers: tuple[HiddenLayer, ...] | None  # None: the model does not say
     is_recurrent: bool  # whether the model has a state that it reads a sequence into
+    error_is_rate: bool  # whether the error is a share of wrong predictions, and not a distance
     self_normalizes: bool  # whether the activation keeps mean 0 and variance 1 (SELU)
     parameters: Callable[[], int]  # counts the trained numbers, which takes about a second
 

@@ -183,3 +183,11 @@ class Target(Stopping):
     def reason(self) -> str:
         """Return which target was reached."""
         return f"{self.measure} at most {self.value:g}"
+
+    def cautions(self, facts: Facts) -> Iterator[str]:
+        """Warn of a percentage that is typed as a number."""
+        if self.measure == "validation_error" and self.value >= 1 and facts.error_is_rate:
+            yield (
+                "every error is at most 1, so the first evaluation after the start ends the run; "
+                "an error of 5 % is value=0.05"
+            )

@@ -115,6 +115,22 @@ def test_patience_that_a_run_cannot_exhaust_is_said(
     assert cautions[0].startswith(f"patience={evaluations} cannot end this run early")
 
 
+@pytest.mark.parametrize(
+    ("data", "numbers", "said"),
+    [
+        ("digits", {"value": 5.0}, True),
+        ("digits", {"value": 0.05}, False),
+        ("digits", {"value": 2.0, "measure": "validation_loss"}, False),
+        ("beale", {"value": 5.0}, False),  # a distance
+    ],
+)
+def test_a_percentage_typed_as_a_number_is_said(
+    data: str, numbers: dict[str, Any], said: bool
+) -> None:
+    chosen = compose(data=data, stopping={"name": "target", **numbers})
+    assert bool(list(chosen.stopping.cautions(chosen.facts()))) == said
+
+
 def test_the_reason_says_what_did_not_improve() -> None:
     reasons = [
         compose(stopping=choice).stopping.reason()
