@@ -7,7 +7,7 @@ grows from the start of a curve lags behind it and has a kink where it stops gro
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,10 @@ from runner.compare.grouping import is_number
 from runner.compare.runs import Run
 from runner.measures import LEARNING_RATE, STEP_MEASURES
 
-_RANDOM = (
-    "regularization.dropout",
-    "regularization.variational_dropout",
-    "regularization.alpha_dropout",
-    "regularization.dropconnect",
-    "gradient.noise",
-)
+_RANDOM = {
+    "regularization": {"dropout", "variational_dropout", "alpha_dropout", "dropconnect"},
+    "gradient": {"noise"},
+}
 _FIRST = 10
 _EVERY_EXAMPLE_ONCE = ("permutation", "fixed")
 
@@ -45,8 +42,13 @@ def _is_deterministic(settings: Mapping[str, Any], summary: Mapping[str, Any]) -
     return (
         is_full
         and settings.get("sampling", "permutation") in _EVERY_EXAMPLE_ONCE
-        and not any(key in settings for key in _RANDOM)
+        and not any(_names(settings.get(group)) & random for group, random in _RANDOM.items())
     )
+
+
+def _names(chosen: str | Sequence[str] | None) -> set[str]:
+    """The options of a group of which one or several are chosen."""
+    return {chosen} if isinstance(chosen, str) else set(chosen or ())
 
 
 def window_means(place: npt.NDArray, y: npt.NDArray, width: float, at: npt.NDArray) -> npt.NDArray:

@@ -82,6 +82,14 @@ def test_without_a_window_nothing_is_smoothed() -> None:
             {"batch_size": {"name": "full"}, "regularization": {"dropout": {"name": "dropout"}}},
             True,
         ),
+        (
+            "train_loss",
+            {
+                "batch_size": {"name": "full"},
+                "gradient": {name: {"name": name} for name in ("clip_norm", "noise")},
+            },
+            True,
+        ),
     ],
 )
 def test_what_has_no_noise_is_not_smoothed(
