@@ -15,6 +15,7 @@ from runner.compare.profile import Profile
 from runner.errors import one_line
 from runner.measures import is_minimized
 from runner.statistics.intervals import half_width
+from runner.statistics.ranks import are_equal
 
 FORMATS = ("text", "markdown", "csv", "latex")
 
@@ -63,7 +64,12 @@ def _finals(row: Row) -> list[str]:
 
 
 def uncertainty(values: Sequence[float]) -> float | None:
-    """Half the width of the interval of a mean, of two values their distance; None for one."""
+    """Half the width of the interval of a mean, of two values their distance; None for one.
+
+    0 if the values are equal but for rounding.
+    """
+    if len(values) > 1 and are_equal(min(values), max(values)):
+        return 0.0
     if len(values) == 2:
         return abs(values[0] - values[1])
     return half_width(values)
@@ -78,7 +84,7 @@ def interval(values: Sequence[float], show: Callable[[float], str]) -> str:
     """
     if len(values) == 2:
         return f"{show(min(values))} to {show(max(values))}"
-    half = half_width(values)
+    half = uncertainty(values)
     return "" if half is None else f"+- {show(half)}"
 
 

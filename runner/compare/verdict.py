@@ -19,6 +19,7 @@ from runner.compare.problems import Problem, competitors
 from runner.statistics.ranks import (
     LEVEL,
     MOST_RANKED,
+    are_equal,
     critical_difference,
     friedman,
     holm,
@@ -199,13 +200,14 @@ def _by_seed(row: Row) -> list[float]:
 
 
 def _differences(first: Sequence[float], second: Sequence[float]) -> list[float]:
-    """The differences of paired values; two infinite ones (both diverged) differ by 0."""
-    return [0.0 if a == b else b - a for a, b in zip(first, second, strict=True)]
+    """The differences of paired values; equal ones, such as two infinite ones, differ by 0."""
+    return [0.0 if are_equal(a, b) else b - a for a, b in zip(first, second, strict=True)]
 
 
 def _leaders(rows: Sequence[Row]) -> list[str]:
     """The names of the groups with the best median, the best first."""
-    return [row.group.name for row in rows if row.median.final == rows[0].median.final]
+    least = rows[0].median.final
+    return [row.group.name for row in rows if are_equal(row.median.final, least)]
 
 
 def _ranks_agree(best: Row, other: Row, *, paired: bool) -> bool:

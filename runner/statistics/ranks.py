@@ -15,6 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 LEVEL = 0.05
+_ROUNDING = 5e-7
+"""Up to this part of them two values may differ and be equal: shares of equally many mistakes, as
+sums in single precision, differ by a few units of their last place."""
 _COUNTED = 60
 """Up to this many values all outcomes are counted; for more the normal approximation is as good."""
 _PERMUTATIONS = 20_000
@@ -29,12 +32,18 @@ _NEMENYI = (
 MOST_RANKED = len(_NEMENYI) + 1
 
 
+def are_equal(first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Whether values are equal but for rounding; two infinite ones are."""
+    return np.isclose(first, second, rtol=_ROUNDING, atol=0)
+
+
 def midranks(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Compute the rank of each value along the last axis: 1 for the least, the mean for ties."""
     found = np.asarray(values, float)
-    below = (found[..., None, :] < found[..., :, None]).sum(-1)
-    equal = (found[..., None, :] == found[..., :, None]).sum(-1)
-    return below + (equal + 1) / 2
+    others, own = found[..., None, :], found[..., :, None]
+    equal = are_equal(others, own)
+    below = (others < own) & ~equal
+    return below.sum(-1) + (equal.sum(-1) + 1) / 2
 
 
 def rank_sum(first: Sequence[float], second: Sequence[float]) -> float:
