@@ -1,5 +1,6 @@
 """Data sources: where the examples come from, as arrays. One module for each family."""
 
+from runner.data.diabetes import Diabetes
 from runner.data.digits import Digits
 from runner.data.mnist import MNIST, FashionMNIST
 from runner.data.quadratic import Quadratic
@@ -11,6 +12,7 @@ __all__ = [
     "MNIST",
     "Beale",
     "Dataset",
+    "Diabetes",
     "Digits",
     "FashionMNIST",
     "Himmelblau",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.config.keys import VALIDATION_EXAMPLES, typed
 from runner.engine.chunk import Chunk
-from runner.measures import METRIC, SPLITS, TRAIN_LOSS, ErrorKind
+from runner.measures import METRIC, R_SQUARED, SPLITS, TRAIN_LOSS, ErrorKind
 from runner.record.summary import at_best_validation
 from runner.terminal.speed import Speed
 from runner.terminal.words import (
@@ -115,6 +115,9 @@ def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
     table = Table(
         "", "final loss", "best loss", f"final {kind.noun}", f"best {kind.noun}", box=None
     )
+    has_r2 = any(name in final for name in R_SQUARED)
+    if has_r2:
+        table.add_column("final R²")
     for column in table.columns[1:]:
         column.justify = "right"
     has_training_set = final.get("training_set_loss") is not None
@@ -124,6 +127,8 @@ def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
             key = at_best_validation(name) if split == "test" else f"{split}_{name}"
             cells += [format_measure(final.get(f"{split}_{name}"), shown)]
             cells += [format_measure(best.get(key), shown)]
+        if has_r2:
+            cells.append(format_measure(final.get(f"{split}_r2")))
         table.add_row(split.replace("_", " "), *cells)
     console = Console(highlight=False)
     console.print(table)
