@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 from runner.measures import ErrorKind
 from runner.options.option import Option
@@ -115,6 +115,14 @@ class Source(Option):
 
     def position(self, params: Params) -> Float[Array, " 2"] | None:
         """Return the parameters as a point (x, y) whose path is recorded; None: there is none."""
+        return None
+
+    def pinned(self) -> Self:
+        """Return the source with a checksum of its files, so that changed data are another run."""
+        return self
+
+    def summary(self) -> str | None:
+        """Return in one line what was found in files of the user's own."""
         return None
 
     def target_unit(self) -> npt.NDArray[np.float32] | None:

@@ -87,14 +87,15 @@ class Experiment(Option):
         A problem brings its own parameters, and a surface its own batches. Experiments that differ
         only in what is ignored are then equal, and share one program. So do those that say how
         often norms are measured and those that leave it to the length of the run, and those that
-        name their loss and those that leave it to the targets.
+        name their loss and those that leave it to the targets. Data from files of the user's own
+        get the checksum of the files.
         """
         ignored: dict[str, Any] = {
             group: _NEUTRAL[group] for group in self.data.ignores if group in _NEUTRAL
         }
         if "loss" not in self.data.ignores and isinstance(self.loss, AutoLoss):
             ignored["loss"] = AutoLoss.chosen(classes=self.data.classes > 0)
-        effective = dataclasses.replace(self, **ignored)
+        effective = dataclasses.replace(self, data=self.data.pinned(), **ignored)
         return dataclasses.replace(effective, measure_every=effective.steps_between_norms)
 
     def network(self, *, sampling: bool = False) -> Layer:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.config.keys import VALIDATION_EXAMPLES, typed
+from runner.data import Source
 from runner.engine.chunk import Chunk
 from runner.measures import METRIC, R_SQUARED, SPLITS, TRAIN_LOSS, ErrorKind
 from runner.record.summary import at_best_validation
@@ -104,6 +105,13 @@ class Progress:
     def _print(self) -> None:
         print(self._line, file=sys.stderr, flush=True)
         self._printed, self._printed_at = self._line, time.monotonic()
+
+
+def print_found(sources: Iterable[Source]) -> None:
+    """Print what was found in files of the user's own, each once, before anything is trained."""
+    for found in dict.fromkeys(source.summary() for source in sources):
+        if found is not None:
+            print(f"Data:   {found}", file=sys.stderr, flush=True)
 
 
 def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:

@@ -13,6 +13,7 @@ from unittest import mock
 import jax
 import jax.numpy as jnp
 import numpy as np
+import own_files
 import pytest
 import yaml
 from conftest import CONF, DEFAULTS, ROOT, compose, every_option, float_fields, read_option
@@ -139,6 +140,8 @@ def with_option(group: str, name: str, **numbers: Any) -> Experiment:
         choices["optimizer"] = "momentum"
     if group == "data" and OPTIONS[group][name].ignores:
         choices = {"optimizer": {"learning_rate": 0.001}}
+    if group == "data":
+        numbers = {**own_files.choice(name), **numbers}
     if group == "optimizer":
         choices |= run_meant_for(name)
     choices[group] = {"name": name, **numbers}
