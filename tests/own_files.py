@@ -35,7 +35,7 @@ def write_files(directory: Path) -> None:
     for kind, level in (("cat", 60), ("dog", 180)):
         (directory / "pets" / kind).mkdir(parents=True)
         for number in range(12):
-            pixels = np.clip(random.normal(level, 20, (6, 5)), 0, 255).astype(np.uint8)
+            pixels = np.clip(random.normal(level, 20, (20, 16)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(directory / "pets" / kind / f"{number:02d}.png")
 
 

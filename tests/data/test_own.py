@@ -202,7 +202,7 @@ def test_an_archive_that_unpacks_to_too_much_is_not_unpacked(
 
 def test_images_stay_bytes_and_classes_are_folders(files: Path) -> None:
     source = Images(path=str(files / "pets"))
-    assert (source.input_shape, source.classes, source.sizes()) == ((6, 5, 1), 2, (18, 3, 3))
+    assert (source.input_shape, source.classes, source.sizes()) == ((20, 16, 1), 2, (18, 3, 3))
     data = source.load()
     assert data.train.inputs.dtype == np.uint8
     first = np.random.RandomState(0).permutation(24)[0]
@@ -235,7 +235,7 @@ def test_folders_of_splits_are_the_splits(tmp_path: Path) -> None:
 def test_what_is_wrong_with_images_is_said(files: Path) -> None:
     source = Images(path=str(files / "pets"))
     Image.new("L", (9, 9)).save(files / "pets" / "dog" / "99.png")
-    assert "99.png: 9x9 pixels, expected 6x5 as of 00.png; scale all with data.size" in wrong(
+    assert "99.png: 9x9 pixels, expected 20x16 as of 00.png; scale all with data.size" in wrong(
         source
     )
     (files / "pets" / "dog" / "99.png").rename(files / "pets" / "dog" / "98.png")
