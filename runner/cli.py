@@ -255,12 +255,13 @@ def _sweep_task(config: DictConfig) -> float:
 
 def _record(config: DictConfig) -> tuple[dict[str, Any], Path]:
     """Train the run of a config; return its summary and its directory."""
-    from runner.config.build import build
+    from runner.config.build import build, pin_data
     from runner.hydra_app.checking import as_plain
     from runner.record.environment import ask_for_commit
 
     plain = as_plain(config)
     experiment = build(plain)
+    pin_data(plain, experiment)
     directory = _directory()
     ask_for_commit()  # answered while JAX is imported
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 TRAIN_LOSS = "train_loss"
@@ -50,7 +51,14 @@ TRAINING_SET_MEASURES = ("training_set_loss", "training_set_error")
 parameters that validation and test are evaluated with. (`train_loss` is a mean over an epoch's
 steps, each with its own parameters.) In other runs they are NaN."""
 
-EVALUATED_MEASURES = (*EPOCH_MEASURES, *TRAINING_SET_MEASURES)
+R_SQUARED = ("validation_r2", "test_r2")
+"""Measured at every evaluation where the targets are numbers: the coefficient of determination, 1
+for perfect predictions and 0 for those of the mean. In other runs they are NaN."""
+
+OPTIONAL_MEASURES = (*TRAINING_SET_MEASURES, *R_SQUARED)
+"""What only some runs measure; NaN in the curves of others."""
+
+EVALUATED_MEASURES = (*EPOCH_MEASURES, *OPTIONAL_MEASURES)
 """All that an evaluation may measure: the columns of `epochs.npy`."""
 
 METRIC = "validation_error"
@@ -59,7 +67,7 @@ its minimum."""
 
 
 def is_minimized(measure: str) -> bool:
-    """Whether less of a measure is better: of a loss or an error, not of a rate or a norm."""
+    """Whether less of a measure is better: of a loss or an error, not of a rate, a norm or R^2."""
     return "_loss" in measure or "_error" in measure
 
 
@@ -74,13 +82,23 @@ class ErrorKind(StrEnum):
     RATE = "0-1 error"
     """1 where the prediction is wrong and 0 elsewhere; a mean is a rate, shown in percent."""
 
+    ABSOLUTE = "mean absolute error"
+    """The mean over the columns of |prediction - target|, in the unit of the target; no rate."""
+
     DISTANCE = "distance from the nearest minimum"
     """How far the parameters are from the solution of a problem; no rate."""
 
     @property
     def noun(self) -> str:
         """What the columns of a table call it."""
-        return "error" if self is ErrorKind.RATE else "distance"
+        nouns = {ErrorKind.ABSOLUTE: "absolute error", ErrorKind.DISTANCE: "distance"}
+        return nouns.get(self, "error")
+
+    @classmethod
+    def of_all(cls, kinds: Iterable[str]) -> ErrorKind | None:
+        """Return the kind of the errors of several runs; None if they differ."""
+        found = set(kinds)
+        return cls(found.pop()) if len(found) == 1 else None
 
     @property
     def is_percentage(self) -> bool:

@@ -51,6 +51,7 @@ A class derives from the base of its group (the docstring of each base says what
 | group | base |
 |---|---|
 | `data` | `Source`, or `Problem` or `Surface` for a loss with its own parameters |
+| `loss` | `Loss` |
 | `preprocessing` | `Preprocessing` |
 | `model` | `Model` |
 | `activation` | `Activation`, or `Elementwise` for a function of each number |
@@ -110,6 +111,7 @@ from runner.options.layer import (
     same_kernel,
     serial,
 )
+from runner.options.loss.base import Loss
 from runner.options.model.base import (
     AffineWeights,
     LayerOptions,
@@ -164,6 +166,7 @@ __all__ = [
     "Layer",
     "LayerOptions",
     "LayerState",
+    "Loss",
     "Model",
     "MomentumSchedule",
     "Normalization",

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parent.parent
 CONF = ROOT / "conf"
 DEFAULTS = {
     "data": "digits",
+    "loss": "auto",
     "preprocessing": "minmax",
     "model": "mlp",
     "activation": "relu",

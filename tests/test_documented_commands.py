@@ -15,6 +15,7 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
+import own_files
 import pytest
 import yaml
 from command_line import CommandLine, Completed
@@ -99,6 +100,8 @@ def in_small(words: tuple[str, ...], in_gallery: bool) -> list[str]:
     if "-m" in arguments:
         arguments = [_first_two(word) for word in arguments]
         return [*(word for word in arguments if not word.startswith("epochs=")), "epochs=1"]
+    if given.get("data") in ("npz", "images"):  # their files are read and checked
+        return ["-m", *arguments, "dry_run=true"]
     if given.get("model") == "cnn" or given.get("data") == "mnist":
         narrow = ["model.widths=[8]"] + ["model.channels=[2,3]"] * (given.get("model") == "cnn")
         if given.get("data") == "mnist":
@@ -167,6 +170,8 @@ def test_the_commands_of_a_page_work(
     option = tmp_path / "mine" / "optimizer" / "my_option.yaml"  # the reader's own, as documented
     option.parent.mkdir(parents=True)
     option.write_text("# Slow Adam\nname: adam\nlearning_rate: 0.0001\n")
+    if re.search(r"data=(csv|npz|images)", text):
+        own_files.write_files(tmp_path)
     for command in commands(text):
         if command.reason_to_skip():
             continue

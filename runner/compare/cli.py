@@ -18,7 +18,7 @@ from runner.compare.figures.kinds import KINDS
 from runner.compare.tables import FORMATS
 from runner.compare.view import View, command_of, fields_of_view
 from runner.errors import ConfigError, RecordError, exit_code
-from runner.measures import STEP_MEASURES, TRAINING_SET_MEASURES
+from runner.measures import OPTIONAL_MEASURES, R_SQUARED, STEP_MEASURES, TRAINING_SET_MEASURES
 from runner.status import COMPLETE
 from runner.terminal.pipes import outlive_readers, output_was_lost
 
@@ -196,12 +196,14 @@ def _without_curve(runs: Sequence[Run], measure: str) -> str:
         for run in runs
         if run.status in COMPLETE
         and math.isnan(summarize(run, measure).best)
-        and (measure in TRAINING_SET_MEASURES or not len(rows_of(run, measure)))
+        and (measure in OPTIONAL_MEASURES or not len(rows_of(run, measure)))
     ]
     if not unread:
         return ""
     if measure in TRAINING_SET_MEASURES:
         return f"{len(unread)} runs have no {measure}: train them with evaluate_train=true"
+    if measure in R_SQUARED:
+        return f"{len(unread)} runs have no {measure}: their targets are not numbers"
     file = files.STEPS if measure in STEP_MEASURES else files.EPOCHS
     which = f"{unread[0]}" if len(unread) == 1 else f"{len(unread)} runs, such as {unread[0]}"
     return f"no {measure} of {which}: {file} is missing or damaged"

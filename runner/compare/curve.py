@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.compare.runs import Run
-from runner.measures import EVALUATED_MEASURES, STEP_MEASURES
+from runner.measures import EVALUATED_MEASURES, STEP_MEASURES, ErrorKind
 from runner.statistics.intervals import interval_factor
 from runner.status import Status
 
@@ -76,9 +76,16 @@ def curve(run: Run, measure: str, axis: str) -> Curve:
     return Curve(x[known], y[known], end, run.status == Status.STOPPED)
 
 
-def measure_label(measure: str) -> str:
-    """The name of a measure as people read it: `validation error`."""
-    return measure.replace("_", " ")
+def measure_label(measure: str, kind: ErrorKind | None = None) -> str:
+    """The name of a measure as people read it: `validation error`.
+
+    Args:
+        measure: the name of the measure.
+        kind: what the errors are, where it is known: `validation absolute error`.
+    """
+    if kind and measure.endswith("_error"):
+        measure = measure.removesuffix("error") + kind.noun
+    return measure.replace("_r2", " R²").replace("_", " ")
 
 
 def rows_of(run: Run, measure: str) -> npt.NDArray:

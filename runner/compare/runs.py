@@ -19,7 +19,7 @@ from runner import files
 from runner.config.keys import SEED, typed
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE
 from runner.errors import ConfigError
-from runner.measures import TRAINING_SET_MEASURES, ErrorKind
+from runner.measures import OPTIONAL_MEASURES, ErrorKind
 from runner.record.curves import read_curve
 from runner.record.summary import best_metric, fingerprint, read_summary
 from runner.status import COMPLETE, Status
@@ -87,10 +87,10 @@ class Run:
     def epochs(self) -> npt.NDArray:
         """A row for each evaluation, of dtype `EPOCH_DTYPE`.
 
-        A file of an earlier version has no measures of the training set; they are NaN.
+        A file of an earlier version lacks some of the optional measures; they are NaN.
         """
         rows = self._curve(files.EPOCHS, _ALWAYS_RECORDED)
-        if set(TRAINING_SET_MEASURES) <= set(rows.dtype.names or ()):
+        if set(OPTIONAL_MEASURES) <= set(rows.dtype.names or ()):
             return rows
         complete = np.zeros(len(rows), EPOCH_DTYPE)
         for name in EPOCH_DTYPE.names or ():
@@ -124,11 +124,7 @@ def _has_columns(found: np.dtype, expected: np.dtype) -> bool:
 
 
 _ALWAYS_RECORDED = np.dtype(
-    [
-        (name, EPOCH_DTYPE[name])
-        for name in EPOCH_DTYPE.names or ()
-        if name not in TRAINING_SET_MEASURES
-    ]
+    [(name, EPOCH_DTYPE[name]) for name in EPOCH_DTYPE.names or () if name not in OPTIONAL_MEASURES]
 )
 
 

@@ -71,6 +71,18 @@ def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experimen
     return experiment
 
 
+def pin_data(config: dict[str, Any], experiment: Experiment) -> None:
+    """Put the checksum of the data's files into a config, so that changed data are another run.
+
+    Args:
+        config: the plain config of the experiment; it is changed, but not what it holds.
+        experiment: what `build` made of it.
+    """
+    checksum = getattr(experiment.data, "sha256", None)
+    if checksum is not None:
+        config["data"] = {**config["data"], "sha256": checksum}
+
+
 def load_plugins(modules: Any) -> None:
     """Import the modules that the user named, so that they can register options of their own.
 

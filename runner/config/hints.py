@@ -75,6 +75,16 @@ def _keys_called(word: str) -> Iterator[tuple[str, str, str]]:
                     yield group, f"{group}.{name}" if group in STACKED else group, key
 
 
+def own_file_hint(word: str) -> str:
+    """A hint at how a file of one's own is named, for `data=houses.csv`; empty for other words."""
+    ending = word.rpartition(".")[2].lower() if "." in word else ""
+    if ending in ("csv", "tsv", "txt", "tab"):
+        return f"; did you mean data=csv data.path={word} data.target=<column>?"
+    if ending == "npz":
+        return f"; did you mean data=npz data.path={word}?"
+    return f"; did you mean data=images data.path={word}?" if "/" in word else ""
+
+
 def option_keys(cls: type[Option]) -> list[str]:
     """The keys that may be set for an option: the names of its fields."""
     return [field.name for field in dataclasses.fields(cls)]

@@ -197,6 +197,13 @@ _NAMES: dict[str, dict[str | None, str]] = {
         "noise": "gaussian",
     },
     "batch_size": {"full": "batch gd", "stochastic": "online sgd", "mini": "minibatch"},
+    "loss": {
+        "cross_entropy": "categorical_cross_entropy softmax_cross_entropy nll log_loss ce xent",
+        "binary_cross_entropy": "bce sigmoid_cross_entropy",
+        "squared_error": "mse mean_squared_error l2",
+        "absolute_error": "mae mean_absolute_error l1",
+        "huber": "smooth_l1",
+    },
     "sampling": {
         "permutation": "shuffle random_reshuffling",
         "fixed": "sequential",
@@ -220,6 +227,7 @@ WORDS = _by_word(
         "optimizer": "opt optim",
         "schedule": "scheduler lr_scheduler lr_schedule learning_rate_schedule",
         "data": "dataset",
+        "loss": "criterion loss_fn objective",
         "model": "net network arch architecture",
         "activation": "act activation_fn nonlinearity",
         "initializer": "init initialization weight_init kernel_initializer",

@@ -16,7 +16,7 @@ from runner.measures import ErrorKind
 from runner.options.layer import Layer
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array, Float, Num
 
     from runner.options.layer import Params
 
@@ -25,8 +25,8 @@ class Problem(Source):
     """A loss with its own parameters."""
 
     classes = 0
-    error_kind: ClassVar[ErrorKind] = ErrorKind.DISTANCE
     ignores: ClassVar[tuple[str, ...]] = (
+        "loss",
         "model",
         "activation",
         "initializer",
@@ -35,6 +35,17 @@ class Problem(Source):
         "regularization",
         "preprocessing",
     )
+
+    @property
+    def error_kind(self) -> ErrorKind:
+        """A distance."""
+        return ErrorKind.DISTANCE
+
+    @abstractmethod
+    def losses_and_errors(
+        self, outputs: Float[Array, "batch m"], targets: Num[Array, " batch"]
+    ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
+        """Return the value at the parameters for each example, and their distance."""
 
     @abstractmethod
     def start(self) -> Float[Array, " n"]:

@@ -15,7 +15,7 @@ from runner.options.option import number, option
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from jaxtyping import Array, Float, Int, PRNGKeyArray
+    from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
 _DIMENSIONS, _NOISE = 100, 0.6
 _PROBLEM_SEED, _TRAIN_SEED, _TEST_SEED, _VALIDATION_SEED = 42, 42, 43, 44
@@ -64,7 +64,7 @@ class Quadratic(Problem):
         return jnp.ones(_DIMENSIONS)
 
     def losses_and_errors(
-        self, outputs: Float[Array, "batch 200"], targets: Int[Array, " batch"]
+        self, outputs: Float[Array, "batch 200"], targets: Num[Array, " batch"]
     ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
         """Return the quadratic form of each row and the distance of theta from 0."""
         theta, rows = outputs[:, :_DIMENSIONS], outputs[:, _DIMENSIONS:]

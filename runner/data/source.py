@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
-from runner.lazy import jax, jnp, optax
 from runner.measures import ErrorKind
 from runner.options.option import Option
 
@@ -24,12 +22,12 @@ class Split:
     """Inputs and targets, row by row.
 
     `inputs` has the shape `[examples, *features]`, where the features of an image are height, width
-    and channels, and the type in which it is stored (uint8 for images). `targets` has the shape
-    `[examples]` and counts the classes from 0.
+    and channels, and the type in which it is stored (uint8 for images). `targets` are classes,
+    counted from 0, of the shape `[examples]`; or numbers, of the shape `[examples, columns]`.
     """
 
     inputs: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
-    targets: npt.NDArray[np.int32]
+    targets: npt.NDArray[np.int32] | npt.NDArray[np.float32]
 
 
 class Dataset(NamedTuple):
@@ -55,24 +53,35 @@ class Source(Option):
     """Where a data set comes from.
 
     A source defines `input_shape`, `classes`, `sizes` and `load`; the first two may be plain class
-    attributes. One that is not a classification problem overrides `losses_and_errors` and
-    `mean_prediction`; one that can draw new examples sets `generates` and overrides `draw`.
+    attributes. One whose targets are numbers has 0 classes, and says in `target_columns` how many
+    numbers an example has. One with a loss of its own names `loss` in `ignores` and overrides
+    `losses_and_errors`; one that can draw new examples sets `generates` and overrides `draw`.
     """
 
     input_shape: tuple[int, ...]
     """The shape of one example."""
 
     classes: int
-    """The number of classes."""
+    """The number of classes; 0: the targets are numbers."""
 
-    error_kind: ClassVar[ErrorKind] = ErrorKind.RATE
-    """What the error of an example is."""
+    target_columns: int = 1
+    """How many numbers the target of an example has, if it is no class."""
 
     generates: ClassVar[bool] = False
     """Whether `draw` can draw new examples."""
 
     ignores: ClassVar[tuple[str, ...]] = ()
     """Groups that have no effect, because the source has its own parameters or its own batches."""
+
+    @property
+    def error_kind(self) -> ErrorKind:
+        """What the error of an example is."""
+        return ErrorKind.RATE if self.classes else ErrorKind.ABSOLUTE
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the network computes for an example: one a class, or one a column."""
+        return self.classes or self.target_columns
 
     @abstractmethod
     def sizes(self) -> Sizes:
@@ -108,24 +117,28 @@ class Source(Option):
         """Return the parameters as a point (x, y) whose path is recorded; None: there is none."""
         return None
 
+    def pinned(self) -> Self:
+        """Return the source with a checksum of its files, so that changed data are another run."""
+        return self
+
+    def summary(self) -> str | None:
+        """Return in one line what was found in files of the user's own."""
+        return None
+
+    def target_unit(self) -> npt.NDArray[np.float32] | None:
+        """Return what 1 in the targets of `load` stands for, by column; None: 1.
+
+        A source that divides its targets by their deviations returns those, so that errors are
+        recorded in the unit of the data.
+        """
+        return None
+
     def losses_and_errors(
-        self, outputs: Float[Array, "batch classes"], targets: Int[Array, " batch"]
+        self, outputs: Float[Array, "batch outputs"], targets: Num[Array, "batch *columns"]
     ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
-        """Return the loss and the error of each example.
+        """Return the loss and the error of each example, for a source with `loss` in `ignores`.
 
-        The loss is the cross-entropy -log softmax(logits)[target], in nats. The error is 0 where
-        the logit of the target is the largest, and 1 elsewhere and where the loss is not finite.
+        Raises:
+            NotImplementedError: the source has no loss of its own; the option `loss` has.
         """
-        losses = optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
-        right = (jnp.argmax(outputs, axis=-1) == targets) & jnp.isfinite(losses)
-        return losses, 1.0 - right
-
-    def mean_prediction(
-        self, outputs: Float[Array, "samples batch classes"]
-    ) -> Float[Array, "batch classes"]:
-        """Return the outputs that predict what several networks predict on average.
-
-        By default the logarithm of the mean of softmax(outputs) over the networks: the loss is then
-        that of the mean probability.
-        """
-        return jax.nn.logsumexp(jax.nn.log_softmax(outputs), axis=0) - math.log(len(outputs))
+        raise NotImplementedError(f"{type(self).__name__} has no loss of its own")

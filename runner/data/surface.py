@@ -15,7 +15,7 @@ from runner.lazy import jnp, np
 from runner.options.option import number, option
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Int
+    from jaxtyping import Array, Float, Num
 
     from runner.options.layer import Params
 
@@ -61,7 +61,7 @@ class Surface(Problem):
         return params["theta"]
 
     def losses_and_errors(
-        self, outputs: Float[Array, "batch 2"], targets: Int[Array, " batch"]
+        self, outputs: Float[Array, "batch 2"], targets: Num[Array, " batch"]
     ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
         """Return f and the distance to the nearest minimum, or to (0, 0) where there is none."""
         offsets = outputs[:, None, :] - jnp.asarray(self.minima or [(0.0, 0.0)])

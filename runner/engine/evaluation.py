@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from runner.engine.columns import Columns
+from runner.engine.determination import r_squared
 from runner.engine.epoch import examples_seen
 from runner.engine.placement import SLAB
 from runner.engine.setup import Setup
 from runner.engine.state import EPOCH_SUMS, HELD_OUT, State
 from runner.experiment.experiment import Experiment
-from runner.measures import EPOCH_MEASURES, TRAINING_SET_MEASURES
+from runner.measures import EPOCH_MEASURES, R_SQUARED, TRAINING_SET_MEASURES
 from runner.options.layer import LayerState, Params
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ at most. Their means have a relative error of 1 % at 10,000 examples."""
 
 def measures(experiment: Experiment) -> tuple[str, ...]:
     """The names of what an evaluation measures."""
-    return EPOCH_MEASURES + TRAINING_SET_MEASURES * experiment.evaluate_train
+    optional = TRAINING_SET_MEASURES * experiment.evaluate_train
+    return EPOCH_MEASURES + optional + R_SQUARED * experiment.predicts_numbers
 
 
 def evaluate(
@@ -55,10 +57,13 @@ def evaluate(
     means = state.epoch_sums.divided(examples_seen(setup, step))
     measurements = {name: means[name] for name in EPOCH_SUMS}
     params, layers = evaluated(setup, state)
-    losses, errors = held_out_losses_and_errors(setup, params, layers)
+    losses, errors, squares = held_out_values(setup, params, layers)
     for split, weights in zip(HELD_OUT, setup.arrays.membership, strict=True):
         measurements[f"{split}_loss"] = _weighted_sum(weights, losses)
         measurements[f"{split}_error"] = _weighted_sum(weights, errors)
+        if squares is not None:
+            found = r_squared(weights, squares, setup.arrays.held_out_targets)
+            measurements[f"{split}_r2"] = found
     if setup.experiment.evaluate_train:
         means_over_set = training_set_loss_and_error(setup, params, layers)
         measurements |= zip(TRAINING_SET_MEASURES, means_over_set, strict=True)
@@ -119,9 +124,15 @@ def recomputed_statistics(setup: Setup, params: Params, layers: LayerState) -> L
     return jax.tree.map(mean, layers, total)
 
 
-def held_out_losses_and_errors(
-    setup: Setup, params: Params, layers: LayerState
-) -> tuple[Float[Array, "slabs slab"], Float[Array, "slabs slab"]]:
+class _Values(NamedTuple):
+    """What is computed of each of some examples."""
+
+    losses: Float[Array, "*examples"]
+    errors: Float[Array, "*examples"]
+    squares: Float[Array, "*examples columns"] | None  # (target - output)^2, of targets: numbers
+
+
+def held_out_values(setup: Setup, params: Params, layers: LayerState) -> _Values:
     """The loss and the error of every held-out example, slab by slab.
 
     Args:
@@ -131,8 +142,8 @@ def held_out_losses_and_errors(
     """
     arrays = setup.arrays
 
-    def slab(examples: tuple[Array, Array]) -> tuple[Array, Array]:
-        return _losses_and_errors(setup, params, layers, *examples)
+    def slab(examples: tuple[Array, Array]) -> _Values:
+        return _values(setup, params, layers, *examples)
 
     return lax.map(slab, (arrays.held_out_inputs, arrays.held_out_targets))
 
@@ -155,7 +166,7 @@ def training_set_loss_and_error(
 
     def sums(start: Int[Array, ""], first: Int[Array, ""]) -> Any:
         cut = (lax.dynamic_slice_in_dim(x, start, size) for x in (arrays.inputs, arrays.targets))
-        values = _losses_and_errors(setup, params, layers, *cut)
+        values = _values(setup, params, layers, *cut)[:2]
         counts = start + jnp.arange(size) >= first
         return [jnp.sum(jnp.where(counts, each, 0.0)) for each in values]
 
@@ -164,13 +175,14 @@ def training_set_loss_and_error(
     return loss, error
 
 
-def _losses_and_errors(
-    setup: Setup, params: Params, layers: LayerState, inputs: Any, targets: Any
-) -> tuple[Array, Array]:
+def _values(setup: Setup, params: Params, layers: LayerState, inputs: Any, targets: Any) -> _Values:
     """The loss and the error of each example."""
-    prepared = setup.experiment.preprocessing(setup.arrays.statistics, inputs)
-    outputs = _predictions(setup.experiment, params, layers, prepared)
-    return setup.experiment.data.losses_and_errors(outputs, targets)
+    experiment, arrays = setup.experiment, setup.arrays
+    prepared = experiment.preprocessing(arrays.statistics, inputs)
+    outputs = _predictions(experiment, params, layers, prepared)
+    losses, errors = experiment.losses_and_errors(outputs, targets, arrays.target_unit)
+    squares = jnp.square(targets - outputs) if experiment.predicts_numbers else None
+    return _Values(losses, errors, squares)
 
 
 def _predictions(
@@ -190,7 +202,7 @@ def _predictions(
         return layers, outputs
 
     _, outputs = lax.scan(sample, layers, length=samples)
-    return experiment.data.mean_prediction(outputs)
+    return experiment.loss.mean_prediction(outputs)
 
 
 def _weighted_sum(

@@ -48,6 +48,7 @@ class Objective:
         layers: the state of the layers before the step.
         inputs: the inputs of the batch, as they are stored.
         targets: the targets of the batch.
+        unit: what 1 in targets that are numbers stands for, by column; None: 1.
     """
 
     def __init__(
@@ -57,13 +58,15 @@ class Objective:
         statistics: Any,
         layers: LayerState,
         inputs: Num[Array, "batch *features"],
-        targets: Num[Array, " batch"],
+        targets: Num[Array, "batch *columns"],
+        unit: Float[Array, " columns"] | None = None,
     ) -> None:
         self._experiment = experiment
         self._network = network
         self._statistics = statistics
         self._layers = layers
         self._batch = (inputs, targets)
+        self._unit = unit
 
     def value(self, params: Params) -> Float[Array, ""]:
         """The number that is minimized."""
@@ -96,7 +99,7 @@ class Objective:
         """The value for some examples, and their mean loss and mean error."""
         prepared = self._experiment.preprocessing(self._statistics, inputs)
         outputs, layers = self._network.apply(params, layers, prepared, True)
-        losses, errors = self._experiment.data.losses_and_errors(outputs, targets)
+        losses, errors = self._experiment.losses_and_errors(outputs, targets, self._unit)
         loss = losses.mean()
         terms = [each.term(params, outputs, losses) for each in self._experiment.regularization]
         return loss + sum(terms), (loss, errors.mean(), layers)

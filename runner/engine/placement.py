@@ -27,6 +27,7 @@ def place(experiment: Experiment, dataset: Dataset) -> Arrays:
     """Fit the preprocessing to the training split, and put everything on the device."""
     fitted = experiment.preprocessing.fit(dataset.train.inputs)
     held_out = (dataset.validation, dataset.test)
+    unit = experiment.data.target_unit()
     return Arrays(
         inputs=jax.device_put(dataset.train.inputs),
         targets=jax.device_put(dataset.train.targets),
@@ -34,6 +35,7 @@ def place(experiment: Experiment, dataset: Dataset) -> Arrays:
         held_out_targets=jax.device_put(_slabs([split.targets for split in held_out])),
         membership=jax.device_put(_floats(_membership(held_out))),
         statistics=jax.tree.map(lambda value: jax.device_put(_floats(value)), fitted),
+        target_unit=None if unit is None else jax.device_put(_floats(unit)),
     )
 
 

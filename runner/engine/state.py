@@ -30,14 +30,16 @@ class Arrays(NamedTuple):
     small program and its memory is bounded; padding at the end has no weight.
     `membership[split, slab, example]` is 1 / (examples of the split) for the examples of the split
     `HELD_OUT[split]`, and 0 for all others. `statistics` is what the preprocessing was fitted to.
+    `target_unit` is what 1 in targets that are numbers stands for; None: 1.
     """
 
     inputs: Num[Array, "train *features"]
-    targets: Int[Array, " train"]
+    targets: Num[Array, "train *columns"]
     held_out_inputs: Num[Array, "slabs slab *features"]
-    held_out_targets: Int[Array, "slabs slab"]
+    held_out_targets: Num[Array, "slabs slab *columns"]
     membership: Float[Array, "2 slabs slab"]
     statistics: Any
+    target_unit: Float[Array, " columns"] | None = None
 
 
 class Watch(NamedTuple):

@@ -145,7 +145,15 @@ def batch_objective(
         inputs, targets = setup.experiment.data.draw(key, len(rows))
     else:
         inputs, targets = arrays.inputs[rows], arrays.targets[rows]
-    return Objective(setup.experiment, setup.network, arrays.statistics, layers, inputs, targets)
+    return Objective(
+        setup.experiment,
+        setup.network,
+        arrays.statistics,
+        layers,
+        inputs,
+        targets,
+        arrays.target_unit,
+    )
 
 
 def learning_rate_at(setup: Setup, state: State, clock: Clock) -> Float[Array, ""]:

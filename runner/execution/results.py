@@ -94,7 +94,7 @@ def write_csv(file: Path, runs: Sequence[Run]) -> None:
             name
             for run in runs
             for name in run.summary.get(when, {})
-            if name.endswith(("_loss", "_error"))
+            if name.endswith(("_loss", "_error", "_r2"))
         )
     ]
     with file.open("w", newline="", encoding="utf-8") as stream:

@@ -15,7 +15,7 @@ from runner.experiment.experiment import Experiment
 from runner.experiment.pairing import cautions
 from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
-from runner.terminal.live import Progress
+from runner.terminal.live import Progress, print_found
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ def run(
         KeyboardInterrupt: after what was computed has been recorded.
     """
     use_persistent_cache()
+    print_found([experiment.data])
     training = Training([experiment], experiment.data.load())
     training.prepare()  # programs are loaded while the record is started
     recorder = start_record(experiment, directory, config)
@@ -90,6 +91,8 @@ def start_record(
             stop_reason=experiment.stopping.reason(),
         ),
     )
+    if (found := experiment.data.summary()) is not None:
+        log.info("%s", found)
     for key, chosen in chosen_options(experiment):
         for caution in chosen.cautions(facts):
             log.warning("%s: %s", key, caution)

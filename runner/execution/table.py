@@ -40,8 +40,7 @@ def print_sweep_table(
         figure: the figure of the sweep, if there is one.
         notes: what has to be said of the results.
     """
-    is_rate = all(run.error_kind == ErrorKind.RATE for run in runs)
-    _print_rows(rows[:ROWS], ErrorKind.RATE if is_rate else ErrorKind.DISTANCE)
+    _print_rows(rows[:ROWS], ErrorKind.of_all(run.error_kind for run in runs))
     if len(rows) > ROWS:
         print(f"        and {len(rows) - ROWS:,} more; all runs are in {files.SWEEP_TABLE}")
     repeated = len(runs) - sum(len(row.group.runs) for row in rows)
@@ -61,14 +60,14 @@ def print_sweep_table(
     print_where_to_look(logdir)
 
 
-def _print_rows(rows: Sequence[SweepRow], kind: ErrorKind) -> None:
+def _print_rows(rows: Sequence[SweepRow], kind: ErrorKind | None) -> None:
     """A line for each group; the interval and the number of runs only where there are seeds."""
     from rich.console import Console
     from rich.table import Table
 
     keys = list(rows[0].group.settings)
     several = any(len(row.group.runs) > 1 for row in rows)
-    value = f"best validation {kind.noun}"
+    value = f"best validation {kind.noun if kind else 'error'}"
     table = Table(*keys, f"{value}, mean" if several else value, box=None)
     table.columns[-1].justify = "right"
     if several:
@@ -87,12 +86,12 @@ def _print_rows(rows: Sequence[SweepRow], kind: ErrorKind) -> None:
     screen.print(table)
 
 
-def _mean_and_interval(row: SweepRow, kind: ErrorKind) -> tuple[str, str]:
+def _mean_and_interval(row: SweepRow, kind: ErrorKind | None) -> tuple[str, str]:
     """The mean and its interval, with the digits that the interval leaves; of two their range."""
     width = uncertainty(row.values)
     if width is None:
         return format_measure(row.mean, kind), ""
-    scale, unit = (100, " %") if kind.is_percentage else (1, "")
+    scale, unit = (100, " %") if kind and kind.is_percentage else (1, "")
 
     def show(value: float) -> str:
         return format_rounded(scale * value, scale * width) + unit

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.data import Source
 from runner.experiment.plan import Phase, plan, tabulated
@@ -20,6 +20,8 @@ from runner.options.bias_initializer import BiasInitializer
 from runner.options.gradient import GradientTreatment
 from runner.options.initializer.base import Initializer
 from runner.options.layer import Layer, Params, Shape, with_layer_before
+from runner.options.loss.auto import AutoLoss
+from runner.options.loss.base import Loss
 from runner.options.model.base import LayerOptions, Model
 from runner.options.momentum_schedule import MomentumSchedule
 from runner.options.normalization.base import NoNormalization, Normalization
@@ -34,7 +36,11 @@ from runner.options.schedule.base import Schedule
 from runner.options.stopping import Stopping
 from runner.options.warmup import Warmup
 
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Num
+
 _NEUTRAL: dict[str, Option | tuple[Option, ...]] = {
+    "loss": AutoLoss(),
     "preprocessing": Raw(),
     "normalization": NoNormalization(),
     "regularization": (Unregularized(),),
@@ -49,6 +55,7 @@ class Experiment(Option):
     """One choice of every group, and how long to train with which seed."""
 
     data: Source
+    loss: Loss
     preprocessing: Preprocessing
     model: Model
     activation: Activation
@@ -79,12 +86,16 @@ class Experiment(Option):
 
         A problem brings its own parameters, and a surface its own batches. Experiments that differ
         only in what is ignored are then equal, and share one program. So do those that say how
-        often norms are measured and those that leave it to the length of the run.
+        often norms are measured and those that leave it to the length of the run, and those that
+        name their loss and those that leave it to the targets. Data from files of the user's own
+        get the checksum of the files.
         """
         ignored: dict[str, Any] = {
             group: _NEUTRAL[group] for group in self.data.ignores if group in _NEUTRAL
         }
-        effective = dataclasses.replace(self, **ignored)
+        if "loss" not in self.data.ignores and isinstance(self.loss, AutoLoss):
+            ignored["loss"] = AutoLoss.chosen(classes=self.data.classes > 0)
+        effective = dataclasses.replace(self, data=self.data.pinned(), **ignored)
         return dataclasses.replace(effective, measure_every=effective.steps_between_norms)
 
     def network(self, *, sampling: bool = False) -> Layer:
@@ -97,11 +108,33 @@ class Experiment(Option):
         chosen = LayerOptions(
             self.activation, self.initializer, self.normalization, self.regularization, sampling
         )
-        network = self.data.network() or self.model.network(chosen, self.data.classes)
+        network = self.data.network() or self.model.network(chosen, self.data.outputs)
         on_inputs = chosen.regularized_inputs()
         if on_inputs is not None:
             network = with_layer_before(network, "inputs", on_inputs)
         return in_precision(network, self.precision)
+
+    def losses_and_errors(
+        self,
+        outputs: Float[Array, "batch outputs"],
+        targets: Num[Array, "batch *columns"],
+        unit: Float[Array, " columns"] | None = None,
+    ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
+        """Return the loss and the error of each example.
+
+        Args:
+            outputs: what the network computes.
+            targets: the targets of the examples.
+            unit: what 1 in targets that are numbers stands for, by column; None: 1.
+        """
+        if "loss" in self.data.ignores:
+            return self.data.losses_and_errors(outputs, targets)
+        return self.loss.losses_and_errors(outputs, targets, unit)
+
+    @property
+    def predicts_numbers(self) -> bool:
+        """Whether the targets are numbers, and not classes or none."""
+        return self.data.error_kind is ErrorKind.ABSOLUTE
 
     @property
     def evaluation_samples(self) -> int:
@@ -171,6 +204,8 @@ class Experiment(Option):
             scheduled_steps=total_steps - warm_steps,
             scheduled_epochs=total_epochs - warm_epochs,
             momenta=self.optimizer.momenta,
+            classes=self.data.classes,
+            smooths_labels=self.loss.smooths_labels,
             generates_data=self.data.generates,
             normalizes_over_batch=self.normalization.over_batch,
             model_is_spatial=self.model.is_spatial,

@@ -24,6 +24,8 @@ from runner.options import (
 from runner.options.activation import base as activations
 from runner.options.activation import rectifier, saturating, smooth
 from runner.options.initializer import constant, normal, scaled, structured
+from runner.options.loss import classes, numbers
+from runner.options.loss.auto import AutoLoss
 from runner.options.model.cnn import CNN
 from runner.options.model.dense import MLP, Linear
 from runner.options.model.recurrent import RNN
@@ -54,8 +56,12 @@ STACKED = ("regularization", "gradient")
 OPTIONS: dict[str, dict[str, type[Option]]] = {
     "data": {
         "digits": data.Digits,
+        "diabetes": data.Diabetes,
         "mnist": data.MNIST,
         "fashion_mnist": data.FashionMNIST,
+        "csv": data.CSV,
+        "npz": data.NPZ,
+        "images": data.Images,
         "teacher": data.Teacher,
         "quadratic": data.Quadratic,
         "rosenbrock": data.Rosenbrock,
@@ -63,6 +69,16 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "saddle": data.Saddle,
         "ravine": data.Ravine,
         "himmelblau": data.Himmelblau,
+    },
+    "loss": {
+        "auto": AutoLoss,
+        "cross_entropy": classes.CrossEntropy,
+        "focal": classes.Focal,
+        "hinge": classes.Hinge,
+        "binary_cross_entropy": classes.BinaryCrossEntropy,
+        "squared_error": numbers.SquaredError,
+        "absolute_error": numbers.AbsoluteError,
+        "huber": numbers.Huber,
     },
     "preprocessing": {
         "none": scaling.Raw,

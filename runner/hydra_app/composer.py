@@ -21,7 +21,7 @@ from hydra.core.override_parser.types import Override, OverrideType
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from runner.config.build import build
+from runner.config.build import build, pin_data
 from runner.config.values import interpolates
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
@@ -163,6 +163,7 @@ class Composer:
                 return None
             experiment = build(plain)
             refuse_ignored(experiment, plain, overrides)
+            pin_data(plain, experiment)
         except Exception:
             return None  # composed by Hydra, the same mistake has an error that says where it is
         return Composed(number, overrides, plain, experiment, base, values, parsed)
@@ -195,7 +196,9 @@ class Composer:
             words = typed_words(overrides)
             raise ConfigError(f"{error} [in run {number} of the sweep: {words}]") from error
         plain = as_plain(config)
-        return Composed(number, overrides, plain, experiment, Base(config, plain))
+        base = Base(config, dict(plain))
+        pin_data(plain, experiment)
+        return Composed(number, overrides, plain, experiment, base)
 
 
 def _put(config: dict[str, Any], override: Override) -> bool:

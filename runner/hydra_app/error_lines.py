@@ -12,6 +12,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
+from runner.config.hints import own_file_hint
 from runner.config.locations import CONFIG_NAME
 from runner.config.synonyms import NAMES
 from runner.errors import ConfigError, did_you_mean
@@ -92,7 +93,11 @@ def _missing_option(
     loader: ConfigLoader, overrides: Sequence[str], error: MissingConfigException
 ) -> str:
     """The line for an option, or a whole config, that does not exist."""
-    group, _, name = str(error.missing_cfg_file or "").rpartition("/")
+    missing = str(error.missing_cfg_file or "")
+    kind, _, word = missing.partition("/")
+    if kind == "data" and (hint := own_file_hint(word)):
+        return f"data={word} is not a known data{hint}"
+    group, _, name = missing.rpartition("/")
     if group in GROUPS:
         options = sorted(error.options or loader.get_group_options(group))
         hint = did_you_mean(name, options, NAMES.get(group))

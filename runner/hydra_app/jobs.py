@@ -141,6 +141,7 @@ def _train(plan: Plan, settings: LauncherSettings) -> Computation:
         use_all_cores,
     )
     from runner.execution.sweep import Stopped, train
+    from runner.terminal.live import print_found
     from runner.terminal.live_sweep import SweepProgress, work_of
 
     use_persistent_cache()
@@ -157,6 +158,7 @@ def _train(plan: Plan, settings: LauncherSettings) -> Computation:
         devices=max(cohort.devices for cohort in cohorts),
     )
     announce(len(plan.jobs), computation)
+    print_found(each.data for each in experiments)
     progress = SweepProgress(len(plan.jobs), earlier, sum(map(work_of, experiments)))
     # What the end of the sweep needs is imported while programs compile.
     Thread(target=importlib.import_module, args=("runner.execution.figure",), daemon=True).start()

@@ -7,27 +7,28 @@ normalizations are not biases.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from runner.lazy import jnp
 from runner.options.layer import Params
-from runner.options.option import Option, number, option
+from runner.options.option import Facts, Option, number, option
 from runner.options.parameters import BIAS, LOGITS, Path, map_with_path
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Int
+    from jaxtyping import Array, Float, Num
 
 
 class BiasInitializer(Option):
     """A choice of the initial biases."""
 
     @abstractmethod
-    def __call__(self, params: Params, targets: Int[Array, " train"]) -> Params:
+    def __call__(self, params: Params, targets: Num[Array, "train *columns"]) -> Params:
         """Return the parameters with their biases set.
 
         Args:
             params: the initial parameters, with biases of 0.
-            targets: the classes of the training examples.
+            targets: the targets of the training examples.
         """
 
 
@@ -35,7 +36,7 @@ class BiasInitializer(Option):
 class ZeroBias(BiasInitializer):
     """b = 0, in every layer."""
 
-    def __call__(self, params: Params, targets: Int[Array, " train"]) -> Params:
+    def __call__(self, params: Params, targets: Num[Array, "train *columns"]) -> Params:
         """Return the parameters as they are."""
         return params
 
@@ -50,7 +51,7 @@ class ConstantBias(BiasInitializer):
 
     value: float = number(0.1)
 
-    def __call__(self, params: Params, targets: Int[Array, " train"]) -> Params:
+    def __call__(self, params: Params, targets: Num[Array, "train *columns"]) -> Params:
         """Return the parameters with this value for every bias."""
 
         def value_of(path: Path, array: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -69,7 +70,12 @@ class ClassFrequencies(BiasInitializer):
     training examples counts as half an example.
     """
 
-    def __call__(self, params: Params, targets: Int[Array, " train"]) -> Params:
+    def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        """Refuse targets without classes."""
+        if not facts.classes:
+            yield "name", "the targets are numbers, which have no frequencies; use zeros"
+
+    def __call__(self, params: Params, targets: Num[Array, "train *columns"]) -> Params:
         """Return the parameters with the biases of the logits set."""
 
         def value_of(path: Path, array: Float[Array, "..."]) -> Float[Array, "..."]:

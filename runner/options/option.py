@@ -145,6 +145,8 @@ class Facts(NamedTuple):
     scheduled_steps: float  # of the part of the run after the warm-up
     scheduled_epochs: float  # of the part of the run after the warm-up
     momenta: tuple[str, ...]  # the optimizer's fields that a momentum schedule may set
+    classes: int  # 0: the targets are numbers
+    smooths_labels: bool  # whether label smoothing is defined for the loss
     generates_data: bool  # whether the data source can draw new examples
     normalizes_over_batch: bool  # whether the examples of a batch depend on each other
     model_is_spatial: bool  # whether the model uses which pixels are beside each other

@@ -26,6 +26,7 @@ CHARTS = {
     "train, validation and test": {
         "loss": f"epoch/({'|'.join(SPLITS)}|training_set)_loss$",
         "error": f"epoch/({'|'.join(SPLITS)}|training_set)_error$",
+        "R² (numbers)": f"epoch/({'|'.join(SPLITS)})_r2$",
     },
     "by iteration and by epoch": {
         "training loss by iteration": "iteration/train_loss$",

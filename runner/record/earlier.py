@@ -14,7 +14,7 @@ from runner.experiment.experiment import Experiment
 from runner.experiment.table import OPTIONS, STACKED
 from runner.options.option import Option
 
-_NEUTRAL = {"bias_initializer": "zeros"}
+_NEUTRAL = {"bias_initializer": "zeros", "loss": "auto"}
 """The option that does what versions without the group did, where that is not `none`."""
 
 

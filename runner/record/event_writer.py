@@ -23,9 +23,9 @@ from runner.measures import (
     EVALUATED_MEASURES,
     METRIC,
     NORMS,
+    OPTIONAL_MEASURES,
     POINTS_PER_CURVE,
     STEP_MEASURES,
-    TRAINING_SET_MEASURES,
     VALIDATION_LOSS,
 )
 from runner.record.dashboards import layout, session_end, session_start
@@ -102,9 +102,9 @@ class EventWriter:
         """Which rows have a value of a tag.
 
         Before the first step there is no mean over an epoch's steps, before the first finite value
-        there is no best one, and the training set is evaluated only on request.
+        there is no best one, and not all runs have the optional measures.
         """
-        if name in TRAINING_SET_MEASURES:
+        if name in OPTIONAL_MEASURES:
             return np.isfinite(columns[name])
         if name.startswith("train"):
             return epochs["step"] > 0

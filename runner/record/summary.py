@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from runner import files
 from runner.engine.chunk import Chunk
-from runner.measures import EPOCH_MEASURES, METRIC, TRAINING_SET_MEASURES
+from runner.measures import EPOCH_MEASURES, METRIC, OPTIONAL_MEASURES, is_minimized
 from runner.record.earlier import completed
 from runner.record.foreign import read_json
 from runner.record.valid_summary import is_summary
@@ -110,7 +110,7 @@ def _with_floats(value: Any) -> Any:
 
 
 def final_and_best(epochs: npt.NDArray) -> dict[str, dict[str, float | None]]:
-    """The values of the last evaluation, and the least value of each measure.
+    """The values of the last evaluation, and the best value of each measure: of R^2 the largest.
 
     `best` also has the epoch with the least validation error (the earliest one), and the test error
     of that epoch: the number to report for a run whose length was chosen by validation. The same of
@@ -122,10 +122,10 @@ def final_and_best(epochs: npt.NDArray) -> dict[str, dict[str, float | None]]:
     if not len(epochs):
         unknown: dict[str, float | None] = dict.fromkeys(EPOCH_MEASURES)
         return {"final": unknown, "best": dict(unknown)}
-    asked = [name for name in TRAINING_SET_MEASURES if np.isfinite(epochs[name]).any()]
+    asked = [name for name in OPTIONAL_MEASURES if np.isfinite(epochs[name]).any()]
     names = (*EPOCH_MEASURES, *asked)
     final = {name: epochs[name][-1].item() for name in ("epoch", "step", *names)}
-    best: dict[str, float | None] = {name: _least(epochs[name]) for name in names}
+    best: dict[str, float | None] = {name: _best(epochs[name], name) for name in names}
     if (row := _at_least(epochs, METRIC)) is not None:
         best["epoch"] = row["epoch"].item()
     for kind in ("loss", "error"):
@@ -179,9 +179,11 @@ def _at_least(epochs: npt.NDArray, measure: str) -> npt.NDArray | None:
     return epochs[known.argmin()] if np.isfinite(values).any() else None
 
 
-def _least(values: npt.NDArray) -> float | None:
+def _best(values: npt.NDArray, measure: str) -> float | None:
     known = values[np.isfinite(values)]
-    return known.min().item() if len(known) else None
+    if not len(known):
+        return None
+    return (known.min() if is_minimized(measure) else known.max()).item()
 
 
 @functools.cache

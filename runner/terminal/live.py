@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.config.keys import VALIDATION_EXAMPLES, typed
+from runner.data import Source
 from runner.engine.chunk import Chunk
-from runner.measures import METRIC, SPLITS, TRAIN_LOSS, ErrorKind
+from runner.measures import METRIC, R_SQUARED, SPLITS, TRAIN_LOSS, ErrorKind
 from runner.record.summary import at_best_validation
 from runner.terminal.speed import Speed
 from runner.terminal.words import (
@@ -106,6 +107,13 @@ class Progress:
         self._printed, self._printed_at = self._line, time.monotonic()
 
 
+def print_found(sources: Iterable[Source]) -> None:
+    """Print what was found in files of the user's own, each once, before anything is trained."""
+    for found in dict.fromkeys(source.summary() for source in sources):
+        if found is not None:
+            print(f"Data:   {found}", file=sys.stderr, flush=True)
+
+
 def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
     """Print how the run in a directory ended, where its curves are and how to look at them."""
     from rich.console import Console
@@ -115,6 +123,9 @@ def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
     table = Table(
         "", "final loss", "best loss", f"final {kind.noun}", f"best {kind.noun}", box=None
     )
+    has_r2 = any(name in final for name in R_SQUARED)
+    if has_r2:
+        table.add_column("final R²")
     for column in table.columns[1:]:
         column.justify = "right"
     has_training_set = final.get("training_set_loss") is not None
@@ -124,6 +135,8 @@ def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
             key = at_best_validation(name) if split == "test" else f"{split}_{name}"
             cells += [format_measure(final.get(f"{split}_{name}"), shown)]
             cells += [format_measure(best.get(key), shown)]
+        if has_r2:
+            cells.append(format_measure(final.get(f"{split}_r2")))
         table.add_row(split.replace("_", " "), *cells)
     console = Console(highlight=False, markup=False)
     console.print(table)

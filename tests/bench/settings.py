@@ -24,6 +24,7 @@ def config(workload: Workload) -> dict:
         "gradient": {},
         "batch_size": {"name": "mini", "size": workload.batch},
         "sampling": {"name": "permutation"},
+        "loss": {"name": "auto"},
         "stopping": {"name": "none"},
         "steps": workload.steps,
     }

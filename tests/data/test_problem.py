@@ -125,7 +125,7 @@ def test_newton_finds_the_bottom_of_the_bent_valley(tmp_path: Path) -> None:
 def test_the_start_is_a_number_like_any_other(tmp_path: Path) -> None:
     summary = run(compose({"steps": 1}, data={"name": "ravine", "x": 0.0, "y": 0.0}), tmp_path, {})
     assert summary["final"]["test_loss"] == 0
-    assert Quadratic.error_kind == ErrorKind.DISTANCE
+    assert Quadratic().error_kind == ErrorKind.DISTANCE
 
 
 def test_what_a_problem_ignores_does_not_change_its_program() -> None:

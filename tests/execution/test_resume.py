@@ -23,7 +23,7 @@ CONFIG: dict[str, Any] = {
 """A config as this version records it."""
 
 ADDED_SETTINGS = ("min_steps", "evaluate_train", "precision")
-ADDED_GROUPS = ("gradient", "warmup", "stopping", "bias_initializer")
+ADDED_GROUPS = ("gradient", "warmup", "stopping", "bias_initializer", "loss")
 OLD = {key: value for key, value in CONFIG.items() if key not in ADDED_SETTINGS + ADDED_GROUPS}
 OLD["batch_size"] = {"name": "mini", "size": 32}
 """The same as an earlier version recorded it, which had neither these keys nor these groups."""

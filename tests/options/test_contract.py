@@ -13,6 +13,7 @@ from unittest import mock
 import jax
 import jax.numpy as jnp
 import numpy as np
+import own_files
 import pytest
 import yaml
 from conftest import CONF, DEFAULTS, ROOT, compose, every_option, float_fields, read_option
@@ -43,7 +44,7 @@ UNSTEADY = {"lion", "sign_sgd", "rprop", "lbfgs", "newton", "newton_cg", "muon",
 
 # They act on the initial parameters, or on the outputs for given ones in training, and on nothing
 # else: a step need not be compiled to see all that they do.
-GROUPS_OF_THE_NETWORK = ("activation", "initializer", "bias_initializer")
+GROUPS_OF_THE_NETWORK = ("activation", "initializer", "bias_initializer", "loss")
 OF_THE_NETWORK = {
     *(("normalization", name) for name in ("layer", "group", "instance", "rms")),
     *(("regularization", name) for name in ("alpha_dropout", "dropconnect", "dropout")),
@@ -139,6 +140,8 @@ def with_option(group: str, name: str, **numbers: Any) -> Experiment:
         choices["optimizer"] = "momentum"
     if group == "data" and OPTIONS[group][name].ignores:
         choices = {"optimizer": {"learning_rate": 0.001}}
+    if group == "data":
+        numbers = {**own_files.choice(name), **numbers}
     if group == "optimizer":
         choices |= run_meant_for(name)
     choices[group] = {"name": name, **numbers}
@@ -322,15 +325,17 @@ def test_floats_are_data(group: str, name: str, tiny: Dataset) -> None:
         check_that_it_learns(default, jax.device_get(train(default, data, default.total_steps)))
 
 
-def at_the_start(experiment: Experiment, arrays: Arrays) -> tuple[State, Params]:
-    """The initial state, and the gradient of the mean square of the outputs there."""
+def at_the_start(experiment: Experiment, arrays: Arrays) -> tuple[State, tuple[Any, Params]]:
+    """The initial state; the outputs' mean square and mean loss there, and the gradient."""
     state, network = initial_state(experiment, arrays), experiment.network()
     inputs = experiment.preprocessing(arrays.statistics, arrays.inputs)
 
-    def mean_square(params: Params) -> jax.Array:
-        return (network.apply(params, state.layers, inputs, True)[0] ** 2).mean()
+    def objective(params: Params) -> jax.Array:
+        outputs = network.apply(params, state.layers, inputs, True)[0]
+        losses, _ = experiment.losses_and_errors(outputs, arrays.targets)
+        return (outputs**2).mean() + losses.mean()
 
-    return state, jax.grad(mean_square)(state.params)
+    return state, jax.value_and_grad(objective)(state.params)
 
 
 start_alone = jax.jit(at_the_start)
@@ -398,6 +403,7 @@ def check_that_it_learns(experiment: Experiment, measured: Measured) -> None:
 def test_different_choices_have_different_structures() -> None:
     """Programs are looked up by structure, so two options with equal fields must not be equal."""
     chosen = [option for option in every_option() if option[1] != DEFAULTS[option[0]]]
+    chosen.remove(("loss", "cross_entropy"))  # what the default is for classes
     trees = [jax.tree.structure(with_option(*option)) for option in chosen]
     equal = [
         (one, other)

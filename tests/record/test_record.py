@@ -23,9 +23,9 @@ from runner.errors import RecordError
 from runner.measures import (
     EPOCH_MEASURES,
     NORMS,
+    OPTIONAL_MEASURES,
     POINTS_PER_CURVE,
     STEP_MEASURES,
-    TRAINING_SET_MEASURES,
 )
 from runner.record.curves import CurveFile, read_curve
 from runner.record.event_writer import BEST_MEASURES
@@ -62,7 +62,7 @@ def chunk(
     for offset, name in enumerate(STEP_MEASURES):
         steps[name] = steps["step"] + offset / 8
     rows = np.zeros(len(epochs or {}), EPOCH_DTYPE)
-    for name in TRAINING_SET_MEASURES:
+    for name in OPTIONAL_MEASURES:
         rows[name] = np.nan
     rows["step"], rows["epoch"] = list(epochs or {}), list((epochs or {}).values())
     for offset, name in enumerate(EPOCH_MEASURES):

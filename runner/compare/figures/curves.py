@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from runner.compare.curve import AXES, Curve, band, curve, measure_label, position, rows_of
+from runner.compare.curve import AXES, Curve, band, curve, position, rows_of
 from runner.compare.figures.stops import RESTS, STOPS, draw_stops
 from runner.compare.figures.style import (
     LABEL_SIZE,
     MEANS,
+    axis_label,
     cross_at_top,
     empty_panels,
     group_styles,
@@ -105,7 +106,7 @@ def _figure(groups: Sequence[Group], panels_of: Sequence[tuple[str, str]], look:
         _fill(panel, groups, (measure, axis), look, limits or None)
         panel.set_xlabel(AXES[axis].label, fontsize=LABEL_SIZE)
         if panel is panels[0] or not is_one_measure or look.is_paper:
-            panel.set_ylabel(measure_label(measure), fontsize=LABEL_SIZE)
+            panel.set_ylabel(axis_label(groups, measure), fontsize=LABEL_SIZE)
     for number, (panel, (measure, _)) in enumerate(zip(panels, panels_of, strict=True)):
         _fit_to_lines(panel, panels if is_one_measure else [panel])
         panel.set_ylim(look.limits("ylim", number, len(panels), panel.get_yscale()))

@@ -145,7 +145,7 @@ class Model(Option):
 
         Args:
             chosen: the activation, initializer, normalization and regularizations of the run.
-            classes: the number of logits.
+            classes: the number of outputs: one for each class, or for each number of a target.
         """
 
 

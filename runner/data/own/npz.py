@@ -1,0 +1,175 @@
+"""Arrays of NumPy as data: a file `.npz` with inputs and targets, of one set or of given splits."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from runner.data.own.file import (
+    LARGEST_BYTES,
+    FileVersion,
+    OwnFile,
+    Scanned,
+    said,
+    too_large,
+)
+from runner.data.splits import Shares, scaled, split_rows
+from runner.errors import DataError
+from runner.lazy import np
+from runner.options.option import number, option
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+PAIRS = (("inputs", "targets"), ("x", "y"), ("X", "y"), ("images", "labels"), ("data", "target"))
+"""How inputs and targets are called."""
+
+SPLITS = (("train",), ("validation", "valid", "val"), ("test",))
+"""How splits are called, in `x_train` or `train_x`."""
+
+
+@option
+class NPZ(OwnFile):
+    """Arrays in a file `.npz`, as `numpy.savez` writes it: inputs and targets, example by example.
+
+    They are called `inputs` and `targets` (also `x` and `y`, `images` and `labels`, `data` and
+    `target`). With a split in the name (`x_train`, `train_images`) the splits are as given; those
+    without validation or test give a part of their training examples, in the ratio of `split`.
+    Targets are classes if they are integers, from 0, and otherwise numbers, which are learnt as
+    (t - mean) / deviation. Inputs of uint8 stay uint8, with a channel added to images
+    `[examples, height, width]`; all others become float32. Nothing in the file is executed.
+    """
+
+    path: str | None = None
+    split: Shares = (70, 15, 15)
+    split_seed: int = number(0, minimum=0)
+    sha256: str | None = None
+
+    def scanned(self, versions: tuple[FileVersion, ...]) -> Scanned:
+        """Read the arrays."""
+        arrays = _read(versions[0])
+        parts, rows = self._parts(versions[0].path, arrays)
+        inputs = _inputs(versions[0].path, parts)
+        targets = np.concatenate([arrays[name] for _, name in parts])
+        shape = "x".join(map(str, inputs.shape[1:]))
+        what = f"inputs of {shape}, {inputs.dtype}"
+        if targets.dtype.kind in "iub":
+            classes = _classes(versions[0].path, parts[0][1], targets)
+            summary = said(self.path, rows, what, f"{classes} classes")
+            return Scanned(inputs, targets.astype(np.int32).ravel(), rows, classes, None, summary)
+        values = scaled(targets.reshape(len(targets), -1), rows[0])
+        summary = said(self.path, rows, what, f"numbers, {values.values.shape[1]} an example")
+        unit = values.deviation.astype(np.float32)
+        return Scanned(inputs, values.values, rows, 0, unit, summary)
+
+    def _parts(
+        self, path: str, arrays: Mapping[str, npt.NDArray]
+    ) -> tuple[list[tuple[tuple[npt.NDArray, str], str]], tuple[npt.NDArray, ...]]:
+        """The inputs and the name of the targets of each part, and the rows of the splits."""
+        pairs = _pairs(arrays)
+        if "train" not in pairs and "all" not in pairs:
+            raise DataError(
+                f"{path}: has the arrays {', '.join(sorted(arrays))}; expected inputs and targets, "
+                "or x_train and y_train"
+            )
+        parts = [((arrays[x], x), y) for x, y in pairs.values()]
+        for (inputs, x), y in parts:
+            _check_pair(path, (x, inputs), (y, arrays[y]))
+        sizes = {name: len(arrays[x]) for name, (x, _) in pairs.items()}
+        if "all" in pairs:
+            return parts, tuple(split_rows(sizes["all"], self.split, self.split_seed))
+        starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]), strict=False))
+        given = {name: starts[name] + np.arange(size) for name, size in sizes.items()}
+        # A split that is not given is a share of the training examples.
+        train, validation, test = self.split
+        shares = (
+            train,
+            0 if "validation" in given else validation,
+            0 if "test" in given else test,
+        )
+        own = split_rows(sizes["train"], shares, self.split_seed)
+        if not sum(shares[1:]):
+            own[0] = given["train"]
+        return parts, (own[0], given.get("validation", own[1]), given.get("test", own[2]))
+
+
+def _read(version: FileVersion) -> dict[str, npt.NDArray]:
+    """All arrays of a file."""
+    path = version.path
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > LARGEST_BYTES:
+            raise DataError(too_large(path, size))
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except zipfile.BadZipFile:
+        raise DataError(f"{path}: is no .npz file; write one with numpy.savez") from None
+    except (ValueError, OSError, EOFError, MemoryError, NotImplementedError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: cannot be read: {reason}") from error
+
+
+def _pairs(arrays: Mapping[str, npt.NDArray]) -> dict[str, tuple[str, str]]:
+    """The names of inputs and targets, by split, or of `all`."""
+    found: dict[str, tuple[str, str]] = {}
+    for split, *others in SPLITS:
+        for word in (split, *others):
+            for x, y in PAIRS:
+                for names in ((f"{x}_{word}", f"{y}_{word}"), (f"{word}_{x}", f"{word}_{y}")):
+                    if set(names) <= set(arrays):
+                        found.setdefault(split, names)
+    if not found:
+        whole = [names for names in PAIRS if set(names) <= set(arrays)]
+        return {"all": whole[0]} if whole else {}
+    return found
+
+
+def _check_pair(
+    path: str, inputs: tuple[str, npt.NDArray], targets: tuple[str, npt.NDArray]
+) -> None:
+    """Check that there are numbers, of examples in equal number, and finite."""
+    for name, array in (inputs, targets):
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"{path}, {name}: has the type {array.dtype}, expected numbers")
+        if not array.ndim:
+            raise DataError(f"{path}, {name}: is a single number, expected one row an example")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            row = int(np.argwhere(~np.isfinite(array))[0][0])
+            raise DataError(f"{path}, {name}[{row}]: a number that is not finite")
+    (x, rows), (y, others) = inputs, targets
+    if len(rows) != len(others):
+        raise DataError(f"{path}: {len(rows):,} rows in {x}, but {len(others):,} in {y}")
+
+
+def _inputs(path: str, parts: list[tuple[tuple[npt.NDArray, str], str]]) -> npt.NDArray:
+    """The inputs of all parts, in the type in which they are stored on the device."""
+    (first, x), _ = parts[0]
+    for (other, name), _ in parts:
+        if other.shape[1:] != first.shape[1:]:
+            shapes = f"{list(other.shape[1:])}, expected {list(first.shape[1:])} as in {x}"
+            raise DataError(f"{path}, {name}: an example has the shape {shapes}")
+    inputs = np.concatenate([array for (array, _), _ in parts])
+    if inputs.ndim == 1:
+        inputs = inputs[:, None]
+    if inputs.dtype != np.uint8:
+        return inputs.astype(np.float32)
+    return inputs[..., None] if inputs.ndim == 3 else inputs
+
+
+def _classes(path: str, name: str, targets: npt.NDArray) -> int:
+    """The number of classes."""
+    if targets.size != len(targets):
+        shape = list(targets.shape[1:])
+        raise DataError(
+            f"{path}, {name}: {shape} integers an example, expected one class; numbers are floats"
+        )
+    least, largest = int(targets.min()), int(targets.max())
+    known = len(np.unique(targets))
+    if least < 0 or largest + 1 > 2 * known or largest < 1:
+        raise DataError(
+            f"{path}, {name}: classes from {least} to {largest}, {known} of them used; expected 0, "
+            "1, 2, ... (numbers to predict are floats)"
+        )
+    return largest + 1
