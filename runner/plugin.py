@@ -66,6 +66,7 @@ A class derives from the base of its group (the docstring of each base says what
 | `batch_size` | `BatchSize` |
 | `sampling` | `Sampling` |
 | `stopping` | `Stopping` |
+| `diagnostics` | `Diagnostic` |
 
 Rules for every option:
 
@@ -98,6 +99,7 @@ from runner.options.activation.base import Activation, Elementwise
 from runner.options.batch_size import BatchSize
 from runner.options.bias_initializer import BiasInitializer
 from runner.options.clock import Clock, Unit
+from runner.options.diagnostics.base import Diagnostic, Probe, Table
 from runner.options.gradient import GradientTreatment, TreatedGradient
 from runner.options.initializer.base import Initializer, fans
 from runner.options.layer import (
@@ -155,6 +157,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "Dataset",
+    "Diagnostic",
     "Elementwise",
     "Facts",
     "GradientTreatment",
@@ -173,6 +176,7 @@ __all__ = [
     "Params",
     "PerLayer",
     "Preprocessing",
+    "Probe",
     "Problem",
     "RandomMasks",
     "Regularization",
@@ -186,6 +190,7 @@ __all__ = [
     "StepInputs",
     "Stopping",
     "Surface",
+    "Table",
     "TreatedGradient",
     "Unit",
     "UpdateRule",
