@@ -98,6 +98,7 @@ def name_layers(panels: Sequence[Axes], runs: Sequence[Inside], places: Sequence
         if is_row and panel is not panels[0] and run.names == runs[0].names:
             for tick in panel.yaxis.get_major_ticks():
                 tick.set_visible(False)
+                tick.label1.set_in_layout(False)
 
 
 def panels_of_layers(runs: Sequence[Inside], look: Look) -> tuple[Figure, list[Axes]]:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from runner.compare.curve import measure_label
-from runner.compare.figures.inside import name_layers, panels_of_layers, shown
+from runner.compare.figures.inside import Inside, name_layers, panels_of_layers, shown
 from runner.compare.figures.style import LABEL_SIZE, TICK_SIZE, number_ticks, small_print
 from runner.compare.grouping import Group
 from runner.compare.look import PLAIN, Look
 from runner.options.diagnostics.layers import LAYER_MEASURES, PARAMETER_MEASURES, SHARES
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 MEASURES = (*LAYER_MEASURES, *PARAMETER_MEASURES)
 DEFAULT = "gradient_norm"
@@ -26,7 +30,7 @@ _SPAN = 10.0
 
 _MOST_TICKS = 6
 _NOTHING = "0.85"
-"""The gray of what was not measured; what is 0 on a logarithmic scale is white."""
+"""The gray of what has no color."""
 
 
 def layers_figure(groups: Sequence[Group], measure: str, look: Look = PLAIN) -> Figure:
@@ -42,49 +46,56 @@ def layers_figure(groups: Sequence[Group], measure: str, look: Look = PLAIN) -> 
     Raises:
         ConfigError: no run has such diagnostics.
     """
-    from matplotlib.colors import LogNorm
-
     table = "layers" if measure in LAYER_MEASURES else "parameters"
     runs, note = shown(groups, table, "layers")
     values = [np.asarray(run.rows[measure], float).T for run in runs]
     norm = _norm(measure, np.concatenate([each.ravel() for each in values]))
-    has_zeros = isinstance(norm, LogNorm) and any((own == 0).any() for own in values)
     figure, panels = panels_of_layers(runs, look)
-    image: Any = None
-    for panel, run, own in zip(panels, runs, values, strict=True):
-        panel.set_facecolor(_NOTHING)
-        image = panel.imshow(
-            np.ma.masked_invalid(np.where(own == 0, np.finfo(float).tiny, own)),
-            origin="lower",
-            aspect="auto",
-            interpolation="nearest",
-            cmap=_colors(norm),
-            norm=norm,
-            label=f"_evaluation: {run.label}",
-        )
-        panel.set_xticks(range(len(run.epochs)), map(str, run.epochs), fontsize=TICK_SIZE)
-        every = math.ceil(len(run.epochs) / _MOST_TICKS)
-        for place, tick in enumerate(panel.xaxis.get_major_ticks()):
-            tick.set_visible(place % every == 0)
-        panel.set_xlabel("epochs", fontsize=LABEL_SIZE)
+    images = [_cells(*each, norm) for each in zip(panels, runs, values, strict=True)]
     name_layers(panels, runs, range(max(len(run.names) for run in runs)))
-    bar = figure.colorbar(image, ax=panels, pad=0.02)
+    bar = figure.colorbar(images[0], ax=panels, pad=0.02)
     bar.set_label(measure_label(measure), fontsize=LABEL_SIZE)
     bar.ax.tick_params(which="both", labelsize=TICK_SIZE)
     if measure in SHARES:
         number_ticks(bar.ax, is_percentage=True)
-    grays = ["gray: not measured"] * any(np.isnan(own).any() for own in values)
-    whites = ["white: 0"] * has_zeros
-    small_print(figure, "; ".join(filter(None, [_meaning(table), *whites, *grays, note])))
+    notes = ["at evaluations, on the probe batch", "kernels" * (table == "parameters")]
+    small_print(figure, "; ".join(filter(None, [*notes, _gray(norm, values), note])))
     return figure
 
 
-def _meaning(table: str) -> str:
-    return "at evaluations, on the probe batch" + "; kernels" * (table == "parameters")
+def _cells(panel: Axes, run: Inside, values: npt.NDArray, norm: Normalize) -> AxesImage:
+    """Draw the values `(layers, evaluations)` of a run."""
+    from matplotlib.colors import CenteredNorm
+
+    panel.set_facecolor(_NOTHING)
+    image = panel.imshow(
+        np.ma.masked_invalid(values),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap="RdBu_r" if isinstance(norm, CenteredNorm) else "viridis",
+        norm=norm,
+        label=f"_evaluation: {run.label}",
+    )
+    panel.set_xticks(range(len(run.epochs)), map(str, run.epochs), fontsize=TICK_SIZE)
+    every = math.ceil(len(run.epochs) / _MOST_TICKS)
+    for place, tick in enumerate(panel.xaxis.get_major_ticks()):
+        tick.set_visible(place % every == 0)
+    panel.set_xlabel("epochs", fontsize=LABEL_SIZE)
+    return image
 
 
-def _norm(measure: str, values: np.ndarray) -> Any:
-    """The scale of colors: of shares from 0 to 1; by ratios if the values span it."""
+def _gray(norm: Normalize, values: Sequence[npt.NDArray]) -> str:
+    """What is gray, in words: a logarithmic scale has no place for 0."""
+    from matplotlib.colors import LogNorm
+
+    grays = ["0"] * (isinstance(norm, LogNorm) and any((own == 0).any() for own in values))
+    grays += ["not measured"] * any(np.isnan(own).any() for own in values)
+    return f"gray: {' or '.join(grays)}" if grays else ""
+
+
+def _norm(measure: str, values: npt.NDArray) -> Normalize:
+    """The scale of colors: of shares from 0 to 1, of signed values around 0, else by ratios."""
     from matplotlib.colors import CenteredNorm, LogNorm, Normalize
 
     known = values[np.isfinite(values)]
@@ -99,19 +110,3 @@ def _norm(measure: str, values: np.ndarray) -> Any:
     if len(positive) and largest > _SPAN * positive.min():
         return LogNorm(positive.min(), largest)
     return Normalize(least, largest)
-
-
-def _colors(norm: Any) -> Any:
-    """Colors from dark to bright, of signed values from blue to red; white is 0 where there is one.
-
-    A logarithmic scale has no place for 0.
-    """
-    from matplotlib import colormaps
-    from matplotlib.colors import CenteredNorm, LogNorm
-
-    if isinstance(norm, CenteredNorm):
-        return colormaps["RdBu_r"]
-    colors = colormaps["viridis"].copy()
-    if isinstance(norm, LogNorm):
-        colors.set_under("white")
-    return colors

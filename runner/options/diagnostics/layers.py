@@ -94,8 +94,9 @@ class Layers(Diagnostic):
         """Return a table of layers and one of parameters."""
         now = self.memory(probe)
         shifts = map(_shift, now.means, now.deviations, before.means, before.deviations)
+        of_signals = jax.jit(_of_signals)  # traced once for all layers of one shape
         layers = [
-            {**_of_signals(signals), "shift": shift}
+            {**of_signals(signals), "shift": shift}
             for signals, shift in zip(probe.signals, shifts, strict=True)
         ]
         trees = (probe.params, probe.gradient, start.params, before.params)
