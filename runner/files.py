@@ -16,6 +16,15 @@ EPOCHS = "epochs.npy"
 PATH = "path.npy"
 """Of a run in two dimensions: the point after each step (`runner.engine.chunk.PATH_DTYPE`)."""
 
+DIAGNOSTICS = ("layers", "parameters")
+"""The tables of the diagnostics of this package; a plug-in may have others."""
+
+
+def diagnostics(table: str) -> str:
+    """Return the name of the file of a table of diagnostics: a row an evaluation and name."""
+    return f"{table}.npy"
+
+
 EVENTS = "events.out.tfevents."
 """The start of the names of TensorBoard's event files."""
 

@@ -67,6 +67,7 @@ A class derives from the base of its group (the docstring of each base says what
 | `batch_size` | `BatchSize` |
 | `sampling` | `Sampling` |
 | `stopping` | `Stopping` |
+| `diagnostics` | `Diagnostic` |
 
 Rules for every option:
 
@@ -99,6 +100,7 @@ from runner.options.activation.base import Activation, Elementwise
 from runner.options.batch_size import BatchSize
 from runner.options.bias_initializer import BiasInitializer
 from runner.options.clock import Clock, Unit
+from runner.options.diagnostics.base import Diagnostic, Probe, Table
 from runner.options.gradient import GradientTreatment, TreatedGradient
 from runner.options.initializer.base import Initializer, fans
 from runner.options.layer import (
@@ -157,6 +159,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "Dataset",
+    "Diagnostic",
     "Elementwise",
     "Facts",
     "GradientTreatment",
@@ -176,6 +179,7 @@ __all__ = [
     "Params",
     "PerLayer",
     "Preprocessing",
+    "Probe",
     "Problem",
     "RandomMasks",
     "Regularization",
@@ -189,6 +193,7 @@ __all__ = [
     "StepInputs",
     "Stopping",
     "Surface",
+    "Table",
     "TreatedGradient",
     "Unit",
     "UpdateRule",

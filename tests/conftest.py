@@ -41,6 +41,7 @@ DEFAULTS = {
     "batch_size": "mini",
     "sampling": "permutation",
     "stopping": "none",
+    "diagnostics": "none",
 }
 # Lanes are spread over two devices, even where there is one core.
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")

@@ -48,7 +48,7 @@ ROOMS = (
 
 
 # What options of several groups build on.
-SHARED_BY_OPTIONS = {"option", "layer", "clock", "parameters", "moving_average"}
+SHARED_BY_OPTIONS = {"option", "layer", "clock", "parameters", "moving_average", "signals"}
 
 
 def module_of(file: Path) -> str:

@@ -28,8 +28,10 @@ NO_TRAINING = ("--help", "--info", "--cfg", "--hydra-help", "--version", "-sc", 
 # What makes a prepared study short; its schedules or its figure may need more than two epochs.
 EPOCHS_OF_STUDY = {
     "critical_batch_size": "epochs=3",  # until the target is reached
+    "dead_units": "model.depth=1",
     "growing_batch": "epochs=16",
     "surface": "steps=20",
+    "vanishing_gradients": "model.depth=2",
 }
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from runner import files
 from runner.compare.conclusions import verdict
 from runner.compare.curve_summary import Row, table
 from runner.compare.grouping import Group, group_runs
@@ -84,6 +85,35 @@ class Runs(Sequence[Run]):
                 row |= {f"{when}.{name}": value for name, value in measures.items()}
             rows.append({**row, "directory": str(run.directory)})
         return pandas.DataFrame(rows)
+
+    def diagnostics(self, table: str = "layers") -> pandas.DataFrame:
+        """Tabulate what diagnostics measured.
+
+        Args:
+            table: its name: `layers` or `parameters`.
+
+        Returns:
+            A row for each run, evaluation and layer (or parameter): `run` (its place among these
+            runs), `epoch`, `step`, `name` and the measures. The counts of a histogram are an array.
+
+        Raises:
+            ConfigError: no run has such a table.
+            ImportError: pandas is not installed.
+        """
+        import pandas
+
+        frames = []
+        for place, run in enumerate(self):
+            rows = run.diagnostics(table)
+            columns = {name: list(rows[name]) for name in rows.dtype.names or ()}
+            if len(rows):
+                frames.append(pandas.DataFrame({"run": place, **columns}))
+        if not frames:
+            raise ConfigError(
+                f"no run has a table {table}; runs with diagnostics=layers have "
+                f"{' and '.join(files.DIAGNOSTICS)}"
+            )
+        return pandas.concat(frames, ignore_index=True)
 
     def groups(self, *by: str) -> list[Group]:
         """Group the runs over seeds.

@@ -102,6 +102,18 @@ class Run:
         """The point (x, y) after each step, of dtype `PATH_DTYPE`; empty if there is no path."""
         return self._curve(files.PATH, PATH_DTYPE)
 
+    def diagnostics(self, table: str) -> npt.NDArray:
+        """What diagnostics measured: a row for each evaluation and layer (or parameter).
+
+        Args:
+            table: its name: `layers` or `parameters`.
+
+        Returns:
+            An array with the columns `epoch`, `step`, `name` and the measures; empty if the run has
+            no such table.
+        """
+        return self._curve(files.diagnostics(table), _NAMED)
+
     def _curve(self, name: str, expected: np.dtype) -> npt.NDArray:
         """The rows of a curve file; empty unless it has the expected columns."""
         missing = np.zeros(0, expected)
@@ -126,6 +138,9 @@ def _has_columns(found: np.dtype, expected: np.dtype) -> bool:
 _ALWAYS_RECORDED = np.dtype(
     [(name, EPOCH_DTYPE[name]) for name in EPOCH_DTYPE.names or () if name not in OPTIONAL_MEASURES]
 )
+
+
+_NAMED = np.dtype([("epoch", "<i4"), ("step", "<i4"), ("name", "<U1")])
 
 
 class Found(NamedTuple):

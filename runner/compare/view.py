@@ -31,7 +31,7 @@ from runner.compare.runs import Run
 from runner.compare.selection import keys_of, ordered, where
 from runner.compare.tuning import check_validated, target_for, tuned, tuning_measure
 from runner.errors import ConfigError
-from runner.measures import is_minimized
+from runner.measures import METRIC, is_minimized
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -106,7 +106,16 @@ class View(Look):
 
     @property
     def chosen_measure(self) -> str:
-        """The measure, or the default of the kind."""
+        """What is tabulated and tested: the measure, or the default of the kind.
+
+        What a figure of diagnostics shows is no result, so there it is the measure of `auto`.
+        """
+        kind = KINDS[self.kind]
+        return METRIC if kind.own_measures else self.measure or kind.measure
+
+    @property
+    def drawn_measure(self) -> str:
+        """What is drawn: the measure, or the default of the kind."""
         return self.measure or KINDS[self.kind].measure
 
     @property
@@ -125,8 +134,10 @@ class View(Look):
         super().check()
         keys_of(self.where)
         check_name("figure", self.kind, KINDS)
-        for measure in filter(None, (self.measure, self.tune_by)):
-            check_name("measure", measure, MEASURES)
+        own = KINDS[self.kind].own_measures
+        for measure, known in ((self.measure, own or MEASURES), (self.tune_by, MEASURES)):
+            if measure:
+                check_name("measure", measure, known)
         if self.tune_by and not is_minimized(self.tune_by):
             raise ConfigError(
                 f"tune_by={self.tune_by} cannot choose: less of it is not better; choose a loss or "
@@ -241,7 +252,7 @@ class View(Look):
         asked = Request(
             view.kind,
             view.drawn(groups),
-            view.chosen_measure,
+            view.drawn_measure,
             view.axes,
             view.tune,
             view.target,

@@ -34,6 +34,7 @@ class Problem(Source):
         "normalization",
         "regularization",
         "preprocessing",
+        "diagnostics",
     )
 
     @property

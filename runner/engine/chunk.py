@@ -7,7 +7,8 @@ evaluation at which its rule (`runner.options.stopping`) stopped the program.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +50,7 @@ class Chunk(NamedTuple):
         kept_at: after how many steps the parameters were evaluated that the run keeps; None: it
             keeps the last ones.
         path: the points (`PATH_DTYPE`) where the parameters are a point of the plane.
+        tables: what diagnostics measured, by table (see `runner.engine.tables.named_rows`).
     """
 
     steps: npt.NDArray
@@ -60,6 +62,7 @@ class Chunk(NamedTuple):
     status: Status | None = None
     kept_at: int | None = None
     path: npt.NDArray | None = None
+    tables: Mapping[str, npt.NDArray] = MappingProxyType({})
 
     @property
     def steps_taken(self) -> int:
@@ -99,6 +102,7 @@ def make_chunk(
     stopped_at: int | None = None,
     kept_at: int | None = None,
     path: npt.NDArray | None = None,
+    tables: Mapping[str, npt.NDArray] = MappingProxyType({}),
 ) -> Chunk:
     """Make a chunk of what was measured, cut off where the run diverges or stops early.
 
@@ -116,6 +120,7 @@ def make_chunk(
             not.
         kept_at: see `Chunk`.
         path: a row a step and one more (`PATH_DTYPE`), where the parameters are a point.
+        tables: what diagnostics measured at the evaluations.
     """
     if stopped_at is not None:
         steps, epochs = steps[steps["step"] < stopped_at], epochs[epochs["step"] <= stopped_at]
@@ -146,6 +151,7 @@ def make_chunk(
         status=status,
         kept_at=kept_at,
         path=path,
+        tables={name: rows[np.isin(rows["step"], epochs["step"])] for name, rows in tables.items()},
     )
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
@@ -26,12 +26,13 @@ import numpy.typing as npt
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
 from runner.engine.compilation import RUNS_ONCE
+from runner.engine.diagnostics import chosen
 from runner.engine.evaluation import measures
 from runner.engine.kept_programs import Program
 from runner.engine.side_by_side import SideBySide
 from runner.engine.state import Arrays, Measured, Timeline
 from runner.engine.strategy import Strategy
-from runner.engine.train import initial_state, take_steps
+from runner.engine.train import first_tables, initial_state, take_steps
 from runner.experiment.experiment import Experiment
 from runner.options.schedule.power import Base
 
@@ -129,7 +130,24 @@ class Lanes(SideBySide[Experiment, Arrays, Leaves, Measured]):
         program = self._advance(experiments, arrays, timeline)
         states, found = program(experiments, arrays, states, start, until, timeline)
         can_stop = experiments.stopping.measure is not None
-        return states, Measured.of(found, measures(experiments), can_stop=can_stop)
+        tables = self._structure_of_tables(experiments, arrays)
+        evaluated = measures(experiments)
+        return states, Measured.of(found, evaluated, can_stop=can_stop, tables=tables)
+
+    def _structure_of_tables(
+        self, experiments: Experiment, arrays: Arrays
+    ) -> jax.tree_util.PyTreeDef | None:
+        """The structure of what diagnostics measure, with all names; None without diagnostics."""
+        if not chosen(experiments):
+            return None
+        programs, shapes = self._programs(experiments), _shapes(experiments, arrays)
+        if shapes not in programs.tables:
+            tables = first_tables
+            if self.strategy == "vmap":
+                tables = jax.vmap(first_tables, in_axes=(0, None))
+            found = jax.eval_shape(tables, experiments, arrays)
+            programs.tables[shapes] = jax.tree.structure(found)
+        return programs.tables[shapes]
 
     def _programs(self, experiments: Experiment) -> Programs:
         structure = jax.tree.structure(experiments)
@@ -149,6 +167,7 @@ class Programs(NamedTuple):
 
     initialize: Program
     advance: Program
+    tables: dict[Hashable, jax.tree_util.PyTreeDef]  # structures of what diagnostics measure
 
 
 @functools.lru_cache(maxsize=PROGRAMS_KEPT)
@@ -176,6 +195,7 @@ def programs_for(
     return Programs(
         Program("initialize_lanes", initialize, devices, made_from, compiler_options=RUNS_ONCE),
         Program("advance_lanes", advance, devices, made_from, donate_argnums=donated),
+        {},
     )
 
 

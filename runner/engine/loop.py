@@ -23,6 +23,7 @@ from runner.engine.memory import check_room
 from runner.engine.placement import place
 from runner.engine.side_by_side import SideBySide
 from runner.engine.state import GOES_ON, Measured, Timeline
+from runner.engine.tables import named_rows
 from runner.engine.train import STEPS_PER_CALL
 from runner.engine.turns import lanes_for
 from runner.experiment.experiment import Experiment
@@ -201,9 +202,10 @@ class Training:
         for lane, (has_ended, of_lane) in enumerate(zip(self.ended, measured, strict=False)):
             if has_ended or of_lane is None:
                 continue
+            evaluations = _epoch_rows(dispatched.phase, of_lane)
             chunk = make_chunk(
                 _step_rows(dispatched, of_lane),
-                _epoch_rows(dispatched.phase, of_lane),
+                evaluations,
                 started,
                 done,
                 self.total_steps,
@@ -213,6 +215,7 @@ class Training:
                 stopped_at=_stopped_at(of_lane),
                 kept_at=None if of_lane.kept_at is None else int(of_lane.kept_at),
                 path=_path_rows(dispatched, of_lane),
+                tables=named_rows(of_lane.tables or {}, evaluations),
             )
             self._seconds[lane] = chunk.seconds
             self.ended[lane] = chunk.status is not None

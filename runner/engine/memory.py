@@ -14,7 +14,7 @@ from typing import Any
 import jax
 
 from runner.engine.state import Arrays
-from runner.engine.train import STEPS_PER_CALL, initial_state
+from runner.engine.train import STEPS_PER_CALL, evaluations_per_call, first_tables, initial_state
 from runner.experiment.experiment import Experiment
 from runner.measures import STEP_MEASURES
 
@@ -49,10 +49,17 @@ def bytes_of_a_lane(experiment: Experiment, arrays: Arrays) -> int:
 
     Activations are not counted: on a CPU one lane of each device is computed at a time.
     """
-    shapes = jax.eval_shape(initial_state, experiment, arrays)
-    state = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
-    measured = STEPS_PER_CALL * len(STEP_MEASURES) * 4
-    return COPIES * (state + measured)
+    state = _bytes(jax.eval_shape(initial_state, experiment, arrays))
+    tables = _bytes(jax.eval_shape(first_tables, experiment, arrays))
+    steps = STEPS_PER_CALL * len(STEP_MEASURES) * 4
+    whole, remainder = experiment.batch_size.batches(arrays.targets.shape[0])
+    evaluations = evaluations_per_call(whole + (remainder > 0))
+    return COPIES * (state + steps + evaluations * tables)
+
+
+def _bytes(shapes: Any) -> int:
+    """The memory of arrays of some shapes."""
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
 
 
 def available(device: jax.Device) -> float:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from runner.engine.columns import Columns
+from runner.engine.tables import Tables, room_for
 from runner.measures import SPLITS, STEP_MEASURES
 from runner.options.clock import Phases
 from runner.options.layer import LayerState, Params
@@ -62,13 +63,21 @@ GOES_ON = -1
 """The value of `stopped_at` of a run that has not stopped."""
 
 
+class Memories(NamedTuple):
+    """What diagnostics remember, an entry each: of the first evaluation and of the last one."""
+
+    start: tuple[Any, ...]
+    before: tuple[Any, ...]
+
+
 class State(NamedTuple):
     """What training changes.
 
     `layers` holds the moving averages of the layers; `optimizer`, `schedule` and `gradient` (one
     entry a treatment) what each of these remembers between steps; `order` the order of the examples
     in the current epoch; `epoch_sums` the sums of `EPOCH_SUMS` over the examples that the epoch has
-    seen so far. `watch` is None where no rule may stop the run.
+    seen so far. `watch` is None where no rule may stop the run, `memories` where there are no
+    diagnostics.
     """
 
     params: Params
@@ -79,6 +88,7 @@ class State(NamedTuple):
     order: Int[Array, " train"]
     epoch_sums: Columns
     watch: Watch | None = None
+    memories: Memories | None = None
 
 
 class Timeline(NamedTuple):
@@ -109,6 +119,8 @@ class Measured(NamedTuple):
 
     `stopped_at` and `kept_at` are those of the `Watch`, and None without one. Rows of steps from
     `stopped_at` on, and of later evaluations, are meaningless as well.
+
+    `tables` has those of the diagnostics, an entry an evaluation; it is None without any.
     """
 
     steps: Columns
@@ -118,10 +130,17 @@ class Measured(NamedTuple):
     stopped_at: Int[Array, ""] | None = None
     kept_at: Int[Array, ""] | None = None
     path: Float[Array, "capacity+1 2"] | None = None
+    tables: Tables | None = None
 
     @classmethod
     def empty(
-        cls, steps: int, evaluations: int, evaluated: tuple[str, ...], *, has_path: bool
+        cls,
+        steps: int,
+        evaluations: int,
+        evaluated: tuple[str, ...],
+        *,
+        has_path: bool,
+        tables: Tables | None = None,
     ) -> Measured:
         """Room for what is going to be measured.
 
@@ -130,6 +149,7 @@ class Measured(NamedTuple):
             evaluations: how many evaluations at most.
             evaluated: the names of what an evaluation measures.
             has_path: whether the parameters are a point of the plane.
+            tables: the shapes of what diagnostics measure at an evaluation.
         """
         return cls(
             steps=Columns.zeros(STEP_MEASURES, steps),
@@ -137,29 +157,48 @@ class Measured(NamedTuple):
             evaluated_at=jnp.zeros(evaluations, int),
             evaluations=jnp.zeros((), int),
             path=jnp.zeros((steps + 1, 2)) if has_path else None,
+            tables=None if tables is None else room_for(tables, evaluations),
         )
 
     @classmethod
-    def of(cls, leaves: list[Any], evaluated: tuple[str, ...], *, can_stop: bool) -> Measured:
+    def of(
+        cls,
+        leaves: list[Any],
+        evaluated: tuple[str, ...],
+        *,
+        can_stop: bool,
+        tables: jax.tree_util.PyTreeDef | None = None,
+    ) -> Measured:
         """What was measured, from its leaves.
 
         Args:
             leaves: in their order; those of fields that are None are left out.
             evaluated: the names of what an evaluation measures.
             can_stop: whether a rule may stop the run early.
+            tables: the structure of the tables of diagnostics, if there are any.
         """
         steps, epochs, evaluated_at, evaluations, *others = leaves
         ends = (others.pop(0), others.pop(0)) if can_stop else (None, None)
         columns = Columns(steps, STEP_MEASURES), Columns(epochs, evaluated)
-        return cls(*columns, evaluated_at, evaluations, *ends, *others)
+        measured = cls(*columns, evaluated_at, evaluations, *ends)
+        if tables is not None:
+            return measured._replace(tables=jax.tree.unflatten(tables, others))
+        return measured._replace(path=others[0]) if others else measured
 
     def with_step(self, index: Int[Array, ""], row: Columns) -> Measured:
         """Record what the step `start + index` measured."""
         return self._replace(steps=self.steps.with_row(index, row))
 
-    def with_evaluation(self, step: Int[Array, ""], row: Columns) -> Measured:
-        """Record what was evaluated after `step` steps."""
+    def with_evaluation(
+        self, step: Int[Array, ""], row: Columns, tables: Tables | None = None
+    ) -> Measured:
+        """Record what was evaluated after `step` steps, and what diagnostics measured."""
+        if self.tables is not None and tables is not None:
+            index = self.evaluations
+            known = self.tables
+            tables = {name: known[name].with_evaluation(index, tables[name]) for name in known}
         return self._replace(
+            tables=tables,
             epochs=self.epochs.with_row(self.evaluations, row),
             evaluated_at=self.evaluated_at.at[self.evaluations].set(step),
             evaluations=self.evaluations + 1,

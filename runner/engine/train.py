@@ -26,12 +26,14 @@ import jax.numpy as jnp
 from jax import lax
 
 from runner.engine.columns import Columns
+from runner.engine.diagnostics import diagnosed, first_memories, shapes_of_tables
 from runner.engine.early_stopping import first_watch, unless_stopped, until_stopped, watched
 from runner.engine.epoch import for_each_batch, start_epoch
 from runner.engine.evaluation import evaluate, measures
 from runner.engine.setup import Setup
 from runner.engine.state import EPOCH_SUMS, Arrays, Measured, State, Timeline, streams
 from runner.engine.step import update
+from runner.engine.tables import Tables
 from runner.experiment.experiment import Experiment
 from runner.options.option import register_pytrees
 
@@ -42,6 +44,11 @@ register_pytrees()
 
 STEPS_PER_CALL = 4096
 """How many steps one call of `take_steps` can record at most."""
+
+
+def evaluations_per_call(steps_per_epoch: int) -> int:
+    """How many evaluations one call of `take_steps` can record at most."""
+    return STEPS_PER_CALL // steps_per_epoch + 2
 
 
 def initial_state(experiment: Experiment, arrays: Arrays) -> State:
@@ -60,7 +67,13 @@ def initial_state(experiment: Experiment, arrays: Arrays) -> State:
         order=jnp.arange(arrays.targets.shape[0]),
         epoch_sums=Columns.zeros(EPOCH_SUMS),
         watch=first_watch(experiment.stopping, params, layers),
+        memories=first_memories(experiment, arrays, params, layers),
     )
+
+
+def first_tables(experiment: Experiment, arrays: Arrays) -> Tables | None:
+    """The shapes of what diagnostics measure, with all names; to be traced, not computed."""
+    return shapes_of_tables(experiment, arrays, initial_state(experiment, arrays))
 
 
 def take_steps(
@@ -108,9 +121,10 @@ def take_steps(
         last_evaluation=jnp.where(start == 0, -1, start),
         measured=Measured.empty(
             steps=STEPS_PER_CALL,
-            evaluations=STEPS_PER_CALL // setup.batches.per_epoch + 2,
+            evaluations=evaluations_per_call(setup.batches.per_epoch),
             evaluated=measures(experiment),
             has_path=experiment.data.position(state.params) is not None,
+            tables=shapes_of_tables(experiment, arrays, state),
         ),
     )
     carry = lax.while_loop(unfinished, evaluate_and_finish_epoch, carry)
@@ -140,11 +154,14 @@ def _evaluated(setup: Setup, carry: _Carry) -> _Carry:
     row, params, layers = evaluate(setup, carry.state, carry.step)
     schedule = setup.experiment.schedule.observe(carry.state.schedule, row["validation_loss"])
     watch = watched(setup, carry.state.watch, carry.step, row, params, layers)
+    memories, tables = diagnosed(
+        setup.experiment, setup.arrays, carry.state.memories, carry.step, params, layers
+    )
     measured = _at_position(setup, carry.state, carry.step - carry.start, carry.measured)
     return carry._replace(
-        state=carry.state._replace(schedule=schedule, watch=watch),
+        state=carry.state._replace(schedule=schedule, watch=watch, memories=memories),
         last_evaluation=carry.step,
-        measured=measured.with_evaluation(carry.step, row),
+        measured=measured.with_evaluation(carry.step, row, tables),
     )
 
 
@@ -172,11 +189,11 @@ def _with_epoch_finished(setup: Setup, carry: _Carry, until: Int[Array, ""]) -> 
         state, row = take(setup, state, step, rows).recorded(rows, measure_norms=measure_norms)
         return state, measured.with_step(index, row)
 
-    trained = state._replace(watch=None)  # no step needs it
+    trained = state._replace(watch=None, memories=None)  # no step needs them
     state, measured = for_each_batch(
         setup, state.order, carry.step, end, first, take_step, (trained, carry.measured)
     )
-    state = state._replace(watch=carry.state.watch)
+    state = state._replace(watch=carry.state.watch, memories=carry.state.memories)
     return carry._replace(state=state, step=jnp.maximum(carry.step, end), measured=measured)
 
 

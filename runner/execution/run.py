@@ -8,6 +8,8 @@ from typing import Any
 
 import jax
 
+from runner import files
+from runner.compare.runs import Run
 from runner.config.build import chosen_options
 from runner.engine.compilation import use_persistent_cache
 from runner.engine.loop import Training
@@ -15,6 +17,7 @@ from runner.experiment.experiment import Experiment
 from runner.experiment.pairing import cautions
 from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
+from runner.statistics.remarks import remarks
 from runner.terminal.live import Progress, print_found
 
 log = logging.getLogger(__name__)
@@ -56,7 +59,7 @@ def run(
         raise
     finally:
         progress.stop()
-    return finish_record(recorder, training.compile_seconds)
+    return finish_record(recorder, training.compile_seconds, remarks_at=logging.WARNING)
 
 
 def start_record(
@@ -102,12 +105,23 @@ def start_record(
     return recorder
 
 
-def finish_record(recorder: Recorder, compile_seconds: float) -> dict[str, Any]:
+def finish_record(
+    recorder: Recorder, compile_seconds: float, remarks_at: int = logging.INFO
+) -> dict[str, Any]:
     """Close the record and the log of a run that trained to its end; return the summary.
+
+    Args:
+        recorder: of the run.
+        compile_seconds: how long compiling took.
+        remarks_at: the level at which the log says what deserves a look in the diagnostics: on the
+            terminal, too, of a run alone, but not of each run of a sweep.
 
     Raises:
         RecordError: it cannot be written.
     """
     summary = recorder.finish(compile_seconds)
+    record = Run(recorder.directory, summary)
+    for remark in remarks(*map(record.diagnostics, files.DIAGNOSTICS)):
+        log.log(remarks_at, "diagnostics: %s", remark)
     log.info("%s: %d steps in %.2f s", summary["status"], summary["steps"], summary["seconds"])
     return summary

@@ -17,6 +17,7 @@ from runner.measures import POINTS_PER_CURVE, ErrorKind
 from runner.options.activation.base import Activation
 from runner.options.batch_size import BatchSize, Stochastic
 from runner.options.bias_initializer import BiasInitializer
+from runner.options.diagnostics.base import Diagnostic, NoDiagnostic
 from runner.options.gradient import GradientTreatment
 from runner.options.initializer.base import Initializer
 from runner.options.layer import Layer, Params, Shape, with_layer_before
@@ -46,6 +47,7 @@ _NEUTRAL: dict[str, Option | tuple[Option, ...]] = {
     "regularization": (Unregularized(),),
     "batch_size": Stochastic(),
     "sampling": Fixed(shuffled=False),
+    "diagnostics": (NoDiagnostic(),),
 }
 """What replaces a choice that the data ignore."""
 
@@ -71,6 +73,7 @@ class Experiment(Option):
     batch_size: BatchSize
     sampling: Sampling
     stopping: Stopping
+    diagnostics: tuple[Diagnostic, ...]
 
     seed: int = leaf(0, minimum=0, maximum=2**31 - 1)
     epochs: int = leaf(10, minimum=1)
@@ -98,15 +101,22 @@ class Experiment(Option):
         effective = dataclasses.replace(self, data=self.data.pinned(), **ignored)
         return dataclasses.replace(effective, measure_every=effective.steps_between_norms)
 
-    def network(self, *, sampling: bool = False) -> Layer:
+    def network(self, *, sampling: bool = False, watched: bool = False) -> Layer:
         """Build the network of the chosen options, or the parameters of the problem.
 
         Args:
             sampling: whether evaluations draw random masks, too, where the regularization asks for
                 it.
+            watched: whether evaluations return the signals of the activations, in the state after
+                (see `runner.options.signals`).
         """
         chosen = LayerOptions(
-            self.activation, self.initializer, self.normalization, self.regularization, sampling
+            self.activation,
+            self.initializer,
+            self.normalization,
+            self.regularization,
+            sampling,
+            watched,
         )
         network = self.data.network() or self.model.network(chosen, self.data.outputs)
         on_inputs = chosen.regularized_inputs()

@@ -23,6 +23,8 @@ from runner.options import (
 )
 from runner.options.activation import base as activations
 from runner.options.activation import rectifier, saturating, smooth
+from runner.options.diagnostics.base import NoDiagnostic
+from runner.options.diagnostics.layers import Layers
 from runner.options.initializer import constant, normal, scaled, structured
 from runner.options.loss import classes, numbers
 from runner.options.loss.auto import AutoLoss
@@ -50,7 +52,7 @@ from runner.options.regularization.base import Unregularized
 from runner.options.schedule import base as schedules
 from runner.options.schedule import cycle, decay, finite, plateau
 
-STACKED = ("regularization", "gradient")
+STACKED = ("regularization", "gradient", "diagnostics")
 """Groups of which several options can be chosen; they act in the order of the table."""
 
 OPTIONS: dict[str, dict[str, type[Option]]] = {
@@ -247,6 +249,10 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "none": stopping.NoStopping,
         "patience": stopping.Patience,
         "target": stopping.Target,
+    },
+    "diagnostics": {
+        "none": NoDiagnostic,
+        "layers": Layers,
     },
 }
 

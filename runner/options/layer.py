@@ -111,7 +111,7 @@ def serial(**layers: Layer) -> Layer:
         params: Params, state: LayerState, inputs: Float[Array, "batch *features"], training: bool
     ) -> tuple[Float[Array, "batch *outputs"], LayerState]:
         outputs = inputs
-        new_state = dict(state)
+        new_state: LayerState = {}
         for name, layer in layers.items():
             outputs, own_state = layer.apply(
                 params.get(name, {}), state.get(name, {}), outputs, training
@@ -119,7 +119,8 @@ def serial(**layers: Layer) -> Layer:
             outputs = outputs.astype(inputs.dtype)
             if own_state:
                 new_state[name] = own_state
-        return outputs, new_state
+        others = {name: own for name, own in state.items() if name not in new_state}
+        return outputs, new_state | others  # in the order of the layers
 
     return Layer(init, apply)
 

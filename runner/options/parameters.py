@@ -63,6 +63,12 @@ def map_with_path(function: Callable[[Path, Float[Array, "..."]], Any], params: 
     return jax.tree_util.tree_map_with_path(lambda path, x: function(_names(path), x), params)
 
 
+def named(params: Params) -> dict[Path, Float[Array, "..."]]:
+    """Return the arrays by their paths, in the order of JAX's trees."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    return {_names(path): array for path, array in leaves}
+
+
 def kernels(params: Params) -> list[Float[Array, "..."]]:
     """Return the kernels, in the order of JAX's trees."""
     leaves = jax.tree_util.tree_leaves_with_path(params)

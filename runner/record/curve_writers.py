@@ -1,4 +1,4 @@
-"""The writers of a run's own files: every step, every evaluation, and the path of a point."""
+"""The writers of a run's own files: steps, evaluations, diagnostics, and the path of a point."""
 
 from __future__ import annotations
 
@@ -29,6 +29,29 @@ class CurvesWriter:
 
     def close(self, summary: Mapping[str, Any]) -> None:
         """Do nothing: neither file is open."""
+
+
+class DiagnosticsWriter:
+    """Writes a file for each table of diagnostics (see `Writer`); without any there is none.
+
+    Args:
+        directory: the run's.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._tables: dict[str, CurveFile] = {}
+
+    def write(self, chunk: Chunk) -> None:
+        """Append the rows of a chunk."""
+        for table, rows in chunk.tables.items():
+            if table not in self._tables:
+                file = self._directory / files.diagnostics(table)
+                self._tables[table] = CurveFile(file, rows.dtype)
+            self._tables[table].append(rows)
+
+    def close(self, summary: Mapping[str, Any]) -> None:
+        """Do nothing: no file is open."""
 
 
 class PathWriter:

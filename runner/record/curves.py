@@ -26,8 +26,13 @@ import numpy.typing as npt
 
 from runner.record.foreign import open_file
 
-_HEADER_BYTES = 512
-"""The size of the header: enough for the names of the columns and any number of rows."""
+_HEADER_UNIT = 512
+"""The size of a header is a multiple of this: enough for the names of the columns and any number
+of rows."""
+
+_PREAMBLE_BYTES = 10
+_LONGEST_COUNT = 20
+"""The number of letters that the number of rows may grow by."""
 
 _MAPPED_FROM = 2**16
 """Curves with more bytes than this are mapped, and others read."""
@@ -44,14 +49,14 @@ class CurveFile:
     def __init__(self, path: Path, dtype: np.dtype) -> None:
         self._path, self._dtype = path, dtype
         self._rows = 0
-        path.write_bytes(_header(dtype, 0))
+        self._header_bytes = path.write_bytes(_header(dtype, 0))
 
     def append(self, rows: npt.NDArray) -> None:
         """Write rows of the file's dtype, then the new number of rows."""
         if not len(rows):
             return
         with self._path.open("r+b") as file:
-            file.seek(_HEADER_BYTES + self._rows * self._dtype.itemsize)
+            file.seek(self._header_bytes + self._rows * self._dtype.itemsize)
             file.write(np.ascontiguousarray(rows, self._dtype).tobytes())
             file.flush()
             self._rows += len(rows)
@@ -67,9 +72,10 @@ def _header(dtype: np.dtype, rows: int) -> bytes:
         "shape": (rows,),
     }
     magic = np.lib.format.magic(1, 0)
-    length = _HEADER_BYTES - len(magic) - 2
     text = repr(entries).encode("latin1")
-    assert len(text) < length
+    without_count = len(text) - len(str(rows))
+    units = -(-(_PREAMBLE_BYTES + without_count + _LONGEST_COUNT) // _HEADER_UNIT)
+    length = units * _HEADER_UNIT - _PREAMBLE_BYTES
     return magic + length.to_bytes(2, "little") + text.ljust(length - 1) + b"\n"
 
 
@@ -84,7 +90,8 @@ def read_curve(path: Path) -> npt.NDArray:
         ValueError: it is not a curve.
     """
     with open_file(path) as file:
-        head = file.read(_HEADER_BYTES)
+        head = file.read(_PREAMBLE_BYTES)
+        head += file.read(int.from_bytes(head[-2:], "little"))
         shape, dtype, offset = _parsed(head)
         if not shape[0]:
             return np.zeros(0, dtype)

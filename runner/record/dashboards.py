@@ -15,10 +15,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
-from tensorboard.compat.proto.types_pb2 import DT_FLOAT, DT_STRING
+from tensorboard.compat.proto.types_pb2 import DT_DOUBLE, DT_FLOAT, DT_STRING
 
 from runner.measures import SPLITS
 
@@ -116,6 +118,31 @@ def picture(tag: str, png: bytes) -> Summary.Value:
         raise ValueError("not a PNG file")
     image = Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=png)
     return Summary.Value(tag=tag, image=image)
+
+
+def histogram(tag: str, low: float, high: float, counts: npt.NDArray) -> Summary.Value:
+    """A histogram of bins of equal width, for HISTOGRAMS and DISTRIBUTIONS.
+
+    Args:
+        tag: its name.
+        low: where the first bin starts.
+        high: where the last bin ends.
+        counts: shape `(bins,)`.
+    """
+    from tensorboard.plugins.histogram import metadata
+
+    edges = np.linspace(low, high, len(counts) + 1)
+    bins = np.stack([edges[:-1], edges[1:], counts], axis=1)
+    shape = [TensorShapeProto.Dim(size=size) for size in bins.shape]
+    return Summary.Value(
+        tag=tag,
+        tensor=TensorProto(
+            dtype=DT_DOUBLE,
+            tensor_shape=TensorShapeProto(dim=shape),
+            tensor_content=bins.astype("<f8").tobytes(),
+        ),
+        metadata=metadata.create_summary_metadata(display_name="", description=""),
+    )
 
 
 def _hparams(tag: str, **content: Any) -> Summary.Value:

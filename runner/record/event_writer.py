@@ -29,6 +29,7 @@ from runner.measures import (
     VALIDATION_LOSS,
 )
 from runner.record.dashboards import layout, session_end, session_start
+from runner.record.diagnostic_events import write_table
 from runner.record.events import EventFile
 from runner.record.facts import RunFacts
 from runner.status import Status
@@ -91,6 +92,9 @@ class EventWriter:
         stride = math.ceil(self._total_epochs / POINTS_PER_CURVE)
         is_last = (chunk.epochs["step"] == chunk.steps_taken) & (chunk.status is not None)
         kept = (chunk.epochs["epoch"] % stride == 0) | is_last
+        for table, rows in chunk.tables.items():
+            shown = rows[np.isin(rows["step"], chunk.epochs["step"][kept])]
+            write_table(self._events, table, shown, chunk.wall_times)
         columns = {name: chunk.epochs[name] for name in EVALUATED_MEASURES}
         columns |= {f"best_{name}": values for name, values in best.items()}
         known = {name: kept & self._is_known(name, columns, chunk.epochs) for name in columns}

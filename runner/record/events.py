@@ -56,6 +56,17 @@ class EventFile:
         event = Event(wall_time=time.time(), summary=Summary(value=values))
         self._pending.append(_record_of(event))
 
+    def at_step(self, step: int, wall_time: float, *values: Summary.Value) -> None:
+        """Add what is no scalar and belongs to a step.
+
+        Args:
+            step: what TensorBoard calls the step.
+            wall_time: in seconds since 1970.
+            *values: see `runner.record.dashboards`.
+        """
+        event = Event(wall_time=wall_time, step=step, summary=Summary(value=values))
+        self._pending.append(_record_of(event))
+
     def flush(self) -> None:
         """Write what was added since the last time."""
         records = b"".join(self._pending)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from runner import files
 from runner.engine.chunk import Chunk
 from runner.errors import RecordError
-from runner.record.curve_writers import CurvesWriter, PathWriter
+from runner.record.curve_writers import CurvesWriter, DiagnosticsWriter, PathWriter
 from runner.record.environment import command_line, environment
 from runner.record.event_writer import EventWriter
 from runner.record.facts import RunFacts
@@ -75,6 +75,7 @@ class Recorder:
             self._writers: list[Writer] = [
                 CurvesWriter(directory),
                 PathWriter(directory),
+                DiagnosticsWriter(directory),
                 EventWriter(directory, facts),
                 SummaryWriter(directory, self._facts),
             ]
@@ -140,9 +141,11 @@ class Recorder:
 def _discard_earlier(directory: Path) -> None:
     """Remove the files of an earlier run in this directory that the new one would not replace.
 
-    Those are its event files and the path. Files that no run has written stay.
+    Those are its event files, the path and the tables of diagnostics. Files that no run has written
+    stay.
     """
     if (directory / files.SUMMARY).exists():
         for file in directory.glob(f"{files.EVENTS}*"):
             file.unlink()
-        (directory / files.PATH).unlink(missing_ok=True)
+        for name in (files.PATH, *map(files.diagnostics, files.DIAGNOSTICS)):
+            (directory / name).unlink(missing_ok=True)

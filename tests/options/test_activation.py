@@ -15,6 +15,7 @@ from scipy import special, stats
 from runner.experiment.table import OPTIONS
 from runner.options.activation.base import Elementwise
 from runner.options.parameters import is_weight
+from runner.options.signals import signals_of, watched
 
 # Both sides of every kink, the kinks themselves, and numbers that overflow in a careless formula.
 NEAR = np.concatenate([np.linspace(-7, 7, 57), [-3, -2.5, 0, 1, 2.5, 3, 6]])
@@ -184,3 +185,23 @@ def test_the_slopes_of_prelu_are_at_home_in_every_model_and_do_not_decay() -> No
             node = node[key]
         assert node.shape == (count,)
         assert not is_weight(path)
+
+
+@pytest.mark.parametrize("name", OPTIONS["activation"])
+def test_the_largest_slope_is_that_by_which_saturation_is_measured(name: str) -> None:
+    chosen = compose(activation=name).activation
+    layer = chosen.layer()
+    params, state, _ = layer.init(jax.random.key(0), (1,))
+    x = np.linspace(-10, 10, 2001, dtype=np.float32)[:, None]
+    _, after = watched(layer, chosen.steepest).apply(params, state, x, False)
+    (signals,) = signals_of({"layer": after}).values()
+    outputs = np.asarray(layer.apply(params, state, x, False)[0], float)
+    np.testing.assert_array_equal(signals.outputs, outputs.astype(np.float32))
+    slopes = np.abs(np.diff(outputs[:, 0])) / 0.01
+    if name == "threshold_relu":  # which jumps
+        return
+    assert chosen.steepest == pytest.approx(slopes.max(), rel=0.15)
+    saturated = signals.saturated[1:, 0] & signals.saturated[:-1, 0]  # at both ends
+    assert slopes[saturated].max(initial=0) < 0.055 * chosen.steepest
+    steep = ~(signals.saturated[1:, 0] | signals.saturated[:-1, 0])
+    assert slopes[steep].min() > 0.045 * chosen.steepest

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import compose
 
+from runner.engine.chunk import EPOCH_DTYPE
+from runner.engine.diagnostics import diagnosed
 from runner.engine.loop import Training
+from runner.engine.placement import place
+from runner.engine.tables import named_rows
+from runner.engine.train import initial_state
 from runner.engine.turns import lanes_for
 from runner.execution.run import run
+from runner.experiment.experiment import Experiment
+from runner.statistics.remarks import remarks
 
 
 def test_digits_above_95_percent(tmp_path: Path) -> None:
@@ -148,3 +157,69 @@ def test_batch_normalization_repairs_a_bad_start_and_allows_a_large_rate() -> No
     assert errors["none"]["good"] < 0.2, errors
     assert min(errors["none"][start] for start in ("small", "large", "fast")) > 0.5
     assert max(errors["batch"].values()) < 0.2, errors
+
+
+def diagnosed_at_start(chosen: Experiment) -> Mapping[str, np.ndarray]:
+    arrays = place(chosen, chosen.data.load())
+    state = jax.jit(initial_state)(chosen, arrays)
+    at = jnp.zeros((), int), state.params, state.layers
+    _, tables = diagnosed(
+        chosen, arrays, state.memories, *at
+    )  # uncompiled: ten layers of one shape
+    found = jax.tree.map(lambda x: x[None], tables)
+    return named_rows(found, np.zeros(1, EPOCH_DTYPE))
+
+
+def test_gradients_vanish_in_deep_sigmoids_only() -> None:
+    """The claim of `experiment=vanishing_gradients`, before the first step."""
+    shares = {}
+    for activation, initializer, normalization in (
+        ("sigmoid", "xavier_uniform", "none"),
+        ("relu", "he_normal", "none"),
+        ("sigmoid", "xavier_uniform", "batch"),
+    ):
+        chosen = compose(
+            model={"depth": 10},
+            activation=activation,
+            initializer=initializer,
+            normalization=normalization,
+            diagnostics={"name": "layers", "examples": 128},
+        )
+        rows = diagnosed_at_start(chosen)
+        kernels = [row for row in rows["parameters"] if row["name"].endswith("kernel")]
+        shares[activation, normalization] = (
+            kernels[0]["gradient_norm"] / kernels[-1]["gradient_norm"]
+        )
+        said = list(remarks(rows["layers"], rows["parameters"]))
+        assert bool(said) == (activation == "sigmoid" and normalization == "none")
+    assert shares["sigmoid", "none"] < 1e-5
+    assert min(shares["relu", "none"], shares["sigmoid", "batch"]) > 0.1
+
+
+def test_a_large_rate_kills_rectified_units_unless_they_are_normalized() -> None:
+    """The claim of `experiment=dead_units`, in two epochs of a smaller network."""
+    last = {}
+    for normalization, rates in (("none", (0.1, 2.0)), ("batch", (2.0,))):
+        experiments = [
+            compose(
+                {"epochs": 2},
+                model={"widths": [32], "depth": 3},
+                normalization=normalization,
+                optimizer={"learning_rate": rate},
+                batch_size={"drop_remainder": True},
+                diagnostics="layers",
+            )
+            for rate in rates
+        ]
+        side_by_side = lanes_for(len(rates), "map", jax.devices()[:1])
+        training = Training(experiments, experiments[0].data.load(), side_by_side)
+        for chunks in training.chunks():
+            for rate, chunk in zip(rates, chunks, strict=True):
+                if chunk is not None and len(chunk.epochs):
+                    last[normalization, rate] = chunk
+    dead = {key: chunk.tables["layers"]["dead"][-4:].max() for key, chunk in last.items()}
+    error = {key: chunk.epochs["test_error"][-1] for key, chunk in last.items()}
+    assert dead["none", 2.0] > 0.9
+    assert error["none", 2.0] > 0.8
+    assert max(dead["none", 0.1], dead["batch", 2.0]) < 0.3, dead
+    assert max(error["none", 0.1], error["batch", 2.0]) < 0.3, error

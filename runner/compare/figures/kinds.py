@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from runner.compare.figures import histograms, layers
 from runner.compare.figures.critical_batch_size import critical_batch_size_figure
 from runner.compare.figures.curves import curves_figure, generalization_figure
 from runner.compare.figures.final import final_figure
@@ -106,6 +107,14 @@ def _images(asked: Request) -> Figure:
     return images_figure(asked.groups, asked.look)
 
 
+def _layers(asked: Request) -> Figure:
+    return layers.layers_figure(asked.groups, asked.measure, asked.look)
+
+
+def _histograms(asked: Request) -> Figure:
+    return histograms.histograms_figure(asked.groups, asked.measure, asked.look)
+
+
 class Kind(NamedTuple):
     """A kind of figure.
 
@@ -117,6 +126,7 @@ class Kind(NamedTuple):
         can_be_animated: whether it can also be an animation.
         by_problem: whether it compares on several problems, and tunes for each separately.
         of_results: whether it shows what training gave.
+        own_measures: those of diagnostics, which it shows; empty: it shows those of curves.
     """
 
     about: str
@@ -126,6 +136,7 @@ class Kind(NamedTuple):
     can_be_animated: bool = False
     by_problem: bool = False
     of_results: bool = True
+    own_measures: tuple[str, ...] = ()
 
 
 KINDS: Mapping[str, Kind] = {
@@ -141,4 +152,18 @@ KINDS: Mapping[str, Kind] = {
         "steps to a target against the batch size", _critical_batch_size, needs_target=True
     ),
     "images": Kind("examples before and after preprocessing", _images, of_results=False),
+    "layers": Kind(
+        f"of diagnostics a measure by layer over time: {', '.join(layers.MEASURES)}",
+        _layers,
+        layers.DEFAULT,
+        of_results=False,
+        own_measures=layers.MEASURES,
+    ),
+    "histograms": Kind(
+        f"of diagnostics the distributions in each layer: {', '.join(histograms.MEASURES)}",
+        _histograms,
+        histograms.DEFAULT,
+        of_results=False,
+        own_measures=histograms.MEASURES,
+    ),
 }

@@ -89,7 +89,7 @@ def _cells(image: AxesImage, panel: Axes, labels: tuple[int, str, str]) -> Itera
             which = " ".join(map(str, (name, *channel)))
             yield Point(*labels, which, shows, column, row, value=value)
         else:
-            yield Point(*labels, "", "final", across[column], up[row], value=value)
+            yield Point(*labels, name, shows or "final", across[column], up[row], value=value)
 
 
 def _array(values: Any) -> np.ndarray:

@@ -18,6 +18,11 @@ class Activation(Option):
     self_normalizes: ClassVar[bool] = False
     """Whether it keeps a mean of 0 and a variance of 1 from layer to layer, as SELU does."""
 
+    @property
+    def steepest(self) -> float:
+        """The largest slope, which saturation is measured by: by default 1."""
+        return 1.0
+
     @abstractmethod
     def layer(self) -> Layer:
         """Return the layer; it keeps the shape of its inputs."""

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 class Sigmoid(Elementwise):
     """f(x) = 1 / (1 + exp(-x)), between 0 and 1; a mean near 1/2 slows deep networks down."""
 
+    @property
+    def steepest(self) -> float:
+        """The slope 1/4 at 0."""
+        return 0.25
+
     def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return 1 / (1 + exp(-x))."""
         return jax.nn.sigmoid(inputs)
@@ -31,6 +36,11 @@ class HardSigmoid(Elementwise):
     """
 
     slope: float = number(0.16666667, above=0)
+
+    @property
+    def steepest(self) -> float:
+        """The field `slope`."""
+        return self.slope
 
     def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return clip(slope * x + 1/2, 0, 1)."""

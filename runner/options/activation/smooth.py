@@ -56,6 +56,11 @@ class Selu(Elementwise):
 
     self_normalizes: ClassVar[bool] = True
 
+    @property
+    def steepest(self) -> float:
+        """The slope lambda * alpha below 0."""
+        return 1.7580993
+
     def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return lambda * x for x > 0, else lambda * alpha * (exp(x) - 1)."""
         return jax.nn.selu(inputs)

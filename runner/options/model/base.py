@@ -22,6 +22,7 @@ from runner.options.layer import (
 )
 from runner.options.option import HiddenLayer, Option
 from runner.options.parameters import BIAS, KERNEL
+from runner.options.signals import watched
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
@@ -36,7 +37,8 @@ class LayerOptions(NamedTuple):
     """The options of other groups from which a model builds its layers.
 
     `sampling` says whether evaluations draw random masks as well, for those regularizations whose
-    `samples` is not 0.
+    `samples` is not 0; `watched` whether the state after an evaluation has the signals of the
+    activations, and normalizations over the batch use its own statistics.
     """
 
     activation: Activation
@@ -44,6 +46,7 @@ class LayerOptions(NamedTuple):
     normalization: Normalization
     regularization: tuple[Regularization, ...] = ()
     sampling: bool = False
+    watched: bool = False
 
     def of_layer(self, index: int) -> LayerOptions:
         """Return the options of one layer, in which every number that may differ by layer is one.
@@ -75,6 +78,11 @@ class LayerOptions(NamedTuple):
             "normalization": self.normalization.layer(),
             "activation": self.activation.layer(),
         }
+        if self.watched:
+            layers = {
+                "normalization": always_training(layers["normalization"]),
+                "activation": watched(layers["activation"], self.activation.steepest),
+            }
         follows = self.normalization.follows_activation
         return dict(reversed(layers.items())) if follows else layers
 

@@ -136,14 +136,18 @@ class _Recurrence(NamedTuple):
 
         def step(
             hidden: Float[Array, "batch units"], drive: Float[Array, "batch units"]
-        ) -> tuple[Float[Array, "batch units"], None]:
+        ) -> tuple[Float[Array, "batch units"], LayerState]:
             seen = hidden * drawn["state_mask"] if "state_mask" in drawn else hidden
             total = drive + seen @ kernel
+            signals = {}
             for name, layer in self.nonlinearity.items():
-                total, _ = layer.apply(params.get(name, {}), {}, total, training)
-            return total.astype(hidden.dtype), None
+                total, own = layer.apply(params.get(name, {}), {}, total, training)
+                if own:
+                    signals[name] = own
+            return total.astype(hidden.dtype), signals
 
-        last, _ = jax.lax.scan(step, start, driven)
+        last, signals = jax.lax.scan(step, start, driven)
+        after |= signals
         return last, {name: own for name, own in after.items() if own}
 
 

@@ -1,0 +1,72 @@
+"""Signals: what an activation gets and gives, handed out in the state of a network.
+
+A network that is watched (`LayerOptions.watched`) computes what the network computes, and returns
+the signals of its activations as part of the state after. So what is inside of a network needs no
+side effect, and goes through gradients, loops and lanes like any other array.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from runner.lazy import jax, jnp
+from runner.options.layer import Layer, LayerState, Params
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float
+
+SATURATED = 0.05
+"""An activation is saturated where its slope is less than this fraction of its largest slope."""
+
+_KEY = "signals"
+
+
+class Signals(NamedTuple):
+    """What an activation f makes of a batch; the last axis counts the units or channels.
+
+    The axes before it are examples and positions, or time steps and examples.
+    """
+
+    inputs: Float[Array, "*batch units"]  # x, the pre-activations
+    outputs: Float[Array, "*batch units"]  # f(x), the activations
+    saturated: Bool[Array, "*batch units"]  # |f'(x)| < SATURATED max |f'|
+
+
+def watched(activation: Layer, steepest: float) -> Layer:
+    """Return an activation whose state after is its signals.
+
+    Args:
+        activation: a function of every number on its own, without a state.
+        steepest: its largest slope.
+    """
+
+    def apply(
+        params: Params, state: LayerState, inputs: Float[Array, "*batch units"], training: bool
+    ) -> tuple[Float[Array, "*batch units"], LayerState]:
+        def outputs_of(inputs: Float[Array, "*batch units"]) -> Float[Array, "*batch units"]:
+            return activation.apply(params, state, inputs, training)[0]
+
+        outputs, slopes = jax.jvp(outputs_of, (inputs,), (jnp.ones_like(inputs),))
+        saturated = jnp.abs(slopes) < SATURATED * steepest
+        return outputs, {_KEY: Signals(inputs, outputs, saturated)}
+
+    return Layer(activation.init, apply)
+
+
+def signals_of(state: LayerState, layer: tuple[str, ...] = ()) -> dict[str, Signals]:
+    """Return the signals in the state of a watched network, in the order of its layers.
+
+    Args:
+        state: the state that the network returned.
+        layer: the names on the way to this part of the state.
+
+    Returns:
+        The signals by the name of the layer that the activation belongs to: `hidden_1`.
+    """
+    found = {}
+    for name, own in state.items():
+        if isinstance(own, Signals):
+            found["/".join(layer[:-1] or layer)] = own
+        elif isinstance(own, dict):
+            found |= signals_of(own, (*layer, name))
+    return found

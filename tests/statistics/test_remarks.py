@@ -1,0 +1,71 @@
+"""What is said of diagnostics, and what is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from runner.statistics.remarks import remarks
+
+LAYERS = np.dtype([("epoch", "<i4"), ("step", "<i4"), ("name", "<U8"), ("dead", "<f4")])
+PARAMETERS = np.dtype([("step", "<i4"), ("name", "<U15"), ("gradient_norm", "<f4")])
+NOTHING = np.zeros(0, LAYERS), np.zeros(0, PARAMETERS)
+
+
+def dead(*evaluations: tuple[float, float]) -> np.ndarray:
+    """The shares of two layers at evaluations after 0, 2, 4, ... epochs."""
+    rows = [
+        (2 * place, 10 * place, f"hidden_{layer}", share)
+        for place, shares in enumerate(evaluations)
+        for layer, share in enumerate(shares, start=1)
+    ]
+    return np.array(rows, LAYERS)
+
+
+def gradients(**norms: float) -> np.ndarray:
+    """The norms of kernels at the last evaluation, after one at which all were equal."""
+    before = [(0, f"{layer}/kernel", 1.0) for layer in norms]
+    biases = [(10, f"{layer}/bias", 1e-9) for layer in norms]
+    return np.array(
+        [*before, *biases, *((10, f"{layer}/kernel", n) for layer, n in norms.items())], PARAMETERS
+    )
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        (
+            dead((0.1, 0), (0.6, 0), (0.4, 0), (0.7, 0.2), (0.92, 0.49)),
+            ["hidden_1: 92% of units dead since epoch 6"],
+        ),
+        (
+            dead((0.5, 1)),
+            ["hidden_2: 100% of units dead since epoch 0, and at least half in 1 more layer"],
+        ),
+        (dead((0.1, 0), (0.9, 0), (0.49, 0)), []),
+        (dead((np.nan, np.nan)), []),
+    ],
+)
+def test_dead_units_are_said_of_the_last_evaluation(layers: np.ndarray, said: list[str]) -> None:
+    assert list(remarks(layers, NOTHING[1])) == said
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        (gradients(a=1e-6, b=0.5, c=1.0), ["a/kernel: its gradient is 1e-06 of that of c/kernel"]),
+        (gradients(a=2.0, b=0.5, c=4e-4), ["c/kernel: its gradient is 2e-04 of that of a/kernel"]),
+        (gradients(a=0.0, b=0.5), ["a/kernel: its gradient is 0, unlike that of b/kernel"]),
+        (gradients(a=1.1e-3, b=0.5, c=1.0), []),
+        (gradients(a=0.0, b=0.0), []),
+        (gradients(a=np.nan, b=1.0), []),
+    ],
+)
+def test_unequal_gradients_are_said_of_the_last_evaluation(
+    parameters: np.ndarray, said: list[str]
+) -> None:
+    assert list(remarks(NOTHING[0], parameters)) == said
+
+
+def test_nothing_is_said_of_a_run_without_diagnostics() -> None:
+    assert list(remarks(*NOTHING)) == []
