@@ -25,6 +25,12 @@ def diagnostics(table: str) -> str:
     return f"{table}.npy"
 
 
+FINAL_WEIGHTS = "final.safetensors"
+"""Of a run: the parameters after its last planned step (`runner.record.weights`)."""
+
+BEST_WEIGHTS = "best.safetensors"
+"""Of a run: the parameters of its best evaluation, where `stopping` says which that is."""
+
 EVENTS = "events.out.tfevents."
 """The start of the names of TensorBoard's event files."""
 

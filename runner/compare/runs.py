@@ -22,6 +22,8 @@ from runner.errors import ConfigError
 from runner.measures import OPTIONAL_MEASURES, ErrorKind
 from runner.record.curves import read_curve
 from runner.record.summary import best_metric, fingerprint, read_summary
+from runner.record.tensors import nested
+from runner.record.weights import FILES, RecordedWeights, read_weights
 from runner.status import COMPLETE, Status
 
 
@@ -113,6 +115,61 @@ class Run:
             no such table.
         """
         return self._curve(files.diagnostics(table), _NAMED)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters that evaluations use, in nested dictionaries of NumPy arrays.
+
+        Those of the best evaluation where a rule of `stopping` names it, else those after the last
+        step.
+
+        Raises:
+            ConfigError: the run has none, or they cannot be read.
+        """
+        return nested(self._weights.params)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the layers keep that is not trained, such as the statistics of normalizations.
+
+        It belongs to `params`. Empty for most networks.
+
+        Raises:
+            ConfigError: see `params`.
+        """
+        return nested(self._weights.layers)
+
+    def predict(self, inputs: npt.ArrayLike) -> npt.NDArray:
+        """The logits `[n, classes]` of the network with `params`; their softmax is a probability.
+
+        Args:
+            inputs: examples as the data source stores them, before any preprocessing, of the shape
+                `[n, *features]`: digits have `[n, 8, 8, 1]` and values from 0 to 16.
+
+        Raises:
+            ConfigError: there are no weights, an option is not known, or the shape is wrong.
+        """
+        from runner.compare.prediction import predict  # imports JAX
+
+        return predict(self.config, self._weights, inputs)
+
+    @functools.cached_property
+    def _weights(self) -> RecordedWeights:
+        """The best weights, or else the final ones.
+
+        Raises:
+            ConfigError: see `params`.
+        """
+        found = (
+            [self.directory / FILES[kind] for kind in ("best", "final")] if self.directory else []
+        )
+        for file in filter(Path.exists, found):
+            try:
+                return read_weights(file)
+            except (OSError, ValueError) as error:
+                raise ConfigError(f"{error}") from error
+        kept = " and weights=false" if self.config.get("weights") is False else ""
+        raise ConfigError(f"{self.directory}: has no weights (status {self.status}{kept})")
 
     def _curve(self, name: str, expected: np.dtype) -> npt.NDArray:
         """The rows of a curve file; empty unless it has the expected columns."""

@@ -24,6 +24,7 @@ from runner.config.hints import (
     owners,
     top_level_hint,
 )
+from runner.config.keeping import KEPT, Keeping
 from runner.config.synonyms import NAMES, WORDS
 from runner.config.values import LARGEST_INTEGER, convert, shown
 from runner.errors import ConfigError, did_you_mean, folded
@@ -53,7 +54,7 @@ def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experimen
     check = _Checker(where)
     load_plugins(config.get(PLUGINS) or [])
     settings = {key: value for key, value in config.items() if key != PLUGINS}
-    known = [*OPTIONS, *_setting_names(), PLUGINS]
+    known = [*OPTIONS, *_setting_names(), *KEPT, PLUGINS]
     for key in settings:
         if key not in known:
             hint = top_level_hint(str(key), lambda full: _holds(settings, full))
@@ -66,6 +67,7 @@ def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experimen
         for group in OPTIONS
     }
     plain = {key: value for key, value in settings.items() if key not in OPTIONS}
+    check.fields("", "", Keeping, {key: plain.pop(key) for key in KEPT if key in plain})
     experiment = Experiment(**values, **check.fields("", "", Experiment, plain)).effective()
     _check_together(check, experiment)
     return experiment
@@ -110,7 +112,8 @@ def load_plugins(modules: Any) -> None:
         loaded_plugins.add(name)
 
 
-_types_of = functools.cache(get_type_hints)  # a sweep asks for every run
+# Cached, since a sweep asks for every run.
+_types_of: Callable[[Any], dict[str, Any]] = functools.cache(get_type_hints)
 
 
 def _setting_names() -> list[str]:
@@ -194,7 +197,7 @@ class _Checker:
         self,
         prefix: str,
         group: str,
-        cls: type[Option],
+        cls: type[Any],
         values: Mapping[str, Any],
         chosen: str = "",
     ) -> dict[str, Any]:

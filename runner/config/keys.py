@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from runner.config.keeping import KEPT
 from runner.experiment.table import OPTIONS, STACKED
 
 SEED = "seed"
@@ -29,9 +30,12 @@ def typed(config: Mapping[str, Any]) -> dict[str, Any]:
     """Flatten settings to keys as typed: `{"optimizer": "adam", "batch_size": 64, ...}`.
 
     Several options of one group are one setting: `{"regularization": ["dropout", "l2"]}`.
+    Those that change no number of the run are left out (`runner.config.keeping`).
     """
     settings: dict[str, Any] = {}
     for key, value in flat(config).items():
+        if key in KEPT:
+            continue
         *path, last = key.split(".")
         if last != "name" or not path:
             settings[key] = value

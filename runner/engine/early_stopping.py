@@ -17,9 +17,8 @@ import jax
 import jax.numpy as jnp
 
 from runner.engine.columns import Columns
-from runner.engine.evaluation import evaluated
 from runner.engine.setup import Setup
-from runner.engine.state import GOES_ON, State, Watch
+from runner.engine.state import GOES_ON, Watch
 from runner.measures import VALIDATION_LOSS
 from runner.options.layer import LayerState, Params
 from runner.options.stopping import Stopping
@@ -98,17 +97,6 @@ def until_stopped(
 ) -> Int[Array, ""]:
     """The step to stop before: `until`, or `step`, which is next, if the run has stopped."""
     return until if watch is None else jnp.where(_have_all_stopped(watch), step, until)
-
-
-def final_parameters(setup: Setup, state: State) -> tuple[Params, LayerState]:
-    """The parameters that a run ends with, and the state of the layers that belongs to them.
-
-    They are those of its best evaluation where a rule may stop it, and otherwise what an evaluation
-    of the last state evaluates (`runner.engine.evaluation.evaluated`).
-    """
-    if state.watch is not None:
-        return state.watch.params, state.watch.layers
-    return evaluated(setup, state)
 
 
 def _have_all_stopped(watch: Watch) -> Bool[Array, ""]:

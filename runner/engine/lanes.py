@@ -74,6 +74,7 @@ class Lanes(SideBySide[Experiment, Arrays, Leaves, Measured]):
         if strategy == "sequential":
             self._per_lane = SingleDeviceSharding(self.devices[0])
         self._shared = NamedSharding(mesh, _SHARED)
+        self._on_host: tuple[Leaves, list[npt.NDArray]] | None = None
 
     def stack(self, experiments: Sequence[Experiment]) -> Experiment:
         """The experiments as one, every number an array with an entry for each lane."""
@@ -153,6 +154,14 @@ class Lanes(SideBySide[Experiment, Arrays, Leaves, Measured]):
         structure = jax.tree.structure(experiments)
         with _one_at_a_time:
             return programs_for(self.strategy, self.devices, structure)
+
+    def state_of(self, states: Leaves, place: int) -> list[Any]:
+        """The leaves of the state of one lane; with `vmap` those of all are copied to the host."""
+        if self.strategy == "sequential":
+            return states
+        if self._on_host is None or self._on_host[0] is not states:
+            self._on_host = states, jax.device_get(states)
+        return [leaf[place] for leaf in self._on_host[1]]
 
     def to_host(self, measured: Measured) -> list[Measured]:
         """What each lane measured, as NumPy arrays; waits for it."""

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from runner.data import Dataset
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk, make_chunk
+from runner.engine.lanes import as_array
 from runner.engine.memory import check_room
 from runner.engine.placement import place
 from runner.engine.side_by_side import SideBySide
@@ -26,9 +27,17 @@ from runner.engine.state import GOES_ON, Measured, Timeline
 from runner.engine.tables import named_rows
 from runner.engine.train import STEPS_PER_CALL
 from runner.engine.turns import lanes_for
+from runner.engine.weights import (
+    Weights,
+    WeightsKind,
+    best_weights,
+    final_weights,
+    state_shapes,
+)
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Phase, tabulated
 from runner.measures import EVALUATED_MEASURES, STEP_MEASURES
+from runner.status import Status
 
 CHUNK_SECONDS = 0.5
 FIRST_CHUNK = 8
@@ -69,6 +78,8 @@ class Training:
         self.lanes: _Computed = lanes or lanes_for(1, "sequential", jax.devices()[:1])
         arrays = place(first, dataset)
         self.arrays = self.lanes.share(arrays)
+        self._numbers = [jax.tree.map(as_array, each) for each in experiments]
+        self._placed = arrays
         if self.lanes.count > 1:
             check_room(first, arrays, self.lanes.count, self.lanes.devices[0])
         self.phases = first.phases()
@@ -113,6 +124,29 @@ class Training:
     def drop(self, place: int) -> None:
         """Stop training the experiment in this place; the others go on."""
         self.ended[place] = True
+
+    def weights(self, place: int, chunk: Chunk) -> dict[WeightsKind, Weights]:
+        """The parameters that the experiment in this place leaves.
+
+        Args:
+            place: which experiment.
+            chunk: its last one.
+
+        Returns:
+            `final`, those after the last step, of a run that took all planned steps; and `best`,
+            those of its best evaluation, if a rule says which that is.
+        """
+        experiment, arrays = self._numbers[place], self._placed
+        found: dict[WeightsKind, Weights] = {}
+        if chunk.status != Status.FINISHED and chunk.kept_at is None:
+            return found
+        structure = jax.tree.structure(state_shapes(experiment, arrays))
+        state = jax.tree.unflatten(structure, self.lanes.state_of(self.state, place))
+        if chunk.status == Status.FINISHED:
+            found["final"] = final_weights(experiment, arrays, state, chunk.steps_taken)
+        if (best := best_weights(arrays, state)) is not None:
+            found["best"] = best
+        return found
 
     def _chunks_of(self, phase: Phase) -> Iterator[list[Chunk | None]]:
         """The chunks of a phase; the next phase starts when all of them are in."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import jax
 
@@ -74,6 +74,9 @@ class SideBySide(Protocol[Stacked, Shared, States, Results]):
         Returns:
             The states after `until` steps, and what was measured.
         """
+
+    def state_of(self, states: States, place: int) -> list[Any]:
+        """The leaves of the state of one experiment; they are valid until the next `advance`."""
 
     def to_host(self, measured: Results) -> Sequence[Measured | None]:
         """Wait for what each experiment measured, as NumPy arrays; None of what had ended."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 
@@ -116,6 +116,10 @@ class Turns(
             for lane, has_ended in enumerate(ended)
         ]
         return turns, turns
+
+    def state_of(self, states: Sequence[Turning], place: int) -> list[Any]:
+        """The leaves of the state of one lane; waits for its turn."""
+        return states[place].result().state
 
     def to_host(self, measured: Sequence[Turning]) -> list[Measured | None]:
         """What each lane measured, as NumPy arrays; waits for it."""

@@ -11,6 +11,7 @@ import jax
 from runner import files
 from runner.compare.runs import Run
 from runner.config.build import chosen_options
+from runner.config.keeping import keeping
 from runner.engine.compilation import use_persistent_cache
 from runner.engine.loop import Training
 from runner.experiment.experiment import Experiment
@@ -54,6 +55,8 @@ def run(
             assert chunk is not None
             recorder.write(chunk)
             progress.update(chunk)
+            if chunk.status is not None and keeping(config).weights:
+                recorder.write_weights(training.weights(0, chunk))
     except BaseException as error:
         recorder.fail(error, training.compile_seconds)
         raise

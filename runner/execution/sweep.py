@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 
+from runner.config.keeping import keeping
 from runner.data import Dataset, Source
 from runner.engine.chunk import Chunk
 from runner.engine.loop import Training
@@ -148,7 +149,7 @@ def _train_cohort(lanes: Sequence[_Lane], training: Training, *, fail_fast: bool
         for place, (lane, chunk) in enumerate(zip(lanes, chunks, strict=True)):
             if chunk is None:
                 continue
-            lane.write(chunk, training.compile_seconds)
+            lane.write(chunk, training, place)
             if lane.failed:
                 training.drop(place)
                 if fail_fast:
@@ -187,15 +188,17 @@ class _Lane:
         except Exception as error:
             self.fail(error)
 
-    def write(self, chunk: Chunk, compile_seconds: float) -> None:
-        """Record a chunk; if the run has ended with it, close the record."""
+    def write(self, chunk: Chunk, training: Training, place: int) -> None:
+        """Record a chunk; if the run has ended with it, its weights, and close the record."""
         assert self._recorder is not None
         try:
             self._recorder.write(chunk)
             self._progress.advance(self._job.title, self._job.experiment, chunk)
             if chunk.status is not None:
+                if keeping(self._job.config).weights:
+                    self._recorder.write_weights(training.weights(place, chunk))
                 with self._job.at_work():
-                    self._end(finish_record(self._recorder, compile_seconds), None)
+                    self._end(finish_record(self._recorder, training.compile_seconds), None)
         except Exception as error:
             self.fail(error)
 

@@ -247,6 +247,7 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
     },
     "stopping": {
         "none": stopping.NoStopping,
+        "best": stopping.Best,
         "patience": stopping.Patience,
         "target": stopping.Target,
     },

@@ -99,6 +99,33 @@ class NoStopping(Stopping):
         yield from ()
 
 
+@option
+class Best(Stopping):
+    """Take all planned steps, and keep the parameters of the best evaluation.
+
+    That is the first one with the least `measure`. It is `ModelCheckpoint` of Keras with
+    `save_best_only=True`, and of PyTorch Lightning with `save_top_k=1`.
+    """
+
+    measure: ValidationMeasure = "validation_error"
+
+    def init(self) -> tuple[()]:
+        """Remember nothing."""
+        return ()
+
+    def observe(self, memory: tuple[()], evaluation: Evaluation) -> tuple[()]:
+        """Remember nothing."""
+        return memory
+
+    def stopped(self, memory: tuple[()]) -> Bool[Array, ""]:
+        """Return false."""
+        return jnp.zeros((), bool)
+
+    def reason(self) -> str:
+        """Return nothing: no run is ended."""
+        return ""
+
+
 class PatienceState(NamedTuple):
     """The value of the last improvement, and how long ago it was."""
 

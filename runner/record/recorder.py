@@ -12,7 +12,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runner import files
 from runner.engine.chunk import Chunk
@@ -23,7 +23,11 @@ from runner.record.event_writer import EventWriter
 from runner.record.facts import RunFacts
 from runner.record.summary import SummaryWriter, timestamp, versions
 from runner.record.totals import Totals
+from runner.record.weights import write_weights
 from runner.status import Status, status_after
+
+if TYPE_CHECKING:
+    from runner.engine.weights import Weights, WeightsKind
 
 
 class Writer(Protocol):
@@ -55,7 +59,7 @@ class Recorder:
         self.directory = directory
         self._totals = Totals(clips=facts.clips)
         self._stop_reason = facts.stop_reason
-        self._facts = {
+        self._facts: dict[str, Any] = {
             "seed": facts.seed,
             "device": facts.device,
             "lanes": facts.lanes,
@@ -86,6 +90,11 @@ class Recorder:
         with self._record_errors():
             for writer in self._writers:
                 writer.write(chunk)
+
+    def write_weights(self, found: Mapping[WeightsKind, Weights]) -> None:
+        """Record the parameters that the run leaves."""
+        with self._record_errors():
+            write_weights(self.directory, self._facts["config"], found)
 
     def finish(self, compile_seconds: float) -> dict[str, Any]:
         """Close the record of a run whose last chunk says how it ended; return the summary."""
@@ -141,11 +150,12 @@ class Recorder:
 def _discard_earlier(directory: Path) -> None:
     """Remove the files of an earlier run in this directory that the new one would not replace.
 
-    Those are its event files, the path and the tables of diagnostics. Files that no run has written
-    stay.
+    Those are its event files, the path, the tables of diagnostics and the weights. Files that no
+    run has written stay.
     """
     if (directory / files.SUMMARY).exists():
         for file in directory.glob(f"{files.EVENTS}*"):
             file.unlink()
-        for name in (files.PATH, *map(files.diagnostics, files.DIAGNOSTICS)):
+        tables = map(files.diagnostics, files.DIAGNOSTICS)
+        for name in (files.PATH, *tables, files.FINAL_WEIGHTS, files.BEST_WEIGHTS):
             (directory / name).unlink(missing_ok=True)

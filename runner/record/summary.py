@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 import math
-import os
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,10 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from runner import files
+from runner.config.keeping import KEPT
 from runner.engine.chunk import Chunk
 from runner.measures import EPOCH_MEASURES, METRIC, OPTIONAL_MEASURES, is_minimized
 from runner.record.earlier import completed
 from runner.record.foreign import read_json
+from runner.record.replacing import replace
 from runner.record.valid_summary import is_summary
 from runner.status import Status
 from runner.version import own_version
@@ -54,9 +55,8 @@ class SummaryWriter:
 
 def write_summary(directory: Path, summary: Mapping[str, Any]) -> None:
     """Replace the summary of the run in a directory, as a whole."""
-    temporary = directory / f".{files.SUMMARY}.{os.getpid()}"
-    temporary.write_text(_text(summary) + "\n", encoding="utf-8")
-    temporary.replace(directory / files.SUMMARY)
+    text = _text(summary) + "\n"
+    replace(directory / files.SUMMARY, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _text(summary: Mapping[str, Any]) -> str:
@@ -96,9 +96,11 @@ def read_summary(directory: Path) -> dict[str, Any]:
 def fingerprint(config: Mapping[str, Any]) -> str:
     """A config as one line of text, the same for equal configs: `1` and `1.0` are equal.
 
-    By it a run is recognized where a sweep is resumed, and a copy where runs are compared.
+    By it a run is recognized where a sweep is resumed, and a copy where runs are compared. Settings
+    that change no number of a run (`runner.config.keeping`) have no part in it.
     """
-    return json.dumps(_with_floats(finite(config)), sort_keys=True)
+    own = {key: value for key, value in config.items() if key not in KEPT}
+    return json.dumps(_with_floats(finite(own)), sort_keys=True)
 
 
 def _with_floats(value: Any) -> Any:

@@ -18,7 +18,7 @@ from engine_alone import Engine, one_phase
 from runner.data import Dataset
 from runner.engine.chunk import Chunk
 from runner.engine.columns import Columns
-from runner.engine.early_stopping import final_parameters, first_watch, watched
+from runner.engine.early_stopping import first_watch, watched
 from runner.engine.evaluation import evaluated
 from runner.engine.loop import Training
 from runner.engine.memory import COPIES, bytes_of_a_lane
@@ -27,8 +27,10 @@ from runner.engine.setup import Setup
 from runner.engine.state import GOES_ON, Timeline
 from runner.engine.strategy import Strategy
 from runner.engine.turns import lanes_for
+from runner.engine.weights import best_weights
 from runner.experiment.experiment import Experiment
 from runner.measures import EPOCH_MEASURES
+from runner.options.stopping import Best
 from runner.status import Status
 
 EPOCHS, PER_EPOCH = 12, 5
@@ -158,7 +160,10 @@ def test_chunks_do_not_change_where_a_run_stops_nor_what_it_keeps(few: Dataset) 
         np.concatenate(epochs), expected.epochs.values[: expected.evaluations]
     )
     jax.tree.map(np.testing.assert_array_equal, cut.state, whole.state)
-    params, layers = final_parameters(whole.setup, whole.state)
+    found = best_weights(whole.arrays, whole.state)
+    assert found is not None
+    params, layers, _, steps = found
+    assert steps == kept
     jax.tree.map(np.testing.assert_array_equal, params, best[0])
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), layers, best[1])
     assert (params["logits"]["kernel"] != whole.state.optimizer.average["logits"]["kernel"]).any()
@@ -229,3 +234,15 @@ def test_what_is_kept_takes_memory(few: Dataset) -> None:
     more = bytes_of_a_lane(with_rule, arrays) - bytes_of_a_lane(without, arrays)
     parameters = (8 + 1) * 6 + (6 + 1) * 3
     assert COPIES * 4 * parameters <= more <= COPIES * 4 * (parameters + 8)
+
+
+def test_the_best_parameters_can_be_kept_without_a_rule_that_stops(few: Dataset) -> None:
+    """All steps are taken, to the bit as without it."""
+    (without,) = trained([small(None, 1.0)], few)
+    best = dataclasses.replace(small(None, 1.0), stopping=Best())
+    (chunks,) = trained([best], few)
+    curve = rows_of(chunks, "epochs")
+    assert_starts(rows_of(without, "steps"), rows_of(chunks, "steps"))
+    assert_starts(rows_of(without, "epochs"), curve)
+    assert chunks[-1].status == Status.FINISHED
+    assert chunks[-1].kept_at == curve["validation_error"].argmin() * PER_EPOCH
