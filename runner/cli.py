@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from runner.hydra_app.application import Application
+    from runner.record.checkpoints import RecordedCheckpoint
 
 
 def main() -> NoReturn:
@@ -81,7 +82,7 @@ def _help(argv: list[str]) -> str:
 
 
 def _parsed(argv: list[str]) -> tuple[ArgumentParser, Namespace]:
-    """Read the flags: those of Hydra and `--rerun`.
+    """Read the flags: those of Hydra and those that name a folder.
 
     Raises:
         ConfigError: one is not known, not allowed, or does not fit the others.
@@ -92,6 +93,7 @@ def _parsed(argv: list[str]) -> tuple[ArgumentParser, Namespace]:
     parser.prog = "runner"
     parser.error = _bad_flag  # type: ignore[method-assign]
     parser.add_argument("--rerun", metavar="FOLDER", help="Run again what a folder records")
+    parser.add_argument("--resume", metavar="FOLDER", help="Let the run in a folder go on")
     parser.add_argument("--into", metavar="FOLDER", help="The new folder of --rerun")
     arguments = parser.parse_intermixed_args(argv)
     if arguments.experimental_rerun:
@@ -105,7 +107,7 @@ def _parsed(argv: list[str]) -> tuple[ArgumentParser, Namespace]:
             f"--config-name {arguments.config_name}: must be a name, without a folder; to repeat "
             "a recorded run: runner --rerun FOLDER"
         )
-    _check_rerun(arguments)
+    _check_records(arguments)
     return parser, arguments
 
 
@@ -140,30 +142,39 @@ def _with_hydra(argv: list[str]) -> None:
 
             with run_errors():
                 rerun(application, arguments, _single_task)
+        elif arguments.resume is not None:
+            from runner.hydra_app.error_lines import run_errors
+            from runner.hydra_app.resume import resume
+
+            with run_errors():
+                resume(application, arguments, _single_task)
         else:
             _train(application, arguments)
     finally:
         GlobalHydra.instance().clear()
 
 
-_NOT_WITH_RERUN = ("multirun", "config_dir", "config_name", "cfg", "info", "hydra_help")
+_NOT_WITH_A_RECORD = ("multirun", "config_dir", "config_name", "cfg", "info", "hydra_help")
 """Flags that would change what is run, or run nothing."""
 
 
-def _check_rerun(arguments: Namespace) -> None:
-    """Check that the flags fit to --rerun.
+def _check_records(arguments: Namespace) -> None:
+    """Check that the flags fit to --rerun and --resume.
 
     Raises:
         ConfigError: they do not.
     """
-    if arguments.rerun is None:
-        if arguments.into is not None:
-            raise ConfigError("--into names the new folder of --rerun, which is not there")
-        return
-    for name in _NOT_WITH_RERUN:
-        if getattr(arguments, name):
-            flag = f"--{name.replace('_', '-')}"
-            raise ConfigError(f"{flag}: --rerun repeats what is recorded; leave out {flag}")
+    if arguments.into is not None and arguments.rerun is None:
+        raise ConfigError("--into names the new folder of --rerun, which is not there")
+    if arguments.rerun is not None and arguments.resume is not None:
+        raise ConfigError("--rerun repeats a run in a new folder, --resume goes on with it: one")
+    for own, does in (("rerun", "repeats"), ("resume", "goes on with")):
+        if getattr(arguments, own) is None:
+            continue
+        for name in _NOT_WITH_A_RECORD:
+            if getattr(arguments, name):
+                flag = f"--{name.replace('_', '-')}"
+                raise ConfigError(f"{flag}: --{own} {does} what is recorded; leave out {flag}")
 
 
 def _bad_flag(message: str) -> NoReturn:
@@ -227,14 +238,14 @@ def _may_set_sweep(arguments: Namespace) -> bool:
     return typed or bool(arguments.config_dir or arguments.config_name)
 
 
-def _single_task(config: DictConfig) -> float:
-    """Train a run that was started alone, and print its table."""
+def _single_task(config: DictConfig, earlier: RecordedCheckpoint | None = None) -> float:
+    """Train a run that was started alone, or goes on from a checkpoint, and print its table."""
     from runner.record.summary import minimized
     from runner.terminal.live import print_closing_table
     from runner.terminal.words import shell_path
 
     try:
-        summary, directory = _record(config)
+        summary, directory = _record(config, earlier)
     except KeyboardInterrupt:
         print(f"Curves: {shell_path(_directory())}")
         raise
@@ -253,8 +264,10 @@ def _sweep_task(config: DictConfig) -> float:
         raise
 
 
-def _record(config: DictConfig) -> tuple[dict[str, Any], Path]:
-    """Train the run of a config; return its summary and its directory."""
+def _record(
+    config: DictConfig, earlier: RecordedCheckpoint | None = None
+) -> tuple[dict[str, Any], Path]:
+    """Train the run of a config, or go on from a checkpoint; return its summary and directory."""
     from runner.config.build import build, pin_data
     from runner.hydra_app.checking import as_plain
     from runner.record.environment import ask_for_commit
@@ -267,7 +280,7 @@ def _record(config: DictConfig) -> tuple[dict[str, Any], Path]:
 
     from runner.execution.run import run  # imports JAX
 
-    return run(experiment, directory, plain), directory
+    return run(experiment, directory, plain, earlier=earlier), directory
 
 
 def _directory() -> Path:

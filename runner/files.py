@@ -31,6 +31,12 @@ FINAL_WEIGHTS = "final.safetensors"
 BEST_WEIGHTS = "best.safetensors"
 """Of a run: the parameters of its best evaluation, where `stopping` says which that is."""
 
+CHECKPOINT = "checkpoint.safetensors"
+"""Of a run: what it is continued from (`runner.record.checkpoints`)."""
+
+CHECKPOINT_BEFORE = "checkpoint.before.safetensors"
+"""Of a run: the checkpoint before that one, for the case that it is damaged."""
+
 EVENTS = "events.out.tfevents."
 """The start of the names of TensorBoard's event files."""
 

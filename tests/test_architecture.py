@@ -167,6 +167,7 @@ HYDRA_APP = (
     "launch",
     "products",
     "rerun",
+    "resume",
     "searching",
 )
 

@@ -33,6 +33,7 @@ Flags
   -m, --multirun         one run for every combination of the comma-separated values
   --cfg job              print the config instead of running; with --package optimizer, one group
   --rerun FOLDER         run again what a folder records, and compare to the bit; --into NEW_FOLDER
+  --resume FOLDER        let the run in a folder go on to its end, or beyond it (epochs=20)
   --config-dir DIR       options of your own: DIR/optimizer/mine.yaml is optimizer=mine
   --info                 print where the config comes from
   -sc install=bash       print the shell completion: eval "$(runner -sc install=bash)"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.config.values import from_plain
+from runner.options.option import number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Keeping:
     """The settings; `conf/config.yaml` says what they mean."""
 
     weights: bool = True
+    checkpoint_every: float | None = number(300.0, above=0)
 
 
 KEPT = tuple(field.name for field in dataclasses.fields(Keeping))

@@ -94,6 +94,14 @@ class Lanes(SideBySide[Experiment, Arrays, Leaves, Measured]):
         program, shapes = self._programs(experiments).initialize, _shapes(experiments, arrays)
         return program.compiled(shapes, lambda: (experiments, arrays))(experiments, arrays)
 
+    def restore(self, states: Sequence[list[Any]]) -> Leaves:
+        """Put the leaves of a state of each run on the devices."""
+        if self.strategy == "sequential":
+            return jax.device_put(states[0], self.devices[0])
+        filled = [*states, *[states[-1]] * (self.count - len(states))]
+        stacked = [np.stack(leaves) for leaves in zip(*filled, strict=True)]
+        return jax.device_put(stacked, self._per_lane)
+
     def compile(self, experiments: Experiment, arrays: Arrays, timeline: Timeline) -> None:
         """Have the program of `advance` ready; takes no step."""
         self._advance(experiments, arrays, timeline)

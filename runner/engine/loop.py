@@ -11,19 +11,19 @@ import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import numpy as np
-import numpy.typing as npt
 
 from runner.data import Dataset
-from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk, make_chunk
+from runner.engine.checkpoint import Checkpoint
+from runner.engine.chunk import Chunk, make_chunk
+from runner.engine.dispatched import Dispatched, epoch_rows, path_rows, step_rows, stopped_at
 from runner.engine.lanes import as_array
 from runner.engine.memory import check_room
 from runner.engine.placement import place
 from runner.engine.side_by_side import SideBySide
-from runner.engine.state import GOES_ON, Measured, Timeline
+from runner.engine.state import Measured, State, Timeline
 from runner.engine.tables import named_rows
 from runner.engine.train import STEPS_PER_CALL
 from runner.engine.turns import lanes_for
@@ -36,21 +36,11 @@ from runner.engine.weights import (
 )
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Phase, tabulated
-from runner.measures import EVALUATED_MEASURES, STEP_MEASURES
 from runner.status import Status
 
 CHUNK_SECONDS = 0.5
 FIRST_CHUNK = 8
 FASTEST_GROWTH = 32
-
-
-class _Dispatched(NamedTuple):
-    """The steps `start`, ..., `until - 1` that the device is working on."""
-
-    start: int
-    until: int
-    phase: Phase
-    measured: Any  # by `SideBySide.advance`
 
 
 _Computed = SideBySide[Any, Any, Any, Any]
@@ -87,6 +77,11 @@ class Training:
         self.total_epochs = self.phases[-1].epoch(self.total_steps)
         self.compile_seconds = 0.0
         self.state: Any = None
+        self.at_rest = True
+        """Whether the device has nothing to do, so that the state is that after the last chunk."""
+        self._rests_next = False
+        self._first_step = 0
+        self._start: list[list[Any]] | None = None
         self.ended = [False] * len(experiments)
         self._seconds = [0.0] * len(experiments)
         self._background = ThreadPoolExecutor(1)
@@ -112,7 +107,7 @@ class Training:
             return
         self.compile()
         try:
-            for phase in self.phases:
+            for phase in self._phases_left():
                 self._wait_for(phase)
                 for chunks in self._chunks_of(phase):
                     yield chunks
@@ -124,6 +119,49 @@ class Training:
     def drop(self, place: int) -> None:
         """Stop training the experiment in this place; the others go on."""
         self.ended[place] = True
+
+    def rest(self) -> None:
+        """Let the device rest after the steps that it is working on, so that the state can be read.
+
+        The chunk of these steps is then handed over while nothing is computed (`at_rest`), and the
+        next steps are started after it.
+        """
+        self._rests_next = True
+
+    def checkpoint(self, place: int, chunk: Chunk) -> Checkpoint:
+        """Everything from which the experiment in this place can be continued to the bit.
+
+        Args:
+            place: which experiment.
+            chunk: the last one; nothing was computed since (`at_rest`).
+        """
+        assert self.at_rest
+        state = jax.device_get(self._state_of(place))
+        return Checkpoint(state, chunk.steps_taken, chunk.seconds)
+
+    def resume(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Start from checkpoints of the experiments, all after the same number of steps.
+
+        To be called before `prepare`, `compile` and the first steps.
+
+        Args:
+            checkpoints: one for each experiment; the states are structured as `state_shapes`.
+        """
+        self._first_step = checkpoints[0].steps
+        assert {each.steps for each in checkpoints} == {self._first_step}
+        self._start = [jax.tree.leaves(each.state) for each in checkpoints]
+        self._seconds = [each.seconds for each in checkpoints]
+
+    def state_shapes(self, place: int) -> State:
+        """The state of one experiment, with the shape and the type of each array in its place."""
+        return state_shapes(self._numbers[place], self._placed)
+
+    def _state_of(self, place: int) -> State:
+        structure = jax.tree.structure(self.state_shapes(place))
+        return jax.tree.unflatten(structure, self.lanes.state_of(self.state, place))
+
+    def _phases_left(self) -> list[Phase]:
+        return [phase for phase in self.phases if phase.end_step > self._first_step]
 
     def weights(self, place: int, chunk: Chunk) -> dict[WeightsKind, Weights]:
         """The parameters that the experiment in this place leaves.
@@ -140,8 +178,7 @@ class Training:
         found: dict[WeightsKind, Weights] = {}
         if chunk.status != Status.FINISHED and chunk.kept_at is None:
             return found
-        structure = jax.tree.structure(state_shapes(experiment, arrays))
-        state = jax.tree.unflatten(structure, self.lanes.state_of(self.state, place))
+        state = self._state_of(place)
         if chunk.status == Status.FINISHED:
             found["final"] = final_weights(experiment, arrays, state, chunk.steps_taken)
         if (best := best_weights(arrays, state)) is not None:
@@ -150,12 +187,13 @@ class Training:
 
     def _chunks_of(self, phase: Phase) -> Iterator[list[Chunk | None]]:
         """The chunks of a phase; the next phase starts when all of them are in."""
-        start, length = phase.first_step, FIRST_CHUNK
-        running: _Dispatched | None = None
+        start, length = max(phase.first_step, self._first_step), FIRST_CHUNK
+        running: Dispatched | None = None
         started = time.time()
         while start < phase.end_step or running:
-            following: _Dispatched | None = None
-            if start < phase.end_step:
+            following: Dispatched | None = None
+            if start < phase.end_step and not (running and self._rests_next):
+                started = started if running else time.time()
                 following = self._dispatch(phase, start, min(start + length, phase.end_step))
                 start = following.until
             if running:
@@ -164,12 +202,14 @@ class Training:
                 chunks = self._collect(running, measured, started, done)
                 length = _next_length(running.until - running.start, done - started)
                 started = done
+                self.at_rest = following is None
+                self._rests_next &= not self.at_rest
                 yield chunks
             running = following
 
     def prepare(self) -> None:
         """Start to compile the programs of all phases, in the background."""
-        for phase in self.phases:
+        for phase in self._phases_left():
             if phase not in self._compiled:
                 self._compiled[phase] = self._background.submit(
                     self.lanes.compile,
@@ -186,9 +226,12 @@ class Training:
         if self.state is not None:
             return
         started = time.perf_counter()
-        first = self.phases[0]
+        first = self._phases_left()[0]
         self.prepare()
-        self.state = self.lanes.initialize(self._experiments[first], self.arrays)
+        if self._start is None:
+            self.state = self.lanes.initialize(self._experiments[first], self.arrays)
+        else:
+            self.state, self._start = self.lanes.restore(self._start), None
         self._compiled[first].result()
         # These bounds leave no step to take and nothing to evaluate.
         self.lanes.to_host(self._dispatch(first, first.first_step + 1, 0).measured)
@@ -209,7 +252,7 @@ class Training:
             *self._every,
         )
 
-    def _dispatch(self, phase: Phase, start: int, until: int) -> _Dispatched:
+    def _dispatch(self, phase: Phase, start: int, until: int) -> Dispatched:
         assert self.state is not None
         self.state, measured = self.lanes.advance(
             self._experiments[phase],
@@ -220,11 +263,11 @@ class Training:
             self._timeline(phase),
             self.ended,
         )
-        return _Dispatched(start, until, phase, measured)
+        return Dispatched(start, until, phase, measured)
 
     def _collect(
         self,
-        dispatched: _Dispatched,
+        dispatched: Dispatched,
         measured: Sequence[Measured | None],
         started: float,
         done: float,
@@ -236,9 +279,9 @@ class Training:
         for lane, (has_ended, of_lane) in enumerate(zip(self.ended, measured, strict=False)):
             if has_ended or of_lane is None:
                 continue
-            evaluations = _epoch_rows(dispatched.phase, of_lane)
+            evaluations = epoch_rows(dispatched.phase, of_lane)
             chunk = make_chunk(
-                _step_rows(dispatched, of_lane),
+                step_rows(dispatched, of_lane),
                 evaluations,
                 started,
                 done,
@@ -246,53 +289,15 @@ class Training:
                 dispatched.phase.epoch,
                 seconds_before=self._seconds[lane],
                 share=share,
-                stopped_at=_stopped_at(of_lane),
+                stopped_at=stopped_at(of_lane),
                 kept_at=None if of_lane.kept_at is None else int(of_lane.kept_at),
-                path=_path_rows(dispatched, of_lane),
+                path=path_rows(dispatched, of_lane),
                 tables=named_rows(of_lane.tables or {}, evaluations),
             )
             self._seconds[lane] = chunk.seconds
             self.ended[lane] = chunk.status is not None
             chunks[lane] = chunk
         return chunks
-
-
-def _step_rows(dispatched: _Dispatched, measured: Measured) -> npt.NDArray:
-    """The steps of one lane."""
-    rows = np.zeros(dispatched.until - dispatched.start, STEP_DTYPE)
-    rows["step"] = np.arange(dispatched.start, dispatched.until)
-    for name in STEP_MEASURES:
-        rows[name] = measured.steps[name][: len(rows)]
-    return rows
-
-
-def _epoch_rows(phase: Phase, measured: Measured) -> npt.NDArray:
-    """The evaluations of one lane."""
-    rows = np.zeros(int(measured.evaluations), EPOCH_DTYPE)
-    rows["step"] = measured.evaluated_at[: len(rows)]
-    steps_before = phase.first_step - rows["step"]
-    rows["epoch"] = phase.first_epoch - steps_before // phase.steps_per_epoch
-    for name in EVALUATED_MEASURES:
-        is_measured = name in measured.epochs.names
-        rows[name] = measured.epochs[name][: len(rows)] if is_measured else np.nan
-    return rows
-
-
-def _stopped_at(measured: Measured) -> int | None:
-    """The number of steps after which one lane stopped early; None if it has not."""
-    if measured.stopped_at is None or measured.stopped_at == GOES_ON:
-        return None
-    return int(measured.stopped_at)
-
-
-def _path_rows(dispatched: _Dispatched, measured: Measured) -> npt.NDArray | None:
-    """The points at which the steps of one lane were taken, and the one after the last step."""
-    if measured.path is None:
-        return None
-    rows = np.zeros(dispatched.until - dispatched.start + 1, PATH_DTYPE)
-    rows["step"] = np.arange(dispatched.start, dispatched.until + 1)
-    rows["x"], rows["y"] = measured.path[: len(rows)].T
-    return rows
 
 
 def _next_length(steps: int, seconds: float) -> int:

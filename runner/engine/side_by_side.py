@@ -41,6 +41,9 @@ class SideBySide(Protocol[Stacked, Shared, States, Results]):
     def initialize(self, experiments: Stacked, arrays: Shared) -> States:
         """Compute the states before the first step."""
 
+    def restore(self, states: Sequence[list[Any]]) -> States:
+        """Put states that were read by `state_of` on the devices, one for each experiment."""
+
     def compile(self, experiments: Stacked, arrays: Shared, timeline: Timeline) -> None:
         """Have the program of `advance` ready; takes no step.
 

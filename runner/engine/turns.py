@@ -73,13 +73,18 @@ class Turns(
         self, experiments: Sequence[Experiment], arrays: Sequence[Arrays]
     ) -> list[Turning]:
         """Compute the states before the first step, as turns that have been taken."""
-        turns = []
-        for lane, experiment in enumerate(experiments):
-            at = self._place(lane)
-            turn: Future[Turn] = Future()
-            turn.set_result(Turn(self._places[at].initialize(experiment, arrays[at]), None))
-            turns.append(turn)
-        return turns
+        places = [self._place(lane) for lane in range(len(experiments))]
+        return [
+            _taken(self._places[at].initialize(experiment, arrays[at]))
+            for at, experiment in zip(places, experiments, strict=True)
+        ]
+
+    def restore(self, states: Sequence[list[Any]]) -> list[Turning]:
+        """Put the leaves of a state of each lane in its place, as turns that have been taken."""
+        return [
+            _taken(self._places[self._place(lane)].restore([state]))
+            for lane, state in enumerate(states)
+        ]
 
     def compile(
         self, experiments: Sequence[Experiment], arrays: Sequence[Arrays], timeline: Timeline
@@ -124,6 +129,13 @@ class Turns(
     def to_host(self, measured: Sequence[Turning]) -> list[Measured | None]:
         """What each lane measured, as NumPy arrays; waits for it."""
         return [jax.device_get(turn.result().measured) for turn in measured]
+
+
+def _taken(state: Leaves) -> Turning:
+    """A turn that has been taken, and measured nothing."""
+    turn: Future[Turn] = Future()
+    turn.set_result(Turn(state, None))
+    return turn
 
 
 def lanes_for(count: int, strategy: Strategy, devices: Sequence[jax.Device]) -> Lanes | Turns:

@@ -113,12 +113,21 @@ def choose_parallelism(strategy: Strategy, lanes: int | None, devices: int | Non
     return Parallelism(strategy, lanes or LANES_PER_DEVICE[strategy] * used, used)
 
 
-def form_cohorts(experiments: Sequence[Experiment], parallelism: Parallelism) -> list[Cohort]:
-    """Divide experiments into cohorts, in the order of their first members."""
+def form_cohorts(
+    experiments: Sequence[Experiment], parallelism: Parallelism, steps: Sequence[int] = ()
+) -> list[Cohort]:
+    """Divide experiments into cohorts, in the order of their first members.
+
+    Args:
+        experiments: the experiments.
+        parallelism: how they are computed.
+        steps: after how many steps each goes on; by default all start.
+    """
+    starts = steps or [0] * len(experiments)
     by_structure: dict[Hashable, dict[Hashable, list[int]]] = {}
     for place, experiment in enumerate(experiments):
         by_length = by_structure.setdefault(jax.tree.structure(experiment), {})
-        by_length.setdefault(_data_and_length(experiment), []).append(place)
+        by_length.setdefault((starts[place], _data_and_length(experiment)), []).append(place)
     found = [
         cohort
         for structure, groups in by_structure.items()

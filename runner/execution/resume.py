@@ -3,8 +3,8 @@
 A run is identified by its resolved config, as its `summary.json` has it: a run with the same
 numbers is the same run, whatever its place in the sweep and the name of its directory. Only runs
 that trained to their own end (`finished`, `stopped` or `diverged`) count. Any other record is
-incomplete: its run is repeated in the same directory. The directory of one run is never used for
-another.
+incomplete: its run goes on from its checkpoint in the same directory, or is repeated there. The
+directory of one run is never used for another.
 """
 
 from __future__ import annotations
@@ -49,6 +49,14 @@ class EarlierRuns:
         """The directory and summary of a complete run with this config; each is given once."""
         found = self._complete and self._complete.get(fingerprint(config))
         return found.pop(0) if found else None
+
+    def take_incomplete(self, config: Mapping[str, Any]) -> Path | None:
+        """The directory of an incomplete record of a run with this config; each is given once."""
+        for place in self._incomplete.get(fingerprint(config), []) if self._incomplete else ():
+            if place not in self._taken:
+                self._taken.add(place)
+                return place
+        return None
 
     def take_place(self, wanted: Path, config: Mapping[str, Any]) -> Path:
         """Choose the directory for the record of a run; each is given once.

@@ -12,20 +12,29 @@ from runner import files
 from runner.compare.runs import Run
 from runner.config.build import chosen_options
 from runner.config.keeping import keeping
+from runner.engine.chunk import Chunk
 from runner.engine.compilation import use_persistent_cache
 from runner.engine.loop import Training
+from runner.errors import RecordError
+from runner.execution.checkpoints import Checkpoints, start_from
 from runner.experiment.experiment import Experiment
 from runner.experiment.pairing import cautions
+from runner.record.checkpoints import RecordedCheckpoint
 from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
 from runner.statistics.remarks import remarks
+from runner.status import Status
 from runner.terminal.live import Progress, print_found
 
 log = logging.getLogger(__name__)
 
 
 def run(
-    experiment: Experiment, directory: Path, config: dict[str, Any], title: str = "training"
+    experiment: Experiment,
+    directory: Path,
+    config: dict[str, Any],
+    title: str = "training",
+    earlier: RecordedCheckpoint | None = None,
 ) -> dict[str, Any]:
     """Train one experiment and record it in a directory.
 
@@ -34,6 +43,7 @@ def run(
         directory: where the record goes; it is created.
         config: the resolved config, recorded unchanged.
         title: what the progress line calls the run.
+        earlier: the checkpoint in this directory from which the run goes on; None: it starts.
 
     Returns:
         The summary, as in `summary.json`. A run that diverged or stopped early is a result, not an
@@ -46,27 +56,34 @@ def run(
     use_persistent_cache()
     print_found([experiment.data])
     training = Training([experiment], experiment.data.load())
+    if earlier is not None:
+        start_from(training, [earlier])
     training.prepare()  # programs are loaded while the record is started
-    recorder = start_record(experiment, directory, config)
-    progress = Progress()
+    recorder = start_record(experiment, directory, config, earlier=earlier)
+    progress, checkpoints = Progress(), Checkpoints(keeping(config).checkpoint_every)
     try:
         progress.start(training.total_steps, training.total_epochs, title)
-        for (chunk,) in training.chunks():
+        for chunks in training.chunks():
+            (chunk,) = chunks
             assert chunk is not None
             recorder.write(chunk)
             progress.update(chunk)
-            if chunk.status is not None and keeping(config).weights:
-                recorder.write_weights(training.weights(0, chunk))
+            checkpoints.after(training, chunks, lambda _, state: recorder.write_checkpoint(state))
+        assert chunk is not None
+        return finish_record(recorder, training, 0, chunk, remarks_at=logging.WARNING)
     except BaseException as error:
         recorder.fail(error, training.compile_seconds)
         raise
     finally:
         progress.stop()
-    return finish_record(recorder, training.compile_seconds, remarks_at=logging.WARNING)
 
 
 def start_record(
-    experiment: Experiment, directory: Path, config: dict[str, Any], lanes: int = 1
+    experiment: Experiment,
+    directory: Path,
+    config: dict[str, Any],
+    lanes: int = 1,
+    earlier: RecordedCheckpoint | None = None,
 ) -> Recorder:
     """Start the record of a run: its files, and its log with the cautions of its options.
 
@@ -75,6 +92,7 @@ def start_record(
         directory: where the record goes; it is created.
         config: the resolved config.
         lanes: how many runs are computed side by side.
+        earlier: the checkpoint in this directory from which the run goes on; None: it starts.
 
     Raises:
         RecordError: it cannot be written.
@@ -96,6 +114,7 @@ def start_record(
             error=experiment.data.error_kind,
             stop_reason=experiment.stopping.reason(),
         ),
+        earlier,
     )
     if (found := experiment.data.summary()) is not None:
         log.info("%s", found)
@@ -105,26 +124,47 @@ def start_record(
     for key, caution in cautions(experiment):
         log.warning("%s: %s", key, caution)
     log.info("%d steps of %d examples on %s", facts.total_steps, facts.batch_size, device)
+    if earlier is not None:
+        log.info("goes on after step %d, from %s", earlier.position.steps, earlier.file)
     return recorder
 
 
 def finish_record(
-    recorder: Recorder, compile_seconds: float, remarks_at: int = logging.INFO
+    recorder: Recorder,
+    training: Training,
+    place: int,
+    chunk: Chunk,
+    remarks_at: int = logging.INFO,
 ) -> dict[str, Any]:
-    """Close the record and the log of a run that trained to its end; return the summary.
+    """Write what a run leaves at its end, close its record and its log, and return the summary.
+
+    A longer run would start from its last state. That is kept where there have been checkpoints: a
+    shorter run is soon trained again, and one that diverged or stopped early does not go on.
+
 
     Args:
-        recorder: of the run.
-        compile_seconds: how long compiling took.
+        recorder: the record of a run that trained to its end.
+        training: what it was trained by.
+        place: its place there.
+        chunk: its last one.
         remarks_at: the level at which the log says what deserves a look in the diagnostics: on the
             terminal, too, of a run alone, but not of each run of a sweep.
 
     Raises:
         RecordError: it cannot be written.
     """
-    summary = recorder.finish(compile_seconds)
+    if keeping(recorder.config).weights:
+        recorder.write_weights(training.weights(place, chunk))
+    summary = recorder.finish(training.compile_seconds)
     record = Run(recorder.directory, summary)
     for remark in remarks(*map(record.diagnostics, files.DIAGNOSTICS)):
         log.log(remarks_at, "diagnostics: %s", remark)
     log.info("%s: %d steps in %.2f s", summary["status"], summary["steps"], summary["seconds"])
+    try:
+        if chunk.status != Status.FINISHED:
+            recorder.discard_checkpoints()
+        elif recorder.has_checkpoint:
+            recorder.write_checkpoint(training.checkpoint(place, chunk))
+    except RecordError as error:  # the run is complete without
+        log.warning("%s", error)
     return summary

@@ -19,13 +19,16 @@ import jax
 
 from runner.config.keeping import keeping
 from runner.data import Dataset, Source
+from runner.engine.checkpoint import Checkpoint
 from runner.engine.chunk import Chunk
 from runner.engine.loop import Training
 from runner.engine.turns import lanes_for
 from runner.errors import log_failure
+from runner.execution.checkpoints import Checkpoints, start_from
 from runner.execution.cohorts import Cohort, halved
 from runner.execution.run import finish_record, start_record
 from runner.experiment.experiment import Experiment
+from runner.record.checkpoints import RecordedCheckpoint
 from runner.record.recorder import Recorder
 from runner.status import Status, status_after
 from runner.terminal.live_sweep import SweepProgress
@@ -42,6 +45,9 @@ class Job(Protocol):
 
     directory: Path | None
     """Where the record goes; it is made when `at_work` is first entered."""
+
+    earlier: RecordedCheckpoint | None
+    """The checkpoint from which the run goes on, in the directory; None: it starts."""
 
     def at_work(self) -> AbstractContextManager[None]:
         """Make the log and the environment of the run current, while the context is open."""
@@ -136,6 +142,9 @@ def _prepare_training(
     experiments = [jobs[member].experiment for member in cohort.members]
     lanes = lanes_for(cohort.lanes, cohort.strategy, jax.local_devices()[: cohort.devices])
     training = Training(experiments, load(experiments[0].data), lanes)
+    found = [one for member in cohort.members if (one := jobs[member].earlier) is not None]
+    if found:
+        start_from(training, found)
     training.compile()
     return training
 
@@ -145,11 +154,13 @@ def _train_cohort(lanes: Sequence[_Lane], training: Training, *, fail_fast: bool
     for place, lane in enumerate(lanes):
         if lane.ended:
             training.drop(place)
+    checkpoints = Checkpoints(lanes[0].checkpoint_every)
     for chunks in training.chunks():
-        for place, (lane, chunk) in enumerate(zip(lanes, chunks, strict=True)):
-            if chunk is None:
-                continue
-            lane.write(chunk, training, place)
+        for lane, place, chunk in zip(lanes, range(len(lanes)), chunks, strict=True):
+            if chunk is not None:
+                lane.write(chunk, training, place)
+        checkpoints.after(training, chunks, lambda place, state: lanes[place].save(state))
+        for place, lane in enumerate(lanes):
             if lane.failed:
                 training.drop(place)
                 if fail_fast:
@@ -183,7 +194,11 @@ class _Lane:
             with self._job.at_work():
                 assert self._job.directory is not None
                 self._recorder = start_record(
-                    self._job.experiment, self._job.directory, self._job.config, lanes
+                    self._job.experiment,
+                    self._job.directory,
+                    self._job.config,
+                    lanes,
+                    self._job.earlier,
                 )
         except Exception as error:
             self.fail(error)
@@ -195,10 +210,21 @@ class _Lane:
             self._recorder.write(chunk)
             self._progress.advance(self._job.title, self._job.experiment, chunk)
             if chunk.status is not None:
-                if keeping(self._job.config).weights:
-                    self._recorder.write_weights(training.weights(place, chunk))
                 with self._job.at_work():
-                    self._end(finish_record(self._recorder, training.compile_seconds), None)
+                    self._end(finish_record(self._recorder, training, place, chunk), None)
+        except Exception as error:
+            self.fail(error)
+
+    @property
+    def checkpoint_every(self) -> float | None:
+        """The seconds from one checkpoint to the next; None: there is none."""
+        return keeping(self._job.config).checkpoint_every
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Record the state after the last chunk."""
+        assert self._recorder is not None
+        try:
+            self._recorder.write_checkpoint(checkpoint)
         except Exception as error:
             self.fail(error)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
@@ -280,6 +280,24 @@ def move_sweep(config: DictConfig, folder: Path) -> None:
         others = [word for word in config.hydra.overrides.hydra if key_of(word) != _SWEEP_DIR]
         config.hydra.overrides.hydra = [*others, f"{_SWEEP_DIR}={quoted_path(folder)}"]
         config.hydra.sweep.dir = str(folder)
+
+
+def fill(config: DictConfig, plain: Mapping[str, Any], folder: Path, overrides: list[str]) -> None:
+    """Turn the composed config of a run into another one, such as a recorded one.
+
+    Args:
+        config: the composed config; it is changed.
+        plain: the groups and settings that it gets, resolved.
+        folder: the folder of the run.
+        overrides: what the record of the run says was typed.
+    """
+    with flag_override(config, ["struct", "readonly"], [False, False]):
+        for key in [key for key in config if key != "hydra"]:
+            del config[key]
+        config.update(plain)
+    with flag_override(config.hydra, ["struct", "readonly"], [False, False]):
+        config.hydra.run.dir = str(folder)
+        config.hydra.overrides.task = overrides
 
 
 def claim_new(wanted: Path) -> Path:

@@ -25,6 +25,7 @@ from runner.hydra_app import dot_hydra
 from runner.hydra_app.composer import Composed
 from runner.hydra_app.job_environment import JobEnvironment, OncePerMessage
 from runner.hydra_app.overrides import typed_words, zero_padded
+from runner.record.checkpoints import RecordedCheckpoint, find_checkpoint
 from runner.record.summary import minimized
 
 
@@ -42,6 +43,7 @@ class HydraJob:
     Attributes:
         overrides: its overrides by key, as typed.
         directory: where its record is; None before there is one.
+        earlier: the checkpoint from which it goes on; None: it starts.
         summary: how it ended; empty before.
         error: why it failed or was interrupted, if so.
         returned: its result for Hydra.
@@ -62,6 +64,8 @@ class HydraJob:
         typed = (typed_words([word]).partition("=") for word in composed.overrides)
         self.overrides = {key: value for key, _, value in typed if key}
         self.directory: Path | None = None
+        self.earlier: RecordedCheckpoint | None = None
+        self._incomplete: Path | None = None
         self.summary: dict[str, Any] = {}
         self.error: BaseException | None = None
         self.returned = JobReturn(overrides=composed.overrides)
@@ -98,6 +102,18 @@ class HydraJob:
         self.directory, self.summary = earlier
         self._return(self.summary, None)
         return True
+
+    def take_checkpoint(self) -> list[str]:
+        """Go on where an incomplete run of the same config has a checkpoint.
+
+        Returns:
+            A line for each checkpoint that cannot be used.
+        """
+        self._incomplete = self._earlier.take_incomplete(self.config)
+        if self._incomplete is None:
+            return []
+        self.earlier, refused = find_checkpoint(self._incomplete, self.config)
+        return refused
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
@@ -167,7 +183,8 @@ class HydraJob:
         """
         name = zero_padded(subdir, self._composed.number, self._digits)
         wanted = sweep / (self._composed.place or name)
-        directory = self.directory = self._earlier.take_place(wanted, self.config)
+        place = self._incomplete or self._earlier.take_place(wanted, self.config)
+        directory = self.directory = place
         with _directory_errors(directory):
             directory.mkdir(parents=True, exist_ok=True)
         return directory

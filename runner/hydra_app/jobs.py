@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from runner.hydra_app.job_environment import OncePerMessage
 from runner.hydra_app.settings import LauncherSettings
 from runner.record.environment import ask_for_commit
 from runner.status import Status
+from runner.terminal.words import several
 
 
 class SweepError(UserError):
@@ -119,6 +121,16 @@ def _make(directory: Path) -> None:
         raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
 
 
+def _find_checkpoints(jobs: Sequence[HydraJob]) -> None:
+    """Let the runs go on from their checkpoints, and say how many do and what cannot be used."""
+    for line in [line for job in jobs for line in job.take_checkpoint()]:
+        print(f"Note:   {line}", file=sys.stderr)
+    count = sum(job.earlier is not None for job in jobs)
+    if count:
+        verb = "goes" if count == 1 else "go"
+        print(f"{several(count, 'run')} {verb} on from a checkpoint", file=sys.stderr)
+
+
 def _train(plan: Plan, settings: LauncherSettings) -> Computation:
     """Train what is missing, and tell each job how it ended.
 
@@ -131,6 +143,7 @@ def _train(plan: Plan, settings: LauncherSettings) -> Computation:
         announce(len(plan.jobs), Computation(earlier))
         return Computation(earlier, programs=0, compilations=0)
     ask_for_commit()
+    _find_checkpoints(missing)
     # JAX is imported here, so that a sweep with nothing to train does not wait for it.
     from runner.engine.compilation import CompilationCounter, use_persistent_cache
     from runner.execution.cohorts import (
@@ -148,7 +161,8 @@ def _train(plan: Plan, settings: LauncherSettings) -> Computation:
     use_all_cores(len(missing))
     experiments = [job.experiment for job in missing]
     parallelism = choose_parallelism(settings.strategy, settings.lanes, settings.devices)
-    cohorts = form_cohorts(experiments, parallelism)
+    steps = [job.earlier.position.steps if job.earlier else 0 for job in missing]
+    cohorts = form_cohorts(experiments, parallelism, steps)
     computation = Computation(
         earlier,
         programs=count_programs(experiments),

@@ -16,7 +16,7 @@ from pathlib import Path
 from hydra._internal.callbacks import Callbacks
 from hydra.core.utils import setup_globals
 from hydra.types import HydraContext, RunMode, TaskFunction
-from omegaconf import DictConfig, flag_override
+from omegaconf import DictConfig
 
 from runner import files
 from runner.compare.rerun import overrides_of_run, settings_of_sweep
@@ -29,7 +29,7 @@ from runner.errors import ConfigError, RecordError
 from runner.execution.recorded import RecordedRun, read_records
 from runner.execution.repetition import Repetition, RepetitionError, report
 from runner.hydra_app.announcement import print_plan
-from runner.hydra_app.application import Application, claim_new, move_sweep
+from runner.hydra_app.application import Application, claim_new, fill, move_sweep
 from runner.hydra_app.composer import Base, Composed
 from runner.hydra_app.job import HydraJob
 from runner.hydra_app.jobs import plan_jobs, raise_failures, run_jobs
@@ -126,13 +126,7 @@ def _rerun_alone(
     task: TaskFunction,
 ) -> RepetitionError | None:
     """Repeat one run, as Hydra runs any other."""
-    with flag_override(config, ["struct", "readonly"], [False, False]):
-        for key in [key for key in config if key != "hydra"]:
-            del config[key]
-        config.update(record.config)
-    with flag_override(config.hydra, ["struct", "readonly"], [False, False]):
-        config.hydra.run.dir = str(place)
-        config.hydra.overrides.task = overrides_of_run(record.directory) or []
+    fill(config, record.config, place, overrides_of_run(record.directory) or [])
     application.run(CONFIG_NAME, task, words)
     return report([Repetition(record.run, record.extent, Run(place, read_summary(place)))])
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 from runner import files
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk
 from runner.record.curves import CurveFile
@@ -16,11 +18,13 @@ class CurvesWriter:
 
     Args:
         directory: the run's.
+        steps: how many rows of `steps.npy` stay.
+        evaluations: how many rows of `epochs.npy` stay.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._steps = CurveFile(directory / files.STEPS, STEP_DTYPE)
-        self._epochs = CurveFile(directory / files.EPOCHS, EPOCH_DTYPE)
+    def __init__(self, directory: Path, steps: int = 0, evaluations: int = 0) -> None:
+        self._steps = CurveFile(directory / files.STEPS, STEP_DTYPE, steps)
+        self._epochs = CurveFile(directory / files.EPOCHS, EPOCH_DTYPE, evaluations)
 
     def write(self, chunk: Chunk) -> None:
         """Append the rows of a chunk."""
@@ -36,11 +40,15 @@ class DiagnosticsWriter:
 
     Args:
         directory: the run's.
+        kept: the rows of each table that stay.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, kept: Mapping[str, npt.NDArray] = {}) -> None:
         self._directory = directory
-        self._tables: dict[str, CurveFile] = {}
+        self._tables = {
+            table: CurveFile(directory / files.diagnostics(table), rows.dtype, len(rows))
+            for table, rows in (kept or {}).items()
+        }
 
     def write(self, chunk: Chunk) -> None:
         """Append the rows of a chunk."""
@@ -59,11 +67,14 @@ class PathWriter:
 
     Args:
         directory: the run's.
+        steps: how many rows of the file stay, if there is one.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, steps: int = 0) -> None:
         self._directory = directory
         self._path: CurveFile | None = None
+        if steps and (directory / files.PATH).exists():
+            self._path = CurveFile(directory / files.PATH, PATH_DTYPE, steps)
 
     def write(self, chunk: Chunk) -> None:
         """Append the points of a chunk, if it has any."""

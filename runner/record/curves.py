@@ -42,14 +42,22 @@ class CurveFile:
     """A file of rows that can be appended to. It is open only while it is written.
 
     Args:
-        path: the file; it is replaced.
+        path: the file; it is replaced, unless rows are kept.
         dtype: of a row; a record with a name for each column.
+        kept: how many rows of the file that is there stay; it has at least as many.
     """
 
-    def __init__(self, path: Path, dtype: np.dtype) -> None:
+    def __init__(self, path: Path, dtype: np.dtype, kept: int = 0) -> None:
         self._path, self._dtype = path, dtype
-        self._rows = 0
-        self._header_bytes = path.write_bytes(_header(dtype, 0))
+        self._rows = kept
+        header = _header(dtype, kept)
+        self._header_bytes = len(header)
+        if not kept:
+            path.write_bytes(header)
+            return
+        with path.open("r+b") as file:
+            file.write(header)
+            file.truncate(len(header) + kept * dtype.itemsize)
 
     def append(self, rows: npt.NDArray) -> None:
         """Write rows of the file's dtype, then the new number of rows."""

@@ -14,19 +14,29 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy.typing as npt
+
 from runner import files
 from runner.engine.chunk import Chunk
 from runner.errors import RecordError
+from runner.record.checkpoints import (
+    Position,
+    RecordedCheckpoint,
+    discard_checkpoints,
+    write_checkpoint,
+)
 from runner.record.curve_writers import CurvesWriter, DiagnosticsWriter, PathWriter
+from runner.record.curves import read_curve
 from runner.record.environment import command_line, environment
 from runner.record.event_writer import EventWriter
 from runner.record.facts import RunFacts
-from runner.record.summary import SummaryWriter, timestamp, versions
+from runner.record.summary import SummaryWriter, read_summary, timestamp, versions
 from runner.record.totals import Totals
 from runner.record.weights import write_weights
 from runner.status import Status, status_after
 
 if TYPE_CHECKING:
+    from runner.engine.checkpoint import Checkpoint
     from runner.engine.weights import Weights, WeightsKind
 
 
@@ -49,14 +59,20 @@ class Recorder:
     Args:
         directory: where the record goes; it is created.
         facts: what is known about the run.
+        earlier: the checkpoint from which the run goes on; the record then goes on after the rows
+            that belong to it. None: the run starts.
 
     Raises:
         RecordError: here and in every method, if the disk does not take what is written. What was
             written before stays readable.
     """
 
-    def __init__(self, directory: Path, facts: RunFacts) -> None:
-        self.directory = directory
+    def __init__(
+        self, directory: Path, facts: RunFacts, earlier: RecordedCheckpoint | None = None
+    ) -> None:
+        self.directory, self.config = directory, facts.config
+        self._is_closed = False
+        self.has_checkpoint = earlier is not None
         self._totals = Totals(clips=facts.clips)
         self._stop_reason = facts.stop_reason
         self._facts: dict[str, Any] = {
@@ -67,7 +83,7 @@ class Recorder:
             "total_steps": facts.total_steps,
             "total_epochs": facts.total_epochs,
             "error": facts.error,
-            "started": timestamp(time.time()),
+            **_times(directory, earlier),
             "command": command_line(),
             "versions": versions(),
             "environment": environment(),
@@ -75,12 +91,18 @@ class Recorder:
         }
         with self._record_errors():
             directory.mkdir(parents=True, exist_ok=True)
-            _discard_earlier(directory)
+            before = None if earlier is None else _chunk_before(directory, earlier.position)
+            _discard_earlier(directory, is_resumed=before is not None)
+            steps, evaluations = (len(before.steps), len(before.epochs)) if before else (0, 0)
+            events = EventWriter(directory, facts)
+            if before:
+                self._totals.add(before)
+                events.write(before)
             self._writers: list[Writer] = [
-                CurvesWriter(directory),
-                PathWriter(directory),
-                DiagnosticsWriter(directory),
-                EventWriter(directory, facts),
+                CurvesWriter(directory, steps, evaluations),
+                PathWriter(directory, steps),
+                DiagnosticsWriter(directory, before.tables if before else {}),
+                events,
                 SummaryWriter(directory, self._facts),
             ]
 
@@ -91,10 +113,23 @@ class Recorder:
             for writer in self._writers:
                 writer.write(chunk)
 
+    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Record the state after the last chunk."""
+        position = self._totals.position()
+        assert position.steps == checkpoint.steps
+        with self._record_errors():
+            write_checkpoint(self.directory, self.config, checkpoint, position)
+        self.has_checkpoint = True
+
+    def discard_checkpoints(self) -> None:
+        """Remove the checkpoints: nothing goes on from here."""
+        with self._record_errors():
+            discard_checkpoints(self.directory)
+
     def write_weights(self, found: Mapping[WeightsKind, Weights]) -> None:
         """Record the parameters that the run leaves."""
         with self._record_errors():
-            write_weights(self.directory, self._facts["config"], found)
+            write_weights(self.directory, self.config, found)
 
     def finish(self, compile_seconds: float) -> dict[str, Any]:
         """Close the record of a run whose last chunk says how it ended; return the summary."""
@@ -104,7 +139,12 @@ class Recorder:
         return self.close(status, reason=reason, compile_seconds=compile_seconds)
 
     def fail(self, error: BaseException, compile_seconds: float) -> None:
-        """Close the record of a run that an error or an interruption ended, if the disk allows."""
+        """Close the record of a run that an error or an interruption ended, if the disk allows.
+
+        One that is closed stays as it is.
+        """
+        if self._is_closed:
+            return
         status = status_after(error)
         reason = f"{type(error).__name__}: {error}" if status == Status.FAILED else None
         with contextlib.suppress(RecordError):
@@ -134,6 +174,7 @@ class Recorder:
         with self._record_errors():
             for writer in self._writers:
                 writer.close(summary)
+        self._is_closed = True
         return summary
 
     @contextlib.contextmanager
@@ -147,15 +188,57 @@ class Recorder:
             ) from error
 
 
-def _discard_earlier(directory: Path) -> None:
+def _times(directory: Path, earlier: RecordedCheckpoint | None) -> dict[str, Any]:
+    """When the run started and, if it goes on, after which step and when, each time that it did."""
+    now = timestamp(time.time())
+    if earlier is None:
+        return {"started": now}
+    before = read_summary(directory)
+    resumed = before.get("resumed")
+    place = {"step": earlier.position.steps, "time": now}
+    return {
+        "started": before.get("started", now),
+        "resumed": [*(resumed if isinstance(resumed, list) else []), place],
+    }
+
+
+def _chunk_before(directory: Path, position: Position) -> Chunk:
+    """What is recorded up to a position, as if it had just been computed."""
+    now = time.time()
+    return Chunk(
+        steps=read_curve(directory / files.STEPS)[: position.steps],
+        epochs=read_curve(directory / files.EPOCHS)[: position.evaluations],
+        started=now - position.seconds,
+        done=now,
+        epochs_taken=position.epochs,
+        seconds=position.seconds,
+        kept_at=position.kept_at,
+        tables=_tables_before(directory, position),
+    )
+
+
+def _tables_before(directory: Path, position: Position) -> dict[str, npt.NDArray]:
+    """The rows of the tables of diagnostics up to a position."""
+    tables = {}
+    for table in files.DIAGNOSTICS:
+        if (directory / files.diagnostics(table)).exists():
+            rows = read_curve(directory / files.diagnostics(table))
+            tables[table] = rows[rows["step"] <= position.steps]
+    return tables
+
+
+def _discard_earlier(directory: Path, *, is_resumed: bool) -> None:
     """Remove the files of an earlier run in this directory that the new one would not replace.
 
-    Those are its event files, the path, the tables of diagnostics and the weights. Files that no
-    run has written stay.
+    Those are its event files, its weights and, unless it goes on, the path, the tables of
+    diagnostics and its checkpoints. Files that no run has written stay.
     """
     if (directory / files.SUMMARY).exists():
         for file in directory.glob(f"{files.EVENTS}*"):
             file.unlink()
-        tables = map(files.diagnostics, files.DIAGNOSTICS)
-        for name in (files.PATH, *tables, files.FINAL_WEIGHTS, files.BEST_WEIGHTS):
+        for name in (files.FINAL_WEIGHTS, files.BEST_WEIGHTS):
             (directory / name).unlink(missing_ok=True)
+        if not is_resumed:
+            for name in (files.PATH, *map(files.diagnostics, files.DIAGNOSTICS)):
+                (directory / name).unlink(missing_ok=True)
+            discard_checkpoints(directory)

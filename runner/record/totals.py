@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from runner.engine.chunk import EPOCH_DTYPE, Chunk
 from runner.measures import CLIPPED
+from runner.record.checkpoints import Position
 from runner.record.summary import final_and_best, place_of
 from runner.status import Status
 
@@ -42,6 +43,11 @@ class Totals:
         self._seconds = chunk.seconds
         self._clipped_steps += int(chunk.steps[CLIPPED].sum())
         self._evaluations.append(chunk.epochs)
+
+    def position(self) -> Position:
+        """Where the run is."""
+        evaluations = sum(map(len, self._evaluations))
+        return Position(self._steps, evaluations, self._epochs, self._seconds, self._kept_at)
 
     def summary(self, compile_seconds: float) -> dict[str, Any]:
         """The measured part of the summary.

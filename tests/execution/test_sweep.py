@@ -24,6 +24,7 @@ from runner.execution.cohorts import Parallelism, form_cohorts
 from runner.execution.run import run
 from runner.execution.sweep import Stopped, train
 from runner.experiment.experiment import Experiment
+from runner.record.checkpoints import RecordedCheckpoint
 from runner.record.recorder import Recorder
 from runner.terminal.live_sweep import SweepProgress, work_of
 
@@ -38,6 +39,7 @@ class RecordedJob:
         self.experiment, self.title = experiment, title
         self.config: dict[str, Any] = {"seed": experiment.seed, "title": title}
         self.directory: Path | None = root / title
+        self.earlier: RecordedCheckpoint | None = None
         self.ends: list[tuple[dict[str, Any], BaseException | None]] = []
 
     @contextlib.contextmanager

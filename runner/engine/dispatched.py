@@ -1,0 +1,60 @@
+"""The steps that the device is working on, and the rows that are made of what they measured."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE
+from runner.engine.state import GOES_ON, Measured
+from runner.experiment.plan import Phase
+from runner.measures import EVALUATED_MEASURES, STEP_MEASURES
+
+
+class Dispatched(NamedTuple):
+    """The steps `start`, ..., `until - 1` that the device is working on."""
+
+    start: int
+    until: int
+    phase: Phase
+    measured: Any  # by `SideBySide.advance`
+
+
+def step_rows(dispatched: Dispatched, measured: Measured) -> npt.NDArray:
+    """The steps of one lane."""
+    rows = np.zeros(dispatched.until - dispatched.start, STEP_DTYPE)
+    rows["step"] = np.arange(dispatched.start, dispatched.until)
+    for name in STEP_MEASURES:
+        rows[name] = measured.steps[name][: len(rows)]
+    return rows
+
+
+def epoch_rows(phase: Phase, measured: Measured) -> npt.NDArray:
+    """The evaluations of one lane."""
+    rows = np.zeros(int(measured.evaluations), EPOCH_DTYPE)
+    rows["step"] = measured.evaluated_at[: len(rows)]
+    steps_before = phase.first_step - rows["step"]
+    rows["epoch"] = phase.first_epoch - steps_before // phase.steps_per_epoch
+    for name in EVALUATED_MEASURES:
+        is_measured = name in measured.epochs.names
+        rows[name] = measured.epochs[name][: len(rows)] if is_measured else np.nan
+    return rows
+
+
+def stopped_at(measured: Measured) -> int | None:
+    """The number of steps after which one lane stopped early; None if it has not."""
+    if measured.stopped_at is None or measured.stopped_at == GOES_ON:
+        return None
+    return int(measured.stopped_at)
+
+
+def path_rows(dispatched: Dispatched, measured: Measured) -> npt.NDArray | None:
+    """The points at which the steps of one lane were taken, and the one after the last step."""
+    if measured.path is None:
+        return None
+    rows = np.zeros(dispatched.until - dispatched.start + 1, PATH_DTYPE)
+    rows["step"] = np.arange(dispatched.start, dispatched.until + 1)
+    rows["x"], rows["y"] = measured.path[: len(rows)].T
+    return rows

@@ -1,0 +1,119 @@
+"""`runner --resume FOLDER`: the run that a folder records goes on to its end, or beyond it.
+
+The config is the one that the run recorded. The run goes on from its newest checkpoint, to the same
+numbers as if it had never been interrupted; without one it is trained from its start.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.types import RunMode
+
+from runner import files
+from runner.compare.rerun import commands_of_sweeps, overrides_of_run
+from runner.compare.runs import read_run, run_folders
+from runner.config.build import PLUGINS, build
+from runner.config.keeping import KEPT
+from runner.config.locations import CONFIG_NAME
+from runner.errors import ConfigError
+from runner.execution.extension import check_longer, ends_between_evaluations
+from runner.execution.recorded import RecordedRun, read_records
+from runner.experiment.experiment import Experiment
+from runner.hydra_app.application import Application, fill
+from runner.hydra_app.checking import as_plain
+from runner.hydra_app.overrides import as_typed, key_of, without_prefix
+from runner.record.checkpoints import LENGTHS, RecordedCheckpoint, find_checkpoint
+from runner.status import COMPLETE
+from runner.terminal.words import shell_path
+
+_ALLOWED = (PLUGINS, *KEPT)
+"""What may be typed beside a longer length."""
+
+
+def resume(application: Application, arguments: Namespace, task: Callable[..., Any]) -> None:
+    """Let the run in a folder go on.
+
+    Args:
+        application: Hydra's driver.
+        arguments: the command line: the folder `resume`, and `overrides`.
+        task: trains a run; takes its config and the checkpoint `earlier`.
+
+    Raises:
+        ConfigError: the folder, the record in it or a word of the command line is wrong.
+        RecordError: the folder cannot be written.
+    """
+    folder, words = Path(arguments.resume), arguments.overrides
+    _refuse_a_sweep(folder)
+    _check_words(words)
+    typed = application.compose_config(CONFIG_NAME, words, RunMode.RUN, with_log_configuration=True)
+    (record,) = read_records(folder, typed[PLUGINS], ["--resume", arguments.resume, *words])
+    changed = {without_prefix(key_of(word)) for word in words} - {PLUGINS}
+    config = record.config | {key: as_plain(typed)[key] for key in changed}
+    longer = build(config)
+    if longer.phases() != record.experiment.phases():
+        check_longer(record.experiment, longer)
+    elif record.run.status in COMPLETE:
+        print(f"{folder}: its run is complete ({record.run.status}); nothing is left to do")
+        return
+    earlier = _checkpoint(record, config, longer)
+    fill(typed, config, folder, [*(overrides_of_run(folder) or []), *_lengths(words)])
+    application.run(CONFIG_NAME, functools.partial(task, earlier=earlier), words)
+
+
+def _refuse_a_sweep(folder: Path) -> None:
+    """Refuse the folder of a sweep, with the line that resumes it.
+
+    Raises:
+        ConfigError: it is one, or there is no run.
+    """
+    if (folder / files.SUMMARY).exists():
+        return
+    if (folder / files.SWEEP_CONFIG).exists():
+        runs = filter(None, map(read_run, run_folders(folder)))
+        line = commands_of_sweeps(runs).get(folder.name, "runner -m ...")
+        where = f"hydra.sweep.dir={shell_path(folder)}"
+        raise ConfigError(f"--resume {folder}: is a sweep, which its line resumes: {line} {where}")
+    raise ConfigError(f"--resume {folder}: there is no run in it (a run has a {files.SUMMARY})")
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Refuse what would make it another run.
+
+    Raises:
+        ConfigError: there is such a word.
+    """
+    for word in words:
+        if without_prefix(key_of(word)) not in (*_ALLOWED, *LENGTHS):
+            raise ConfigError(
+                f"{as_typed(without_prefix(word))}: --resume lets a run go on as it is recorded; "
+                f"beside it only {', '.join((*LENGTHS, *_ALLOWED))} can be chosen"
+            )
+
+
+def _lengths(words: Sequence[str]) -> list[str]:
+    """The words that make the run longer, which are recorded with its overrides."""
+    return [word for word in words if without_prefix(key_of(word)) in LENGTHS]
+
+
+def _checkpoint(
+    record: RecordedRun, config: dict[str, Any], longer: Experiment
+) -> RecordedCheckpoint | None:
+    """The checkpoint from which the run goes on; None: from its start. Says which, and why."""
+    found, refused = find_checkpoint(record.directory, config)
+    for line in refused:
+        print(f"Note:   {line}", file=sys.stderr)
+    if found is None:
+        print("There is no checkpoint to go on from: the run starts again", file=sys.stderr)
+        return None
+    is_at_end = found.position.steps == record.experiment.total_steps
+    if is_at_end and ends_between_evaluations(record.experiment, longer):
+        print("Its end was no end of an epoch that is evaluated: it starts again", file=sys.stderr)
+        return None
+    print(f"The run goes on after step {found.position.steps:,}", file=sys.stderr)
+    return found

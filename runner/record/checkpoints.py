@@ -1,0 +1,185 @@
+"""The checkpoints of a run: what it is continued from, beside the curves up to there.
+
+A run has the newest one and the one before it. Each is written as a whole and outlives a loss of
+power; a checksum covers all of it. A checkpoint belongs to a config, and to curves that hold at
+least as many rows as it says. One that is damaged or belongs elsewhere is refused, and the one
+before it is used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from runner import files
+from runner.engine.chunk import EPOCH_DTYPE, STEP_DTYPE
+from runner.record.curves import read_curve
+from runner.record.replacing import synchronize
+from runner.record.summary import versions
+from runner.record.tensors import Tensors, TensorsError, named, read_tensors, write_tensors
+from runner.record.weights import config_hash
+
+if TYPE_CHECKING:
+    from runner.engine.checkpoint import Checkpoint
+
+FORMAT = "runner checkpoint 1"
+
+LENGTHS = ("epochs", "steps", "min_steps")
+"""The keys that a checkpoint does not depend on: it is also one of a longer run."""
+
+_DEPENDS_ON = ("runner", "jax", "jaxlib", "optax", "numpy")
+"""The packages whose versions may change a number."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Position:
+    """Where a run is.
+
+    Attributes:
+        steps: how many steps it has taken: the rows of `steps.npy`.
+        evaluations: how many evaluations it has made: the rows of `epochs.npy`.
+        epochs: how many epochs it has trained, with their fractions.
+        seconds: its training time.
+        kept_at: after how many steps the parameters were evaluated that it keeps, if a rule says.
+    """
+
+    steps: int
+    evaluations: int
+    epochs: float
+    seconds: float
+    kept_at: int | None
+
+
+class RecordedCheckpoint(NamedTuple):
+    """A checkpoint as it was read.
+
+    Attributes:
+        file: where.
+        position: where the run was.
+        tensors: its state, by the names of the arrays.
+        versions: of the packages that it was computed with.
+    """
+
+    file: Path
+    position: Position
+    tensors: Tensors
+    versions: dict[str, str]
+
+
+class Search(NamedTuple):
+    """What was found in the folder of a run.
+
+    Attributes:
+        found: the newest checkpoint that can be used; None if there is none.
+        refused: for each newer one a line that says why it cannot.
+    """
+
+    found: RecordedCheckpoint | None
+    refused: list[str]
+
+
+def write_checkpoint(
+    directory: Path, config: Mapping[str, Any], checkpoint: Checkpoint, position: Position
+) -> None:
+    """Write a checkpoint; the newest one so far becomes the one before it.
+
+    Args:
+        directory: the run's; its curves hold at least the rows of `position`.
+        config: its resolved config.
+        checkpoint: its state.
+        position: where it is.
+
+    Raises:
+        OSError: it cannot be written; the newest one so far is there.
+    """
+    tables = map(files.diagnostics, files.DIAGNOSTICS)
+    for name in (files.STEPS, files.EPOCHS, files.PATH, *tables):
+        if (directory / name).exists():
+            synchronize(directory / name)
+    tensors = named(checkpoint.state)
+    facts = {
+        "format": FORMAT,
+        "config": _hash(config),
+        "position": json.dumps(dataclasses.asdict(position)),
+        "versions": json.dumps({name: versions()[name] for name in _DEPENDS_ON}),
+    }
+    facts["checksum"] = _checksum(tensors, facts)
+    newest = directory / files.CHECKPOINT
+    following = directory / f"{files.CHECKPOINT}.new"
+    write_tensors(following, tensors, facts, durable=True)
+    if newest.exists():
+        newest.replace(directory / files.CHECKPOINT_BEFORE)
+    following.replace(newest)
+    synchronize(directory)
+
+
+def find_checkpoint(directory: Path, config: Mapping[str, Any]) -> Search:
+    """The newest checkpoint in the folder of a run that can be used.
+
+    Args:
+        directory: the folder.
+        config: the resolved config of the run; its length need not be that of the checkpoint.
+    """
+    refused: list[str] = []
+    for name in (files.CHECKPOINT, files.CHECKPOINT_BEFORE):
+        file = directory / name
+        if not file.exists():
+            continue
+        try:
+            return Search(_read(file, config), refused)
+        except (OSError, ValueError) as error:
+            refused.append(str(error) if str(file) in str(error) else f"{file}: {error}")
+    return Search(None, refused)
+
+
+def discard_checkpoints(directory: Path) -> None:
+    """Remove the checkpoints of a run.
+
+    Raises:
+        OSError: they cannot be removed.
+    """
+    for name in (files.CHECKPOINT, files.CHECKPOINT_BEFORE, f"{files.CHECKPOINT}.new"):
+        (directory / name).unlink(missing_ok=True)
+
+
+def _read(file: Path, config: Mapping[str, Any]) -> RecordedCheckpoint:
+    """The checkpoint in a file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged, or not of this run.
+    """
+    tensors, facts = read_tensors(file)
+    if facts.get("format") != FORMAT:
+        raise TensorsError(f"{file}: is not a checkpoint of this version")
+    if facts.pop("checksum", "") != _checksum(tensors, facts):
+        raise TensorsError(f"{file}: is damaged: its checksum is wrong")
+    if facts.get("config") != _hash(config):
+        raise TensorsError(f"{file}: is a checkpoint of another run: its config differs")
+    position = Position(**json.loads(facts["position"]))
+    rows = {files.STEPS: (position.steps, STEP_DTYPE)}
+    rows[files.EPOCHS] = position.evaluations, EPOCH_DTYPE
+    for name, (count, dtype) in rows.items():
+        curve = read_curve(file.parent / name)
+        if curve.dtype != dtype or len(curve) < count:
+            raise TensorsError(f"{file}: needs {count:,} rows of {name}, which has {len(curve):,}")
+    return RecordedCheckpoint(file, position, tensors, json.loads(facts["versions"]))
+
+
+def _hash(config: Mapping[str, Any]) -> str:
+    return config_hash({key: value for key, value in config.items() if key not in LENGTHS})
+
+
+def _checksum(tensors: Tensors, facts: Mapping[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode())
+    for name in sorted(tensors):
+        array = tensors[name]
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -1,0 +1,198 @@
+"""Runs that were killed and go on, as a user sees them: `--resume`, and a sweep by its own line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command_line import CommandLine
+from safetensors.numpy import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import runner.engine.loop
+import runner.execution.checkpoints
+from runner.record.recorder import Recorder
+
+TINY = (
+    "data=teacher",
+    "data.train_examples=40",
+    "model=linear",
+    "batch_size=8",
+    "optimizer=momentum",
+    "checkpoint_every=1e-6",
+)
+EPOCHS = "epochs=12"  # 60 steps
+
+
+class Killed(BaseException):
+    """What ends a run in the place of a signal: no handler of the run expects it."""
+
+
+@pytest.fixture
+def kill_after(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`kill_after(n)`: who trains is killed with the chunk after the n-th checkpoint from now."""
+    monkeypatch.setattr(runner.execution.checkpoints, "WORTH", 0)
+    monkeypatch.setattr(runner.engine.loop, "CHUNK_SECONDS", 0.0)  # chunks of one step
+    write, checkpoint, left = Recorder.write, Recorder.write_checkpoint, [10**9]
+
+    def count(self: Recorder, *arguments: Any) -> None:
+        checkpoint(self, *arguments)
+        left[0] -= 1
+
+    def end(self: Recorder, *arguments: Any) -> None:
+        write(self, *arguments)
+        if left[0] <= 0:
+            raise Killed
+
+    monkeypatch.setattr(Recorder, "write_checkpoint", count)
+    monkeypatch.setattr(Recorder, "write", end)
+    monkeypatch.setattr(Recorder, "fail", lambda *_: None)  # nobody closes the record
+
+    def kill_after(checkpoints: int) -> None:
+        left[0] = checkpoints
+
+    return kill_after
+
+
+def killed(command: CommandLine, *line: str) -> None:
+    with pytest.raises(Killed):
+        command(*line)
+
+
+def assert_same(folder: Path, expected: Path) -> None:
+    """The same in every column but the times, one curve in TensorBoard, and the same weights."""
+    for name in ("steps.npy", "epochs.npy"):
+        mine, whole = np.load(folder / name), np.load(expected / name)
+        assert len(mine) == len(whole)
+        for column in set(whole.dtype.names) - {"seconds"}:
+            np.testing.assert_array_equal(mine[column], whole[column], err_msg=column)
+        assert (np.diff(mine["seconds"]) >= 0).all()
+    assert len(list(folder.glob("events.*"))) == 1
+    events = [EventAccumulator(str(each)).Reload() for each in (folder, expected)]
+    tags = events[1].Tags()["scalars"]
+    assert set(events[0].Tags()["scalars"]) == set(tags)
+    for tag in tags:
+        mine, whole = ([(e.step, e.value) for e in one.Scalars(tag)] for one in events)
+        assert mine == whole
+        times = [event.wall_time for event in events[0].Scalars(tag)]
+        assert times == sorted(times)
+    own, other = (load_file(each / "final.safetensors") for each in (folder, expected))
+    assert all(np.array_equal(own[name], other[name]) for name in other)
+    found, whole = (json.loads((each / "summary.json").read_text()) for each in (folder, expected))
+    for key in ("status", "final", "best", "steps", "epochs", "started"):
+        assert (found[key] == whole[key]) is (key != "started")
+
+
+def test_a_killed_run_goes_on_to_the_bit_and_can_be_made_longer(
+    runner: CommandLine, tmp_path: Path, kill_after: Any
+) -> None:
+    folder = tmp_path / "a=b,c"
+    assert runner(*TINY, EPOCHS, "hydra.run.dir=whole").returncode == 0
+    kill_after(2)
+    killed(runner, *TINY, EPOCHS, 'hydra.run.dir="a=b,c"')
+    assert json.loads((folder / "summary.json").read_text())["status"] == "running"
+    kill_after(1)
+    killed(runner, "--resume", "a=b,c")  # once more, before it has come far
+    kill_after(10**9)
+    done = runner("--resume", "a=b,c/")
+    assert done.returncode == 0, done.stderr
+    assert "The run goes on after step " in done.stderr
+    assert_same(folder, tmp_path / "whole")
+    summary = json.loads((folder / "summary.json").read_text())
+    steps = [each["step"] for each in summary["resumed"]]
+    assert len(steps) == 2
+    assert 0 < steps[0] < steps[1] < 60
+    again = runner("--resume", "a=b,c")
+    assert (again.returncode, again.stdout) == (
+        0,
+        "a=b,c: its run is complete (finished); nothing is left to do\n",
+    )
+
+    longer = runner("--resume", "a=b,c", "epochs=14")
+    assert longer.returncode == 0, longer.stderr
+    assert "The run goes on after step 60" in longer.stderr
+    assert runner(*TINY, "epochs=14", "hydra.run.dir=longer").returncode == 0
+    assert_same(folder, tmp_path / "longer")
+    assert json.loads((folder / "summary.json").read_text())["config"]["epochs"] == 14
+
+
+def test_what_does_not_go_on_is_said_in_one_line(runner: CommandLine, tmp_path: Path) -> None:
+    few = (*TINY, "epochs=4", "schedule=cosine")
+    assert runner(*few, "hydra.run.dir=one").returncode == 0
+    assert runner("-m", *few, "seed=0,1", "hydra.sweep.dir=many").returncode == 0
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")}
+    for line, words in {
+        ("one", "epochs=8"): "schedule: ends with the run",
+        ("one", "epochs=3"): "planned for 20 steps, and a longer one needs more: 15",
+        ("one", "optimizer=adam"): "optimizer=adam: --resume lets a run go on as it is recorded",
+        ("one", "-m"): "--multirun: --resume goes on with what is recorded",
+        ("one", "--rerun", "one"): "one",
+        ("nothing",): "--resume nothing: there is no run in it",
+        ("many",): "is a sweep, which its line resumes: runner -m data=teacher",
+    }.items():
+        done = runner("--resume", *line)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.count("\n") == 1
+        assert words in done.stderr
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")} == before
+
+
+def test_a_run_without_a_usable_checkpoint_starts_again(
+    runner: CommandLine, tmp_path: Path, kill_after: Any
+) -> None:
+    kill_after(2)
+    killed(runner, *TINY, EPOCHS, "hydra.run.dir=run")
+    kill_after(10**9)
+    assert runner(*TINY, EPOCHS, "hydra.run.dir=whole").returncode == 0
+    for file in (tmp_path / "run").glob("checkpoint*"):
+        file.write_bytes(file.read_bytes()[:-1])
+    done = runner("--resume", "run")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("is not a safetensors file") == 2
+    assert "There is no checkpoint to go on from: the run starts again" in done.stderr
+    assert_same(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_killed_sweep_goes_on_by_its_own_line(
+    runner: CommandLine, tmp_path: Path, kill_after: Any
+) -> None:
+    """Its runs are after different numbers of steps, and one has no checkpoint."""
+    line = ("-m", *TINY, EPOCHS, "seed=0,1,2", "lanes=3")
+    assert runner(*line, "hydra.sweep.dir=whole").returncode == 0
+    kill_after(5)  # within the second round of checkpoints of three runs
+    killed(runner, *line, "hydra.sweep.dir=part")
+    runs = sorted((tmp_path / "part").glob("*_seed=*"))
+    assert len(runs) == 3
+    shutil.copyfile(runs[0] / "checkpoint.before.safetensors", runs[0] / "checkpoint.safetensors")
+    for file in runs[1].glob("checkpoint*"):
+        file.unlink()
+    kill_after(10**9)
+    done = runner(*line, "hydra.sweep.dir=part")
+    assert done.returncode == 0, done.stderr
+    assert "2 runs go on from a checkpoint" in done.stderr
+    for run in runs:
+        assert_same(run, tmp_path / "whole" / run.name)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_at_any_moment_goes_on(runner: CommandLine, tmp_path: Path) -> None:
+    """By SIGKILL, which nothing in the process can answer."""
+    line = (*TINY[:-1], "epochs=3000", "checkpoint_every=0.02")
+    process = runner.start(*line, "hydra.run.dir=run")
+    assert process.stderr is not None
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run/checkpoint.safetensors").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    assert json.loads((tmp_path / "run/summary.json").read_text())["status"] == "running"
+    assert runner(*line, "hydra.run.dir=whole").returncode == 0
+    done = runner("--resume", "run")
+    assert done.returncode == 0, done.stderr
+    assert_same(tmp_path / "run", tmp_path / "whole")
