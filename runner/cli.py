@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import logging
 import os
 import signal
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner.config.help import help_text
-from runner.config.locations import CONFIG_NAME, config_directory
+from runner.config.locations import config_directory
 from runner.errors import ConfigError, exit_code, log_failure
 from runner.terminal.pipes import outlive_readers, output_was_lost
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from runner.execution.transfer import Origin
     from runner.hydra_app.application import Application
-    from runner.record.checkpoints import RecordedCheckpoint
 
 
 def main() -> NoReturn:
@@ -81,43 +82,14 @@ def _help(argv: list[str]) -> str:
     return help_text(directories)
 
 
-def _parsed(argv: list[str]) -> tuple[ArgumentParser, Namespace]:
-    """Read the flags: those of Hydra and those that name a folder.
-
-    Raises:
-        ConfigError: one is not known, not allowed, or does not fit the others.
-    """
-    from hydra._internal.utils import get_args_parser
-
-    parser = get_args_parser()
-    parser.prog = "runner"
-    parser.error = _bad_flag  # type: ignore[method-assign]
-    parser.add_argument("--rerun", metavar="FOLDER", help="Run again what a folder records")
-    parser.add_argument("--resume", metavar="FOLDER", help="Let the run in a folder go on")
-    parser.add_argument("--into", metavar="FOLDER", help="The new folder of --rerun")
-    arguments = parser.parse_intermixed_args(argv)
-    if arguments.experimental_rerun:
-        raise ConfigError(
-            "--experimental-rerun reads a pickle, which can execute code; use --rerun"
-        )
-    if arguments.config_path:
-        raise ConfigError("--config-path hides runner's options; --config-dir adds yours")
-    if "/" in _config_name(arguments):
-        raise ConfigError(
-            f"--config-name {arguments.config_name}: must be a name, without a folder; to repeat "
-            "a recorded run: runner --rerun FOLDER"
-        )
-    _check_records(arguments)
-    return parser, arguments
-
-
 def _with_hydra(argv: list[str]) -> None:
     """Do what needs a composed config."""
     from hydra.core.global_hydra import GlobalHydra
 
     from runner.hydra_app.application import Application, prepare_overrides
+    from runner.hydra_app.flags import config_name, parsed
 
-    parser, arguments = _parsed(argv)
+    parser, arguments = parsed(argv)
     if not arguments.shell_completion:
         arguments.overrides = prepare_overrides(arguments.overrides)
     application = Application.create(arguments.config_dir)
@@ -127,10 +99,10 @@ def _with_hydra(argv: list[str]) -> None:
         elif arguments.shell_completion:
             _complete(application, arguments)
         elif arguments.info:
-            application.show_info(arguments.info, _config_name(arguments), arguments.overrides)
+            application.show_info(arguments.info, config_name(arguments), arguments.overrides)
         elif arguments.cfg:
             application.show_cfg(
-                _config_name(arguments),
+                config_name(arguments),
                 arguments.overrides,
                 arguments.cfg,
                 arguments.package,
@@ -154,44 +126,14 @@ def _with_hydra(argv: list[str]) -> None:
         GlobalHydra.instance().clear()
 
 
-_NOT_WITH_A_RECORD = ("multirun", "config_dir", "config_name", "cfg", "info", "hydra_help")
-"""Flags that would change what is run, or run nothing."""
-
-
-def _check_records(arguments: Namespace) -> None:
-    """Check that the flags fit to --rerun and --resume.
-
-    Raises:
-        ConfigError: they do not.
-    """
-    if arguments.into is not None and arguments.rerun is None:
-        raise ConfigError("--into names the new folder of --rerun, which is not there")
-    if arguments.rerun is not None and arguments.resume is not None:
-        raise ConfigError("--rerun repeats a run in a new folder, --resume goes on with it: one")
-    for own, does in (("rerun", "repeats"), ("resume", "goes on with")):
-        if getattr(arguments, own) is None:
-            continue
-        for name in _NOT_WITH_A_RECORD:
-            if getattr(arguments, name):
-                flag = f"--{name.replace('_', '-')}"
-                raise ConfigError(f"{flag}: --{own} {does} what is recorded; leave out {flag}")
-
-
-def _bad_flag(message: str) -> NoReturn:
-    raise ConfigError(f"{message}; see runner --help")
-
-
-def _config_name(arguments: Namespace) -> str:
-    return arguments.config_name or CONFIG_NAME
-
-
 def _complete(application: Application, arguments: Namespace) -> None:
     """Complete a line of the shell, in which `+group=option` is allowed."""
+    from runner.hydra_app.flags import config_name
     from runner.hydra_app.overrides import normalize_completion_line
 
     if "COMP_LINE" in os.environ:
         os.environ["COMP_LINE"] = normalize_completion_line(os.environ["COMP_LINE"])
-    application.shell_completion(_config_name(arguments), arguments.overrides)
+    application.shell_completion(config_name(arguments), arguments.overrides)
 
 
 def _train(application: Application, arguments: Namespace) -> None:
@@ -202,9 +144,10 @@ def _train(application: Application, arguments: Namespace) -> None:
     from runner.hydra_app.application import claim_directory
     from runner.hydra_app.checking import as_plain
     from runner.hydra_app.error_lines import run_errors
+    from runner.hydra_app.flags import config_name
     from runner.hydra_app.searching import refuse_blind_search
 
-    name, overrides = _config_name(arguments), arguments.overrides
+    name, overrides = config_name(arguments), arguments.overrides
     mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
     if arguments.multirun:
         overrides.append("hydra.mode=MULTIRUN")
@@ -216,6 +159,8 @@ def _train(application: Application, arguments: Namespace) -> None:
         check_settings(config)  # a run alone ignores them, but not a mistake in them
     with run_errors():
         if config.hydra.mode == RunMode.MULTIRUN:
+            if arguments.origin is not None:
+                raise ConfigError("--from starts one run, and the config asks for a sweep")
             # Where the config asks for a sweep, it is composed again, as a sweep.
             config = application.compose_config(name, overrides, RunMode.MULTIRUN, True)
             refuse_blind_search(config, (build(as_plain(each)) for each in [config]))
@@ -225,8 +170,9 @@ def _train(application: Application, arguments: Namespace) -> None:
         elif dry_run:
             print("1 run to run; nothing was run")
         else:
+            origin = _origin(arguments, config)
             claim_directory(config, "run", overrides)
-            application.run(name, _single_task, overrides)
+            application.run(name, functools.partial(_single_task, origin=origin), overrides)
 
 
 def _may_set_sweep(arguments: Namespace) -> bool:
@@ -238,14 +184,35 @@ def _may_set_sweep(arguments: Namespace) -> bool:
     return typed or bool(arguments.config_dir or arguments.config_name)
 
 
-def _single_task(config: DictConfig, earlier: RecordedCheckpoint | None = None) -> float:
-    """Train a run that was started alone, or goes on from a checkpoint, and print its table."""
+def _origin(arguments: Namespace, config: DictConfig) -> Origin | None:
+    """The weights that the run is to start from.
+
+    Raises:
+        ConfigError: there are none, or they do not fit to the network.
+    """
+    if arguments.origin is None:
+        return None
+    from runner.config.build import build
+    from runner.execution.transfer import weights_for  # imports JAX
+    from runner.hydra_app.checking import as_plain
+
+    layers = [word for word in (arguments.from_layers or "").split(",") if word]
+    return weights_for(build(as_plain(config)), Path(arguments.origin), layers)
+
+
+def _single_task(config: DictConfig, **start: Any) -> float:
+    """Train a run that was started alone, and print its table.
+
+    Args:
+        config: its config.
+        **start: what it starts from, if from something (see `runner.execution.run.run`).
+    """
     from runner.record.summary import minimized
     from runner.terminal.live import print_closing_table
     from runner.terminal.words import shell_path
 
     try:
-        summary, directory = _record(config, earlier)
+        summary, directory = _record(config, **start)
     except KeyboardInterrupt:
         print(f"Curves: {shell_path(_directory())}")
         raise
@@ -264,10 +231,8 @@ def _sweep_task(config: DictConfig) -> float:
         raise
 
 
-def _record(
-    config: DictConfig, earlier: RecordedCheckpoint | None = None
-) -> tuple[dict[str, Any], Path]:
-    """Train the run of a config, or go on from a checkpoint; return its summary and directory."""
+def _record(config: DictConfig, **start: Any) -> tuple[dict[str, Any], Path]:
+    """Train the run of a config; return its summary and its directory."""
     from runner.config.build import build, pin_data
     from runner.hydra_app.checking import as_plain
     from runner.record.environment import ask_for_commit
@@ -280,7 +245,7 @@ def _record(
 
     from runner.execution.run import run  # imports JAX
 
-    return run(experiment, directory, plain, earlier=earlier), directory
+    return run(experiment, directory, plain, **start), directory
 
 
 def _directory() -> Path:

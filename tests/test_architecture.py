@@ -159,6 +159,7 @@ HYDRA_APP = (
     "confirm",
     "dot_hydra",
     "error_lines",
+    "flags",
     "hydra_settings",
     "job",
     "job_environment",

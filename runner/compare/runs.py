@@ -7,8 +7,9 @@ killed, or be no run at all. What cannot be read is left out and reported.
 from __future__ import annotations
 
 import functools
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from runner.measures import OPTIONAL_MEASURES, ErrorKind
 from runner.record.curves import read_curve
 from runner.record.summary import best_metric, fingerprint, read_summary
 from runner.record.tensors import nested
-from runner.record.weights import FILES, RecordedWeights, read_weights
+from runner.record.weights import RecordedWeights, kept_weights
 from runner.status import COMPLETE, Status
 
 
@@ -53,8 +54,23 @@ class Run:
 
     @functools.cached_property
     def settings(self) -> dict[str, Any]:
-        """The config as a flat dictionary, with keys as they are typed: `optimizer.b1`."""
-        return typed(self.config)
+        """The config as a flat dictionary, with keys as they are typed: `optimizer.b1`.
+
+        `from` is the folder of the run from whose weights this one was started.
+        """
+        return typed(self.config) | ({"from": self._origin} if self._origin else {})
+
+    @property
+    def _origin(self) -> str | None:
+        """The folder of the run from whose weights this one was started."""
+        origin = self.summary.get("started_from")
+        return str(origin.get("folder")) if isinstance(origin, Mapping) else None
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for runs that are the same one: a copy, or a repetition to the bit."""
+        origin = self.summary.get("started_from")
+        return self.seed, fingerprint(self.config), json.dumps(origin, sort_keys=True)
 
     @property
     def status(self) -> str:
@@ -160,14 +176,9 @@ class Run:
         Raises:
             ConfigError: see `params`.
         """
-        found = (
-            [self.directory / FILES[kind] for kind in ("best", "final")] if self.directory else []
-        )
-        for file in filter(Path.exists, found):
-            try:
-                return read_weights(file)
-            except (OSError, ValueError) as error:
-                raise ConfigError(f"{error}") from error
+        found = kept_weights(self.directory) if self.directory else None
+        if found is not None:
+            return found[1]
         kept = " and weights=false" if self.config.get("weights") is False else ""
         raise ConfigError(f"{self.directory}: has no weights (status {self.status}{kept})")
 
@@ -263,7 +274,7 @@ def _without_copies(runs: Iterable[Run]) -> tuple[list[Run], list[tuple[Run, Run
     kept: dict[Any, Run] = {}
     copies = []
     for run in runs:
-        identity = run.seed, fingerprint(run.config)
+        identity = run.identity
         first = kept.setdefault(identity, run)
         if first is run:
             continue

@@ -34,6 +34,7 @@ Flags
   --cfg job              print the config instead of running; with --package optimizer, one group
   --rerun FOLDER         run again what a folder records, and compare to the bit; --into NEW_FOLDER
   --resume FOLDER        let the run in a folder go on to its end, or beyond it (epochs=20)
+  --from FOLDER          start from the weights of a run; --from-layers hidden_1,hidden_2: from some
   --config-dir DIR       options of your own: DIR/optimizer/mine.yaml is optimizer=mine
   --info                 print where the config comes from
   -sc install=bash       print the shell completion: eval "$(runner -sc install=bash)"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -32,10 +32,12 @@ from runner.engine.weights import (
     WeightsKind,
     best_weights,
     final_weights,
+    started_from,
     state_shapes,
 )
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Phase, tabulated
+from runner.options.parameters import Path
 from runner.status import Status
 
 CHUNK_SECONDS = 0.5
@@ -151,6 +153,23 @@ class Training:
         assert {each.steps for each in checkpoints} == {self._first_step}
         self._start = [jax.tree.leaves(each.state) for each in checkpoints]
         self._seconds = [each.seconds for each in checkpoints]
+
+    def start_with(self, params: Mapping[Path, Any], layers: Mapping[Path, Any]) -> Checkpoint:
+        """Start the first experiment from parameters that another run has left.
+
+        To be called before `prepare`, `compile` and the first steps.
+
+        Args:
+            params: the parameters that are taken, by path.
+            layers: the state of the layers that belongs to them, by path.
+
+        Returns:
+            The state before the first step.
+        """
+        state = started_from(self._numbers[0], self._placed, params, layers)
+        start = Checkpoint(state, steps=0, seconds=0.0)
+        self.resume([start])
+        return start
 
     def state_shapes(self, place: int) -> State:
         """The state of one experiment, with the shape and the type of each array in its place."""

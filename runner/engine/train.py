@@ -35,6 +35,7 @@ from runner.engine.state import EPOCH_SUMS, Arrays, Measured, State, Timeline, s
 from runner.engine.step import update
 from runner.engine.tables import Tables
 from runner.experiment.experiment import Experiment
+from runner.options.layer import LayerState, Params
 from runner.options.option import register_pytrees
 
 if TYPE_CHECKING:
@@ -57,6 +58,18 @@ def initial_state(experiment: Experiment, arrays: Arrays) -> State:
     shape = experiment.preprocessing.output_shape(arrays.inputs.shape[1:])
     params, layers, _ = experiment.network().init(key, shape)
     params = experiment.bias_initializer(params, arrays.targets)
+    return state_with(experiment, arrays, params, layers)
+
+
+def state_with(experiment: Experiment, arrays: Arrays, params: Params, layers: LayerState) -> State:
+    """The state before the first step of a run that starts from given parameters.
+
+    Args:
+        experiment: the options.
+        arrays: the data.
+        params: the parameters.
+        layers: the state of the layers that belongs to them.
+    """
     rule = experiment.optimizer.build(jnp.asarray(experiment.optimizer.learning_rate))
     return State(
         params=params,

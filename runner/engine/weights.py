@@ -6,6 +6,7 @@ normalizations that belong to them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -14,10 +15,11 @@ import numpy as np
 from runner.engine.evaluation import evaluated
 from runner.engine.setup import Setup
 from runner.engine.state import Arrays, State, Timeline
-from runner.engine.train import initial_state
+from runner.engine.train import initial_state, state_with
 from runner.experiment.experiment import Experiment
 from runner.options.clock import Phases
 from runner.options.layer import LayerState, Params
+from runner.options.parameters import Path, map_with_path
 
 WeightsKind = Literal["final", "best"]
 """After the last planned step, and of the best evaluation."""
@@ -47,6 +49,39 @@ def state_shapes(experiment: Experiment, arrays: Arrays) -> State:
         arrays: the data.
     """
     return jax.eval_shape(initial_state, experiment, arrays)
+
+
+def started_from(
+    experiment: Experiment,
+    arrays: Arrays,
+    params: Mapping[Path, Any],
+    layers: Mapping[Path, Any],
+) -> State:
+    """The state before the first step of a run that takes parameters from elsewhere.
+
+    Everything else is as at the start of any run: what is not taken, the optimizer, the schedule.
+
+    Args:
+        experiment: the options, with every number an array.
+        arrays: the data.
+        params: the parameters that are taken, by path.
+        layers: the state of the layers that belongs to them, by path.
+    """
+    return jax.device_get(_started_from(experiment, arrays, dict(params), dict(layers)))
+
+
+@jax.jit
+def _started_from(
+    experiment: Experiment, arrays: Arrays, params: dict[Path, Any], layers: dict[Path, Any]
+) -> State:
+    own = initial_state(experiment, arrays)
+
+    def replaced(taken: dict[Path, Any], tree: Any) -> Any:
+        return map_with_path(lambda path, array: taken.get(path, array), tree)
+
+    return state_with(
+        experiment, arrays, replaced(params, own.params), replaced(layers, own.layers)
+    )
 
 
 def final_weights(experiment: Experiment, arrays: Arrays, state: State, steps: int) -> Weights:

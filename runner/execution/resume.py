@@ -36,7 +36,8 @@ class EarlierRuns:
                 continue
             summary = read_summary(file.parent)
             config = summary.get("config")
-            name = fingerprint(config) if isinstance(config, dict) else ""
+            is_known = isinstance(config, dict) and "started_from" not in summary
+            name = fingerprint(config or {}) if is_known else ""
             place = file.parent.absolute()
             self._owners[place] = name
             if name and summary.get("status") in COMPLETE:

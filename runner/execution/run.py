@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from runner.engine.compilation import use_persistent_cache
 from runner.engine.loop import Training
 from runner.errors import RecordError
 from runner.execution.checkpoints import Checkpoints, start_from
+from runner.execution.transfer import Origin
 from runner.experiment.experiment import Experiment
 from runner.experiment.pairing import cautions
 from runner.record.checkpoints import RecordedCheckpoint
@@ -35,6 +37,7 @@ def run(
     config: dict[str, Any],
     title: str = "training",
     earlier: RecordedCheckpoint | None = None,
+    origin: Origin | None = None,
 ) -> dict[str, Any]:
     """Train one experiment and record it in a directory.
 
@@ -44,6 +47,7 @@ def run(
         config: the resolved config, recorded unchanged.
         title: what the progress line calls the run.
         earlier: the checkpoint in this directory from which the run goes on; None: it starts.
+        origin: weights of another run that it starts from.
 
     Returns:
         The summary, as in `summary.json`. A run that diverged or stopped early is a result, not an
@@ -58,10 +62,14 @@ def run(
     training = Training([experiment], experiment.data.load())
     if earlier is not None:
         start_from(training, [earlier])
+    start = training.start_with(origin.params, origin.layers) if origin else None
     training.prepare()  # programs are loaded while the record is started
-    recorder = start_record(experiment, directory, config, earlier=earlier)
+    facts = origin.facts if origin else None
+    recorder = start_record(experiment, directory, config, earlier=earlier, started_from=facts)
     progress, checkpoints = Progress(), Checkpoints(keeping(config).checkpoint_every)
     try:
+        if start is not None:
+            recorder.write_checkpoint(start)  # nothing else has these weights
         progress.start(training.total_steps, training.total_epochs, title)
         for chunks in training.chunks():
             (chunk,) = chunks
@@ -84,6 +92,7 @@ def start_record(
     config: dict[str, Any],
     lanes: int = 1,
     earlier: RecordedCheckpoint | None = None,
+    started_from: Mapping[str, Any] | None = None,
 ) -> Recorder:
     """Start the record of a run: its files, and its log with the cautions of its options.
 
@@ -93,6 +102,7 @@ def start_record(
         config: the resolved config.
         lanes: how many runs are computed side by side.
         earlier: the checkpoint in this directory from which the run goes on; None: it starts.
+        started_from: where the initial weights come from, if from another run.
 
     Raises:
         RecordError: it cannot be written.
@@ -112,6 +122,7 @@ def start_record(
             batch_size=facts.batch_size,
             clips=any(treatment.clips for treatment in experiment.gradient),
             error=experiment.data.error_kind,
+            started_from=started_from,
             stop_reason=experiment.stopping.reason(),
         ),
         earlier,

@@ -65,6 +65,12 @@ def rerun(application: Application, arguments: Namespace, task: TaskFunction) ->
     mode = RunMode.RUN if is_alone else RunMode.MULTIRUN
     config = application.compose_config(CONFIG_NAME, words, mode, with_log_configuration=True)
     records = read_records(folder, config[PLUGINS], _line(arguments))
+    for record in records:
+        if record.run.summary.get("started_from"):
+            raise ConfigError(
+                f"{record.directory}: was started from weights of another run, which its config "
+                "does not have; --rerun repeats what follows from a config"
+            )
     usual = Path(str(config.hydra.run.dir if is_alone else config.hydra.sweep.dir))
     place = usual.with_name(f"{usual.name}_rerun")
     if arguments.into is not None:

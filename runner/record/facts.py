@@ -25,6 +25,7 @@ class RunFacts:
         batch_size: how many examples the first step takes; None: as the config says.
         clips: whether gradients may be clipped, so that it is of interest how often that happened.
         error: what the errors are.
+        started_from: where the initial weights come from, if from another run.
         stop_reason: why the run stops, if early stopping ends it.
     """
 
@@ -39,4 +40,5 @@ class RunFacts:
     batch_size: int | None = None
     clips: bool = False
     error: ErrorKind = ErrorKind.RATE
+    started_from: Mapping[str, Any] | None = None
     stop_reason: str | None = None

@@ -83,16 +83,18 @@ class Recorder:
             "total_steps": facts.total_steps,
             "total_epochs": facts.total_epochs,
             "error": facts.error,
-            **_times(directory, earlier),
+            **_history(directory, earlier),
             "command": command_line(),
             "versions": versions(),
             "environment": environment(),
             "config": facts.config,
         }
+        if facts.started_from is not None:
+            self._facts["started_from"] = dict(facts.started_from)
         with self._record_errors():
             directory.mkdir(parents=True, exist_ok=True)
-            before = None if earlier is None else _chunk_before(directory, earlier.position)
-            _discard_earlier(directory, is_resumed=before is not None)
+            before = _chunk_before(directory, earlier.position) if earlier else None
+            _discard_earlier(directory, is_resumed=earlier is not None)
             steps, evaluations = (len(before.steps), len(before.epochs)) if before else (0, 0)
             events = EventWriter(directory, facts)
             if before:
@@ -188,8 +190,11 @@ class Recorder:
             ) from error
 
 
-def _times(directory: Path, earlier: RecordedCheckpoint | None) -> dict[str, Any]:
-    """When the run started and, if it goes on, after which step and when, each time that it did."""
+def _history(directory: Path, earlier: RecordedCheckpoint | None) -> dict[str, Any]:
+    """When the run started and, if it goes on, after which step and when, each time that it did.
+
+    Of a run that goes on also what it was started from.
+    """
     now = timestamp(time.time())
     if earlier is None:
         return {"started": now}
@@ -197,13 +202,16 @@ def _times(directory: Path, earlier: RecordedCheckpoint | None) -> dict[str, Any
     resumed = before.get("resumed")
     place = {"step": earlier.position.steps, "time": now}
     return {
+        **{key: before[key] for key in ("started_from",) if key in before},
         "started": before.get("started", now),
         "resumed": [*(resumed if isinstance(resumed, list) else []), place],
     }
 
 
-def _chunk_before(directory: Path, position: Position) -> Chunk:
-    """What is recorded up to a position, as if it had just been computed."""
+def _chunk_before(directory: Path, position: Position) -> Chunk | None:
+    """What is recorded up to a position, as if it had just been computed; None at the start."""
+    if not position.steps:
+        return None
     now = time.time()
     return Chunk(
         steps=read_curve(directory / files.STEPS)[: position.steps],

@@ -34,10 +34,19 @@ def named(tree: Any, prefix: str = "") -> Tensors:
         tree: nested dictionaries, named tuples and sequences of arrays.
         prefix: what the names start with.
     """
-    return {
-        prefix + ".".join(map(_key, path)): np.asarray(leaf, order="C")
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
+    leaves = described(tree)
+    return {prefix + name: np.asarray(leaf, order="C") for name, leaf in leaves.items()}
+
+
+def described(tree: Any) -> dict[str, Any]:
+    """The leaves of a tree by name: arrays, or their shapes and types."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {".".join(map(_key, path)): leaf for path, leaf in leaves}
+
+
+def shape_of(array: Any) -> str:
+    """The shape of an array, in words: `[64,10]`."""
+    return f"[{','.join(map(str, array.shape))}]"
 
 
 def _key(entry: Any) -> str:
@@ -85,7 +94,7 @@ def restored(template: Any, tensors: Mapping[str, npt.NDArray], *, checked: bool
 
 
 def _kind(array: Any) -> str:
-    return f"{array.dtype}[{','.join(map(str, array.shape))}]"
+    return f"{array.dtype}{shape_of(array)}"
 
 
 def write_tensors(

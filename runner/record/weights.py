@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner import files
+from runner.errors import ConfigError
 from runner.record.summary import fingerprint, versions
 from runner.record.tensors import (
     Tensors,
@@ -88,6 +89,23 @@ def read_weights(file: Path) -> RecordedWeights:
         head, slash, rest = name.rpartition("/")
         parts.setdefault(head + slash, {})[rest] = array
     return RecordedWeights(parts[""], parts[STATE], parts[PREPROCESSING], int(facts["steps"]))
+
+
+def kept_weights(directory: Path) -> tuple[Path, RecordedWeights] | None:
+    """The weights that a run keeps: the best ones or else the final ones; None if it has none.
+
+    Raises:
+        ConfigError: they cannot be read.
+    """
+    for kind in ("best", "final"):
+        file = directory / FILES[kind]
+        if not file.exists():
+            continue
+        try:
+            return file, read_weights(file)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{error}") from error
+    return None
 
 
 def config_hash(config: Mapping[str, Any]) -> str:

@@ -1,0 +1,90 @@
+"""The flags of the command line: those of Hydra, and those that name the folder of a run."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import NoReturn
+
+from hydra._internal.utils import get_args_parser
+
+from runner.config.locations import CONFIG_NAME
+from runner.errors import ConfigError
+
+_NOT_WITH_A_RECORD = ("multirun", "config_dir", "config_name", "cfg", "info", "hydra_help")
+"""Flags that would change what is run, or run nothing."""
+
+
+def parsed(argv: list[str]) -> tuple[ArgumentParser, Namespace]:
+    """Read the flags: those of Hydra and those that name a folder.
+
+    Raises:
+        ConfigError: one is not known, not allowed, or does not fit the others.
+    """
+    parser = get_args_parser()
+    parser.prog = "runner"
+    parser.error = _bad_flag  # type: ignore[method-assign]
+    parser.add_argument("--rerun", metavar="FOLDER", help="Run again what a folder records")
+    parser.add_argument("--resume", metavar="FOLDER", help="Let the run in a folder go on")
+    parser.add_argument(
+        "--from", dest="origin", metavar="FOLDER", help="Start from the weights of a run"
+    )
+    parser.add_argument("--from-layers", metavar="A,B", help="The layers that --from takes")
+    parser.add_argument("--into", metavar="FOLDER", help="The new folder of --rerun")
+    arguments = parser.parse_intermixed_args(argv)
+    if arguments.experimental_rerun:
+        raise ConfigError(
+            "--experimental-rerun reads a pickle, which can execute code; use --rerun"
+        )
+    if arguments.config_path:
+        raise ConfigError("--config-path hides runner's options; --config-dir adds yours")
+    if "/" in config_name(arguments):
+        raise ConfigError(
+            f"--config-name {arguments.config_name}: must be a name, without a folder; to repeat "
+            "a recorded run: runner --rerun FOLDER"
+        )
+    _check_records(arguments)
+    return parser, arguments
+
+
+def _check_records(arguments: Namespace) -> None:
+    """Check that the flags fit to --rerun and --resume.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    if arguments.into is not None and arguments.rerun is None:
+        raise ConfigError("--into names the new folder of --rerun, which is not there")
+    _check_from(arguments)
+    if arguments.rerun is not None and arguments.resume is not None:
+        raise ConfigError("--rerun repeats a run in a new folder, --resume goes on with it: one")
+    for own, does in (("rerun", "repeats"), ("resume", "goes on with")):
+        if getattr(arguments, own) is None:
+            continue
+        for name in _NOT_WITH_A_RECORD:
+            if getattr(arguments, name):
+                flag = f"--{name.replace('_', '-')}"
+                raise ConfigError(f"{flag}: --{own} {does} what is recorded; leave out {flag}")
+
+
+def _check_from(arguments: Namespace) -> None:
+    """Check that the flags fit to --from.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    if arguments.origin is None:
+        if arguments.from_layers is not None:
+            raise ConfigError("--from-layers names layers of the run of --from, which is not there")
+        return
+    for name in ("multirun", "rerun", "resume"):
+        if getattr(arguments, name):
+            raise ConfigError(f"--{name}: --from starts one new run; leave out --{name}")
+
+
+def _bad_flag(message: str) -> NoReturn:
+    raise ConfigError(f"{message}; see runner --help")
+
+
+def config_name(arguments: Namespace) -> str:
+    """The name of the primary config."""
+    return arguments.config_name or CONFIG_NAME
