@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.config.build import PLUGINS, build
+from runner.engine.evaluation import predictions
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
 from runner.lazy import jax
@@ -74,6 +75,6 @@ def _outputs(
     @jax.jit
     def outputs(rows: Any) -> Any:
         prepared = preprocessing(preprocessing.ready(fitted), rows)
-        return network.apply(params, layers, prepared, False)[0]
+        return predictions(experiment, params, layers, prepared)
 
     return outputs

@@ -179,13 +179,13 @@ def _values(setup: Setup, params: Params, layers: LayerState, inputs: Any, targe
     """The loss and the error of each example."""
     experiment, arrays = setup.experiment, setup.arrays
     prepared = experiment.preprocessing(arrays.statistics, inputs)
-    outputs = _predictions(experiment, params, layers, prepared)
+    outputs = predictions(experiment, params, layers, prepared)
     losses, errors = experiment.losses_and_errors(outputs, targets, arrays.target_unit)
     squares = jnp.square(targets - outputs) if experiment.predicts_numbers else None
     return _Values(losses, errors, squares)
 
 
-def _predictions(
+def predictions(
     experiment: Experiment, params: Params, layers: LayerState, inputs: Any
 ) -> Float[Array, "batch classes"]:
     """The outputs of the network, or those that predict what networks with random masks do.
