@@ -120,6 +120,12 @@ def _with_hydra(argv: list[str]) -> None:
 
             with run_errors():
                 resume(application, arguments, _single_task)
+        elif arguments.branch is not None:
+            from runner.hydra_app.branch import branch
+            from runner.hydra_app.error_lines import run_errors
+
+            with run_errors():
+                branch(application, arguments, _single_task)
         else:
             _train(application, arguments)
     finally:

@@ -154,6 +154,7 @@ def users_of(package: str) -> set[str]:
 
 
 HYDRA_APP = (
+    "branch",
     "checking",
     "composer",
     "confirm",

@@ -35,6 +35,7 @@ Flags
   --rerun FOLDER         run again what a folder records, and compare to the bit; --into NEW_FOLDER
   --resume FOLDER        let the run in a folder go on to its end, or beyond it (epochs=20)
   --from FOLDER          start from the weights of a run; --from-layers hidden_1,hidden_2: from some
+  --branch FOLDER        with --at-epoch 5: the run in a folder, from there on with other options
   --config-dir DIR       options of your own: DIR/optimizer/mine.yaml is optimizer=mine
   --info                 print where the config comes from
   -sc install=bash       print the shell completion: eval "$(runner -sc install=bash)"

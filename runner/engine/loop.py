@@ -83,6 +83,7 @@ class Training:
         """Whether the device has nothing to do, so that the state is that after the last chunk."""
         self._rests_next = False
         self._first_step = 0
+        self._end_step = self.total_steps
         self._start: list[list[Any]] | None = None
         self.ended = [False] * len(experiments)
         self._seconds = [0.0] * len(experiments)
@@ -154,6 +155,10 @@ class Training:
         self._start = [jax.tree.leaves(each.state) for each in checkpoints]
         self._seconds = [each.seconds for each in checkpoints]
 
+    def end_at(self, steps: int) -> None:
+        """Train up to a number of steps only; to be called before `prepare` and `compile`."""
+        self._end_step = steps
+
     def start_with(self, params: Mapping[Path, Any], layers: Mapping[Path, Any]) -> Checkpoint:
         """Start the first experiment from parameters that another run has left.
 
@@ -180,7 +185,8 @@ class Training:
         return jax.tree.unflatten(structure, self.lanes.state_of(self.state, place))
 
     def _phases_left(self) -> list[Phase]:
-        return [phase for phase in self.phases if phase.end_step > self._first_step]
+        first, end = self._first_step, self._end_step
+        return [each for each in self.phases if each.end_step > first and each.first_step < end]
 
     def weights(self, place: int, chunk: Chunk) -> dict[WeightsKind, Weights]:
         """The parameters that the experiment in this place leaves.
@@ -209,11 +215,12 @@ class Training:
         start, length = max(phase.first_step, self._first_step), FIRST_CHUNK
         running: Dispatched | None = None
         started = time.time()
-        while start < phase.end_step or running:
+        end = min(phase.end_step, self._end_step)
+        while start < end or running:
             following: Dispatched | None = None
-            if start < phase.end_step and not (running and self._rests_next):
+            if start < end and not (running and self._rests_next):
                 started = started if running else time.time()
-                following = self._dispatch(phase, start, min(start + length, phase.end_step))
+                following = self._dispatch(phase, start, min(start + length, end))
                 start = following.until
             if running:
                 measured = self.lanes.to_host(running.measured)

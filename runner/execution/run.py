@@ -13,10 +13,12 @@ from runner import files
 from runner.compare.runs import Run
 from runner.config.build import chosen_options
 from runner.config.keeping import keeping
+from runner.data import Dataset
 from runner.engine.chunk import Chunk
 from runner.engine.compilation import use_persistent_cache
 from runner.engine.loop import Training
 from runner.errors import RecordError
+from runner.execution.branch import Trunk, take_over
 from runner.execution.checkpoints import Checkpoints, start_from
 from runner.execution.transfer import Origin
 from runner.experiment.experiment import Experiment
@@ -38,6 +40,7 @@ def run(
     title: str = "training",
     earlier: RecordedCheckpoint | None = None,
     origin: Origin | None = None,
+    trunk: Trunk | None = None,
 ) -> dict[str, Any]:
     """Train one experiment and record it in a directory.
 
@@ -48,6 +51,7 @@ def run(
         title: what the progress line calls the run.
         earlier: the checkpoint in this directory from which the run goes on; None: it starts.
         origin: weights of another run that it starts from.
+        trunk: another run that it is up to some step; `earlier` is then a checkpoint of that one.
 
     Returns:
         The summary, as in `summary.json`. A run that diverged or stopped early is a result, not an
@@ -59,18 +63,24 @@ def run(
     """
     use_persistent_cache()
     print_found([experiment.data])
-    training = Training([experiment], experiment.data.load())
+    data = experiment.data.load()
+    training = Training([trunk.experiment if trunk else experiment], data)
+    if trunk is not None:
+        training.end_at(trunk.steps)
     if earlier is not None:
         start_from(training, [earlier])
     start = training.start_with(origin.params, origin.layers) if origin else None
     training.prepare()  # programs are loaded while the record is started
-    facts = origin.facts if origin else None
+    source = origin or trunk
+    facts = source.facts if source else None
     recorder = start_record(experiment, directory, config, earlier=earlier, started_from=facts)
     progress, checkpoints = Progress(), Checkpoints(keeping(config).checkpoint_every)
     try:
         if start is not None:
             recorder.write_checkpoint(start)  # nothing else has these weights
         progress.start(training.total_steps, training.total_epochs, title)
+        if trunk is not None:
+            training = _branched(training, experiment, data, recorder, progress)
         for chunks in training.chunks():
             (chunk,) = chunks
             assert chunk is not None
@@ -84,6 +94,32 @@ def run(
         raise
     finally:
         progress.stop()
+
+
+def _branched(
+    trunk: Training,
+    experiment: Experiment,
+    data: Dataset,
+    recorder: Recorder,
+    progress: Progress,
+) -> Training:
+    """Train a run up to where another one branches off; return the training of that one.
+
+    Raises:
+        RecordError: the run ended before, or the branch cannot go on from its state.
+    """
+    for (chunk,) in trunk.chunks():
+        assert chunk is not None
+        if chunk.status in (Status.DIVERGED, Status.STOPPED):
+            raise RecordError(f"the run to branch off {chunk.status} at step {chunk.steps_taken:,}")
+        recorder.write(chunk._replace(status=None))
+        progress.update(chunk)
+    assert chunk is not None
+    found = trunk.checkpoint(0, chunk)
+    branch = Training([experiment], data)
+    take_over(branch, found)
+    recorder.write_checkpoint(found)  # from now on the record stands for itself
+    return branch
 
 
 def start_record(

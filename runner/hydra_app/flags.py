@@ -29,6 +29,8 @@ def parsed(argv: list[str]) -> tuple[ArgumentParser, Namespace]:
         "--from", dest="origin", metavar="FOLDER", help="Start from the weights of a run"
     )
     parser.add_argument("--from-layers", metavar="A,B", help="The layers that --from takes")
+    parser.add_argument("--branch", metavar="FOLDER", help="Go on with a run in another way")
+    parser.add_argument("--at-epoch", metavar="N", type=int, help="Where --branch starts")
     parser.add_argument("--into", metavar="FOLDER", help="The new folder of --rerun")
     arguments = parser.parse_intermixed_args(argv)
     if arguments.experimental_rerun:
@@ -55,11 +57,16 @@ def _check_records(arguments: Namespace) -> None:
     if arguments.into is not None and arguments.rerun is None:
         raise ConfigError("--into names the new folder of --rerun, which is not there")
     _check_from(arguments)
-    if arguments.rerun is not None and arguments.resume is not None:
-        raise ConfigError("--rerun repeats a run in a new folder, --resume goes on with it: one")
-    for own, does in (("rerun", "repeats"), ("resume", "goes on with")):
-        if getattr(arguments, own) is None:
+    if (arguments.branch is None) != (arguments.at_epoch is None):
+        raise ConfigError("a branch needs both: --branch FOLDER --at-epoch N")
+    modes = {"rerun": "repeats", "resume": "goes on with", "branch": "starts from"}
+    chosen = [own for own in (*modes, "origin") if getattr(arguments, own) is not None]
+    if len(chosen) > 1:
+        raise ConfigError("--rerun, --resume, --branch and --from exclude each other: choose one")
+    for own in chosen:
+        if own not in modes:
             continue
+        does = modes[own]
         for name in _NOT_WITH_A_RECORD:
             if getattr(arguments, name):
                 flag = f"--{name.replace('_', '-')}"
@@ -76,9 +83,8 @@ def _check_from(arguments: Namespace) -> None:
         if arguments.from_layers is not None:
             raise ConfigError("--from-layers names layers of the run of --from, which is not there")
         return
-    for name in ("multirun", "rerun", "resume"):
-        if getattr(arguments, name):
-            raise ConfigError(f"--{name}: --from starts one new run; leave out --{name}")
+    if arguments.multirun:
+        raise ConfigError("--multirun: --from starts one new run; leave out --multirun")
 
 
 def _bad_flag(message: str) -> NoReturn:

@@ -104,10 +104,19 @@ def _lengths(words: Sequence[str]) -> list[str]:
 def _checkpoint(
     record: RecordedRun, config: dict[str, Any], longer: Experiment
 ) -> RecordedCheckpoint | None:
-    """The checkpoint from which the run goes on; None: from its start. Says which, and why."""
+    """The checkpoint from which the run goes on; None: from its start. Says which, and why.
+
+    Raises:
+        ConfigError: it cannot be trained from its start.
+    """
     found, refused = find_checkpoint(record.directory, config)
     for line in refused:
         print(f"Note:   {line}", file=sys.stderr)
+    if found is None and "started_from" in record.run.summary:
+        raise ConfigError(
+            f"{record.directory}: has no checkpoint, and its config does not say what it was "
+            "started from; start it again"
+        )
     if found is None:
         print("There is no checkpoint to go on from: the run starts again", file=sys.stderr)
         return None

@@ -83,7 +83,7 @@ class Recorder:
             "total_steps": facts.total_steps,
             "total_epochs": facts.total_epochs,
             "error": facts.error,
-            **_history(directory, earlier),
+            **_history(directory, None if facts.started_from else earlier),
             "command": command_line(),
             "versions": versions(),
             "environment": environment(),
