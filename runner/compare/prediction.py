@@ -33,7 +33,9 @@ def predict(config: Mapping[str, Any], weights: RecordedWeights, inputs: Any) ->
         inputs: examples as the data source stores them, before any preprocessing: `[n, *features]`.
 
     Returns:
-        The logits `[n, classes]`. Probabilities are their softmax.
+        The outputs of the network: logits `[n, classes]`, whose softmax are probabilities; of
+        targets that are numbers what is predicted of them, in the unit in which the source has
+        them (divided by `target_unit`).
 
     Raises:
         ConfigError: an option is not known, the inputs have another shape, the weights do not
