@@ -17,6 +17,15 @@ from runner.errors import RecordError
 from runner.record.lock import check_free, writing_in
 from runner.record.summary import read_summary, write_summary
 
+RUNNING = {
+    "status": "running",
+    "config": {},
+    "seed": 0,
+    "train_examples": 8,
+    "total_steps": 4,
+    "total_epochs": 2,
+}
+
 
 @contextlib.contextmanager
 def held_elsewhere(folder: Path) -> Iterator[None]:
@@ -47,7 +56,7 @@ def test_a_run_without_its_process_is_killed(tmp_path: Path) -> None:
     """A lock does not outlive its process; what is left of it is the file."""
     run = tmp_path / "sweep" / "0_seed=0"
     run.mkdir(parents=True)
-    write_summary(run, {"status": "running", "config": {}})
+    write_summary(run, RUNNING)
     code = (
         "import os, sys; from pathlib import Path; from runner.record.lock import writing_in\n"
         f"with writing_in(Path({str(run.parent)!r})):\n"
@@ -71,7 +80,7 @@ def test_without_locks_of_files_the_process_is_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runner.record.lock.fcntl", None)
-    write_summary(tmp_path, {"status": "running"})
+    write_summary(tmp_path, RUNNING)
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
     for host, process, expected in (
         (socket.gethostname(), os.getppid(), "running"),
