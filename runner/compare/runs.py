@@ -18,7 +18,7 @@ import numpy.typing as npt
 from runner import files
 from runner.config.keys import SEED, typed
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE
-from runner.errors import ConfigError
+from runner.errors import ConfigError, RecordError
 from runner.measures import OPTIONAL_MEASURES, ErrorKind
 from runner.record.curves import read_curve
 from runner.record.summary import best_metric, fingerprint, read_summary
@@ -48,6 +48,7 @@ class Run:
         self.overrides: Mapping[str, str] = overrides or {}
         self.cache: dict[Any, Any] = {}
         """Results computed from the curves (see `runner.compare.curve_summary`)."""
+        self._epochs: npt.NDArray | None = None
 
     @functools.cached_property
     def settings(self) -> dict[str, Any]:
@@ -78,17 +79,31 @@ class Run:
     def steps(self) -> npt.NDArray:
         """A row for each step, of dtype `runner.engine.chunk.STEP_DTYPE`; empty without a curve.
 
-        The file is mapped at each access and not kept, so that any number of long runs fits in
-        memory.
+        The file is read or mapped at each access and not kept, so that any number of long runs fits
+        in memory.
+
+        Raises:
+            RecordError: the file is there and cannot be read.
         """
         return self._curve(files.STEPS, STEP_DTYPE)
 
-    @functools.cached_property
+    @property
     def epochs(self) -> npt.NDArray:
-        """A row for each evaluation, of dtype `EPOCH_DTYPE`.
+        """A row for each evaluation, of dtype `EPOCH_DTYPE`; kept if they are few.
 
         A file of an earlier version lacks some of the optional measures; they are NaN.
+
+        Raises:
+            RecordError: the file is there and cannot be read.
         """
+        if self._epochs is None:
+            rows = self._read_epochs()
+            if rows.nbytes > _KEPT_BYTES:
+                return rows
+            self._epochs = rows
+        return self._epochs
+
+    def _read_epochs(self) -> npt.NDArray:
         rows = self._curve(files.EPOCHS, _ALWAYS_RECORDED)
         if set(OPTIONAL_MEASURES) <= set(rows.dtype.names or ()):
             return rows
@@ -97,7 +112,7 @@ class Run:
             complete[name] = rows[name] if name in (rows.dtype.names or ()) else np.nan
         return complete
 
-    @functools.cached_property
+    @property
     def path(self) -> npt.NDArray:
         """The point (x, y) after each step, of dtype `PATH_DTYPE`; empty if there is no path."""
         return self._curve(files.PATH, PATH_DTYPE)
@@ -122,8 +137,13 @@ class Run:
         try:
             # A plain array on the same memory: every slice of a `memmap` costs ten times as much.
             rows = np.asarray(read_curve(self.directory / name))
-        except (OSError, ValueError, EOFError, OverflowError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, EOFError, OverflowError):
             return missing
+        except OSError as error:
+            if error.errno is None:  # a pipe, or something else that is no file
+                return missing
+            file = self.directory / name
+            raise RecordError(f"{file}: cannot be read: {error.strerror}") from error
         return rows if _has_columns(rows.dtype, expected) else missing
 
 
@@ -134,6 +154,9 @@ def _has_columns(found: np.dtype, expected: np.dtype) -> bool:
         for name in expected.names or ()
     )
 
+
+_KEPT_BYTES = 2**17
+"""Evaluations with more bytes than this are read again when they are asked for."""
 
 _ALWAYS_RECORDED = np.dtype(
     [(name, EPOCH_DTYPE[name]) for name in EPOCH_DTYPE.names or () if name not in OPTIONAL_MEASURES]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from runner.data import Dataset
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk, make_chunk
-from runner.engine.memory import check_room
+from runner.engine.memory import check_room, check_state
 from runner.engine.placement import place
 from runner.engine.side_by_side import SideBySide
 from runner.engine.state import GOES_ON, Measured, Timeline
@@ -32,6 +32,12 @@ from runner.measures import EVALUATED_MEASURES, STEP_MEASURES
 
 CHUNK_SECONDS = 0.5
 FIRST_CHUNK = 8
+"""How many steps the first chunk has; one where steps may be slow, since nothing is recorded, and
+an interruption not obeyed, before two chunks are done."""
+
+SLOW_STEP = 8e6
+"""Steps may be slow if a batch has so many examples times numbers in the state."""
+
 FASTEST_GROWTH = 32
 
 
@@ -56,7 +62,7 @@ class Training:
         lanes: how they are computed; room for all of them. By default one experiment alone.
 
     Raises:
-        MemoryError: there are more lanes than memory.
+        MemoryShortageError: there are more lanes than memory.
     """
 
     def __init__(
@@ -77,6 +83,8 @@ class Training:
         self.compile_seconds = 0.0
         self.state: Any = None
         self.ended = [False] * len(experiments)
+        self._state_numbers = 1.0
+        self._train_examples = first.data.sizes().train
         self._seconds = [0.0] * len(experiments)
         self._background = ThreadPoolExecutor(1)
         self._compiled: dict[Phase, Future[None]] = {}
@@ -116,7 +124,7 @@ class Training:
 
     def _chunks_of(self, phase: Phase) -> Iterator[list[Chunk | None]]:
         """The chunks of a phase; the next phase starts when all of them are in."""
-        start, length = phase.first_step, FIRST_CHUNK
+        start, length = phase.first_step, self._first_chunk(phase)
         running: _Dispatched | None = None
         started = time.time()
         while start < phase.end_step or running:
@@ -133,6 +141,11 @@ class Training:
                 yield chunks
             running = following
 
+    def _first_chunk(self, phase: Phase) -> int:
+        """How many steps the first chunk of a phase has; see `FIRST_CHUNK`."""
+        work = self._state_numbers * phase.batch_size.examples(self._train_examples)
+        return max(1, min(FIRST_CHUNK, int(SLOW_STEP / max(work, 1.0))))
+
     def prepare(self) -> None:
         """Start to compile the programs of all phases, in the background."""
         for phase in self.phases:
@@ -148,12 +161,19 @@ class Training:
         """Have the programs of the first phase ready, and the initial state; takes no step.
 
         The programs of later phases are compiled in the background.
+
+        Raises:
+            MemoryShortageError: the state of a run alone does not fit into the free memory.
         """
         if self.state is not None:
             return
         started = time.perf_counter()
         first = self.phases[0]
         self.prepare()
+        needed = self.lanes.state_bytes(self._experiments[first], self.arrays)
+        if self.lanes.count == 1:
+            check_state(needed, self.lanes.devices[0])
+        self._state_numbers = needed / self.lanes.count / 4
         self.state = self.lanes.initialize(self._experiments[first], self.arrays)
         self._compiled[first].result()
         # These bounds leave no step to take and nothing to evaluate.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,13 @@ from runner.compare.runs import Run
 from runner.config.build import chosen_options
 from runner.engine.compilation import use_persistent_cache
 from runner.engine.loop import Training
+from runner.engine.memory import memory_errors
+from runner.errors import RecordError
 from runner.experiment.experiment import Experiment
 from runner.experiment.pairing import cautions
+from runner.interruption import check
 from runner.record.facts import RunFacts
+from runner.record.lock import writing_in
 from runner.record.recorder import Recorder
 from runner.statistics.remarks import remarks
 from runner.terminal.live import Progress, print_found
@@ -44,22 +50,55 @@ def run(
     """
     use_persistent_cache()
     print_found([experiment.data])
-    training = Training([experiment], experiment.data.load())
+    with memory_errors():
+        training = Training([experiment], experiment.data.load())
     training.prepare()  # programs are loaded while the record is started
-    recorder = start_record(experiment, directory, config)
+    with _locked(directory):
+        recorder = start_record(experiment, directory, config)
+        try:
+            with memory_errors():
+                _train(training, recorder, title)
+        except BaseException as error:
+            recorder.fail(error, training.compile_seconds)
+            raise
+        return finish_record(recorder, training.compile_seconds, remarks_at=logging.WARNING)
+
+
+def _train(training: Training, recorder: Recorder, title: str) -> None:
+    """Train a run to its end; record and show what it does.
+
+    Raises:
+        KeyboardInterrupt: there was a signal; it is obeyed between chunks.
+    """
     progress = Progress()
     try:
         progress.start(training.total_steps, training.total_epochs, title)
+        with progress.compiling():
+            training.compile()
+        check()
         for (chunk,) in training.chunks():
             assert chunk is not None
             recorder.write(chunk)
             progress.update(chunk)
-    except BaseException as error:
-        recorder.fail(error, training.compile_seconds)
-        raise
+            if chunk.status is None:
+                check()
     finally:
         progress.stop()
-    return finish_record(recorder, training.compile_seconds, remarks_at=logging.WARNING)
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Make the folder of a run and hold its lock.
+
+    Raises:
+        RecordError: it cannot be made, or another process writes there.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
+    with writing_in(directory):
+        yield
 
 
 def start_record(

@@ -72,12 +72,14 @@ class Recorder:
         with self._record_errors():
             directory.mkdir(parents=True, exist_ok=True)
             _discard_earlier(directory)
+            # The summary is there first: what lies beside it is then known as that of a run.
+            summary = SummaryWriter(directory, self._facts)
             self._writers: list[Writer] = [
                 CurvesWriter(directory),
                 PathWriter(directory),
                 DiagnosticsWriter(directory),
                 EventWriter(directory, facts),
-                SummaryWriter(directory, self._facts),
+                summary,
             ]
 
     def write(self, chunk: Chunk) -> None:
@@ -122,9 +124,15 @@ class Recorder:
             "ended": timestamp(time.time()),
             **self._facts,
         }
-        with self._record_errors():
-            for writer in self._writers:
+        errors = []
+        for writer in self._writers:  # each of them, whatever becomes of the others
+            try:
                 writer.close(summary)
+            except OSError as error:
+                errors.append(error)
+        if errors:
+            with self._record_errors():
+                raise errors[0]
         return summary
 
     @contextlib.contextmanager
@@ -141,11 +149,12 @@ class Recorder:
 def _discard_earlier(directory: Path) -> None:
     """Remove the files of an earlier run in this directory that the new one would not replace.
 
-    Those are its event files, the path and the tables of diagnostics. Files that no run has written
-    stay.
+    Those are its event files, its curves, which must not be taken for those of the new one if that
+    is killed now, and the tables of diagnostics. Files that no run has written stay.
     """
     if (directory / files.SUMMARY).exists():
         for file in directory.glob(f"{files.EVENTS}*"):
             file.unlink()
-        for name in (files.PATH, *map(files.diagnostics, files.DIAGNOSTICS)):
+        curves = (files.STEPS, files.EPOCHS, files.PATH)
+        for name in (*curves, *map(files.diagnostics, files.DIAGNOSTICS)):
             (directory / name).unlink(missing_ok=True)
