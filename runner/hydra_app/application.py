@@ -53,18 +53,27 @@ def prepare_overrides(overrides: Sequence[str]) -> list[str]:
         ConfigError: several options are chosen of a group of which a run has one.
     """
     normal = normalize(overrides)
-    for word in normal:
-        group, _, value = word.partition("=")
-        if group in OPTIONS and group not in STACKED and value.startswith(("[", "{")):
-            raise ConfigError(
-                f"{as_typed(word)}: a run has one {group}; a sweep over several is typed with -m "
-                f"and without brackets"
-            )
+    _refuse_several(normal)
     for number in numbered_options(normal):
         defaults = {field.name: field.default for field in dataclasses.fields(Mini)}
         node = {"name": "mini", **defaults, "size": int(number)}
         ConfigStore.instance().store(group=NUMBERED_GROUP, name=number, node=node)
     return normal
+
+
+def _refuse_several(overrides: Sequence[str]) -> None:
+    """Refuse a list of options of a group of which a run has one.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    for word in overrides:
+        group, _, value = word.partition("=")
+        if group in OPTIONS and group not in STACKED and value.startswith(("[", "{")):
+            raise ConfigError(
+                f"{as_typed(word)}: a run has one {group}; a sweep over several is typed with -m "
+                "and without brackets"
+            )
 
 
 def _refuse_hidden(directory: Path, typed: str) -> None:
