@@ -11,7 +11,6 @@ import contextlib
 import functools
 import logging
 import os
-import signal
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -20,7 +19,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from runner.config.help import help_text
 from runner.config.locations import config_directory
 from runner.errors import ConfigError, exit_code, log_failure
-from runner.terminal.pipes import outlive_readers, output_was_lost
+from runner.interruption import check, deferred, handle_signals, in_worker, was_received
+from runner.terminal.pipes import files_come_first, outlive_readers, output_was_lost
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -31,17 +31,22 @@ if TYPE_CHECKING:
 
 def main() -> NoReturn:
     """Run the console script `runner`."""
+    handle_signals("runner")
     outlive_readers()
     logging.raiseExceptions = False  # a full disk must not fill the terminal with tracebacks
-    code = run_command_line(sys.argv[1:]) or int(output_was_lost())
+    code = in_worker(lambda: run_command_line(sys.argv[1:])) or int(output_was_lost())
     if "jax" in sys.modules:
         _leave(code)
     sys.exit(code)
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process without the teardown of JAX, which takes a third of a second."""
-    atexit._run_exitfuncs()
+    """End the process without the teardown of JAX, which takes a third of a second.
+
+    After an interruption programs may still be compiled, and what JAX does at exit could crash.
+    """
+    if not was_received():
+        atexit._run_exitfuncs()
     for stream in filter(None, (sys.stdout, sys.stderr)):  # None where the shell closed it
         with contextlib.suppress(OSError):
             stream.flush()
@@ -50,13 +55,8 @@ def _leave(code: int) -> NoReturn:
 
 def run_command_line(argv: list[str]) -> int:
     """Do what the command line asks and return the exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
     said = "interrupted; what was computed is recorded"
     return exit_code("runner", lambda: _dispatch(argv), said)
-
-
-def _interrupt(signum: int, frame: Any) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _dispatch(argv: list[str]) -> None:
@@ -147,8 +147,8 @@ def _train(application: Application, arguments: Namespace) -> None:
     from hydra.types import RunMode
 
     from runner.config.build import build
-    from runner.hydra_app.application import claim_directory
     from runner.hydra_app.checking import as_plain
+    from runner.hydra_app.claiming import claimed
     from runner.hydra_app.error_lines import run_errors
     from runner.hydra_app.flags import config_name
     from runner.hydra_app.searching import refuse_blind_search
@@ -158,7 +158,10 @@ def _train(application: Application, arguments: Namespace) -> None:
     if arguments.multirun:
         overrides.append("hydra.mode=MULTIRUN")
     config = application.compose_config(name, overrides, mode, with_log_configuration=True)
-    dry_run = config.hydra.launcher.get("dry_run", False)
+    launcher = config.hydra.launcher
+    dry_run = launcher.get("dry_run", False)
+    if not dry_run:
+        files_come_first()
     if _may_set_sweep(arguments):
         from runner.hydra_app.launch import check_settings
 
@@ -170,15 +173,38 @@ def _train(application: Application, arguments: Namespace) -> None:
             # Where the config asks for a sweep, it is composed again, as a sweep.
             config = application.compose_config(name, overrides, RunMode.MULTIRUN, True)
             refuse_blind_search(config, (build(as_plain(each)) for each in [config]))
-            if not dry_run:
-                claim_directory(config, "sweep", overrides)
-            application.multirun(name, _sweep_task, overrides)
+            if dry_run:
+                application.multirun(name, _sweep_task, overrides)
+                return
+            with deferred(), claimed(config, "sweep", overrides):
+                application.multirun(name, _sweep_task, overrides)
         elif dry_run:
             print("1 run to run; nothing was run")
         else:
             origin = _origin(arguments, config)
-            claim_directory(config, "run", overrides)
-            application.run(name, functools.partial(_single_task, origin=origin), overrides)
+            overwrite = launcher.get("overwrite")
+            with deferred(), claimed(config, "run", overrides) as directory:
+                if not _is_done(directory, as_plain(config), overwrite=overwrite):
+                    task = functools.partial(_single_task, origin=origin)
+                    application.run(name, task, overrides)
+
+
+def _is_done(directory: Path, config: dict[str, Any], *, overwrite: bool | None) -> bool:
+    """Whether a folder holds the finished run of a config; then it is shown.
+
+    Raises:
+        ConfigError: it holds another run.
+    """
+    from runner.execution.resume import finished_before
+    from runner.terminal.live import print_closing_table
+    from runner.terminal.words import shell_path
+
+    summary = None if overwrite else finished_before(directory, config)
+    if summary is None:
+        return False
+    print(f"{shell_path(directory)}: this run is done; overwrite=true runs it again")
+    print_closing_table(summary, directory)
+    return True
 
 
 def _may_set_sweep(arguments: Namespace) -> bool:
@@ -251,6 +277,7 @@ def _record(config: DictConfig, **start: Any) -> tuple[dict[str, Any], Path]:
 
     from runner.execution.run import run  # imports JAX
 
+    check()
     return run(experiment, directory, plain, **start), directory
 
 

@@ -11,8 +11,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping
 
-INTERRUPTED = 130
-"""The exit code of a command that Ctrl-C ended, as shells have it."""
+from runner.interruption import INTERRUPTED
 
 NEAR = 0.76
 """How similar a misspelt word is to what was meant: one letter in five may be another."""
@@ -33,7 +32,7 @@ class DataError(UserError):
 
 
 class RecordError(UserError):
-    """The record of a run cannot be written: a full disk, a directory without permission."""
+    """A record cannot be written or read: a full disk, a directory without permission."""
 
     exit_code = 1
 

@@ -7,6 +7,9 @@ from pathlib import Path
 SUMMARY = "summary.json"
 """Of a run: how it ended, its final and best measures, its config. Every run has one."""
 
+LOCK = ".lock"
+"""Of a run or a sweep: held by the process that writes there (`runner.record.lock`)."""
+
 STEPS = "steps.npy"
 """Of a run: a row for each step (`runner.engine.chunk.STEP_DTYPE`)."""
 

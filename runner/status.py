@@ -14,7 +14,10 @@ class Status(StrEnum):
     """It has no record."""
 
     RUNNING = "running"
-    """It is training, or it was killed."""
+    """It is training."""
+
+    KILLED = "killed"
+    """Its process ended without a word (kill -9, a power cut); only what reads it says so."""
 
     FINISHED = "finished"
     """It took all planned steps."""

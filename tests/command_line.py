@@ -64,7 +64,7 @@ class CommandLine:
         handler = "SIG_IGN" if ignores_sigint else "default_int_handler"
         code = (
             f"import signal; signal.signal(signal.SIGINT, signal.{handler}); "
-            "from runner.cli import main; main()"
+            "from runner.__main__ import main; main()"
         )
         return subprocess.Popen(
             [sys.executable, "-c", code, *arguments],

@@ -24,10 +24,13 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = (
     "lazy",
     "version",
+    "interruption",
     "errors",
     "measures",
     "status",
     "files",
+    "folders",
+    "whole_files",
     "options",
     "data",
     "experiment",
@@ -156,6 +159,7 @@ def users_of(package: str) -> set[str]:
 HYDRA_APP = (
     "branch",
     "checking",
+    "claiming",
     "composer",
     "confirm",
     "dot_hydra",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -442,7 +443,7 @@ def test_a_directory_that_cannot_be_written_is_one_line(
         done = runner("epochs=1", f"hydra.run.dir={directory}")
         assert done.returncode == 1
         assert len(done.stderr.splitlines()) == 1
-        assert f"{directory}: cannot be written" in done.stderr
+        assert f"{directory}: cannot be " in done.stderr
 
 
 def test_missing_data_is_one_line(runner: CommandLine, tmp_path: Path) -> None:
@@ -683,10 +684,14 @@ def test_an_interrupted_run_keeps_what_was_computed(
             process.send_signal(signal.SIGINT)
             time.sleep(0.5)
             assert process.poll() is None
-        process.send_signal(sent)
-        assert process.wait(60) == 130
         assert process.stderr is not None
-        assert b"interrupted" in process.stderr.read()
+        process.send_signal(sent)
+        ready, _, _ = select.select([process.stderr], [], [], 0.5)
+        assert ready, "it is acknowledged at once"
+        assert process.wait(60) == 130
+        said = process.stderr.read()
+        assert b"runner: interrupted: saving when what is running now is done" in said
+        assert b"runner: interrupted; what was computed is recorded" in said
     (summary,) = summaries(tmp_path)
     (steps,) = (np.load(file) for file in tmp_path.rglob("steps.npy"))
     assert summary["status"] == "interrupted"

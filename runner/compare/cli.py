@@ -18,9 +18,11 @@ from runner.compare.figures.kinds import KINDS
 from runner.compare.tables import FORMATS
 from runner.compare.view import View, command_of, fields_of_view
 from runner.errors import ConfigError, RecordError, exit_code
+from runner.interruption import handle_signals, in_worker
 from runner.measures import OPTIONAL_MEASURES, R_SQUARED, STEP_MEASURES, TRAINING_SET_MEASURES
 from runner.status import COMPLETE
 from runner.terminal.pipes import outlive_readers, output_was_lost
+from runner.whole_files import replacing
 
 if TYPE_CHECKING:
     from runner.compare.grouping import Group
@@ -51,9 +53,10 @@ ENDINGS = (".png", ".svg", ".pdf", ".gif", ".csv", PAGE)
 
 def main() -> NoReturn:
     """The console script `runner-compare`."""
+    handle_signals("runner-compare")
     outlive_readers()
     os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the accelerator is left to those who train
-    sys.exit(run_command_line(sys.argv[1:]) or int(output_was_lost()))
+    sys.exit(in_worker(lambda: run_command_line(sys.argv[1:])) or int(output_was_lost()))
 
 
 def run_command_line(argv: Sequence[str]) -> int:
@@ -225,10 +228,12 @@ def _draw(groups: Sequence[Group], view: View, targets: Sequence[Path], command:
         try:
             if file.suffix == ".csv":
                 write_numbers(figure, file, command)
-            elif file.suffix == ".gif":
-                view.animate(groups, file)
             else:
-                save(figure, file, view.dpi)
+                with replacing(file) as temporary:
+                    if file.suffix == ".gif":
+                        view.animate(groups, temporary)
+                    else:
+                        save(figure, temporary, view.dpi)
         except (OSError, ValueError) as error:
             raise RecordError(f"{file}: cannot be written: {error}") from error
         if file is not numbers:

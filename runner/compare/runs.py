@@ -17,18 +17,17 @@ import numpy as np
 import numpy.typing as npt
 
 from runner import files
+from runner.compare.run_weights import WithWeights
 from runner.config.keys import SEED, typed
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE
-from runner.errors import ConfigError
+from runner.errors import ConfigError, RecordError
 from runner.measures import OPTIONAL_MEASURES, ErrorKind
 from runner.record.curves import read_curve
 from runner.record.summary import best_metric, fingerprint, read_summary
-from runner.record.tensors import nested
-from runner.record.weights import RecordedWeights, kept_weights
 from runner.status import COMPLETE, Status
 
 
-class Run:
+class Run(WithWeights):
     """One run: its config, its summary, and its curves, which are read when they are asked for.
 
     Args:
@@ -51,6 +50,7 @@ class Run:
         self.overrides: Mapping[str, str] = overrides or {}
         self.cache: dict[Any, Any] = {}
         """Results computed from the curves (see `runner.compare.curve_summary`)."""
+        self._epochs: npt.NDArray | None = None
 
     @functools.cached_property
     def settings(self) -> dict[str, Any]:
@@ -96,17 +96,31 @@ class Run:
     def steps(self) -> npt.NDArray:
         """A row for each step, of dtype `runner.engine.chunk.STEP_DTYPE`; empty without a curve.
 
-        The file is mapped at each access and not kept, so that any number of long runs fits in
-        memory.
+        The file is read or mapped at each access and not kept, so that any number of long runs fits
+        in memory.
+
+        Raises:
+            RecordError: the file is there and cannot be read.
         """
         return self._curve(files.STEPS, STEP_DTYPE)
 
-    @functools.cached_property
+    @property
     def epochs(self) -> npt.NDArray:
-        """A row for each evaluation, of dtype `EPOCH_DTYPE`.
+        """A row for each evaluation, of dtype `EPOCH_DTYPE`; kept if they are few.
 
         A file of an earlier version lacks some of the optional measures; they are NaN.
+
+        Raises:
+            RecordError: the file is there and cannot be read.
         """
+        if self._epochs is None:
+            rows = self._read_epochs()
+            if rows.nbytes > _KEPT_BYTES:
+                return rows
+            self._epochs = rows
+        return self._epochs
+
+    def _read_epochs(self) -> npt.NDArray:
         rows = self._curve(files.EPOCHS, _ALWAYS_RECORDED)
         if set(OPTIONAL_MEASURES) <= set(rows.dtype.names or ()):
             return rows
@@ -115,7 +129,7 @@ class Run:
             complete[name] = rows[name] if name in (rows.dtype.names or ()) else np.nan
         return complete
 
-    @functools.cached_property
+    @property
     def path(self) -> npt.NDArray:
         """The point (x, y) after each step, of dtype `PATH_DTYPE`; empty if there is no path."""
         return self._curve(files.PATH, PATH_DTYPE)
@@ -132,56 +146,6 @@ class Run:
         """
         return self._curve(files.diagnostics(table), _NAMED)
 
-    @property
-    def params(self) -> dict[str, Any]:
-        """The parameters that evaluations use, in nested dictionaries of NumPy arrays.
-
-        Those of the best evaluation where a rule of `stopping` names it, else those after the last
-        step.
-
-        Raises:
-            ConfigError: the run has none, or they cannot be read.
-        """
-        return nested(self._weights.params)
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """What the layers keep that is not trained, such as the statistics of normalizations.
-
-        It belongs to `params`. Empty for most networks.
-
-        Raises:
-            ConfigError: see `params`.
-        """
-        return nested(self._weights.layers)
-
-    def predict(self, inputs: npt.ArrayLike) -> npt.NDArray:
-        """The logits `[n, classes]` of the network with `params`; their softmax is a probability.
-
-        Args:
-            inputs: examples as the data source stores them, before any preprocessing, of the shape
-                `[n, *features]`: digits have `[n, 8, 8, 1]` and values from 0 to 16.
-
-        Raises:
-            ConfigError: there are no weights, an option is not known, or the shape is wrong.
-        """
-        from runner.compare.prediction import predict  # imports JAX
-
-        return predict(self.config, self._weights, inputs)
-
-    @functools.cached_property
-    def _weights(self) -> RecordedWeights:
-        """The best weights, or else the final ones.
-
-        Raises:
-            ConfigError: see `params`.
-        """
-        found = kept_weights(self.directory) if self.directory else None
-        if found is not None:
-            return found[1]
-        kept = " and weights=false" if self.config.get("weights") is False else ""
-        raise ConfigError(f"{self.directory}: has no weights (status {self.status}{kept})")
-
     def _curve(self, name: str, expected: np.dtype) -> npt.NDArray:
         """The rows of a curve file; empty unless it has the expected columns."""
         missing = np.zeros(0, expected)
@@ -190,8 +154,13 @@ class Run:
         try:
             # A plain array on the same memory: every slice of a `memmap` costs ten times as much.
             rows = np.asarray(read_curve(self.directory / name))
-        except (OSError, ValueError, EOFError, OverflowError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, EOFError, OverflowError):
             return missing
+        except OSError as error:
+            if error.errno is None:  # a pipe, or something else that is no file
+                return missing
+            file = self.directory / name
+            raise RecordError(f"{file}: cannot be read: {error.strerror}") from error
         return rows if _has_columns(rows.dtype, expected) else missing
 
 
@@ -202,6 +171,9 @@ def _has_columns(found: np.dtype, expected: np.dtype) -> bool:
         for name in expected.names or ()
     )
 
+
+_KEPT_BYTES = 2**17
+"""Evaluations with more bytes than this are read again when they are asked for."""
 
 _ALWAYS_RECORDED = np.dtype(
     [(name, EPOCH_DTYPE[name]) for name in EPOCH_DTYPE.names or () if name not in OPTIONAL_MEASURES]

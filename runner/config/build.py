@@ -155,9 +155,12 @@ class _Checker:
             raise self.error(f"{key}.name", f"is {name!r}, which is no known {group}{hint}")
         cls = OPTIONS[group][name]
         words = f"{group if group in STACKED else key}={name}"
+        for field in dataclasses.fields(cls):
+            if field.default is dataclasses.MISSING and field.name not in values:
+                raise self.error(f"{key}.{field.name}", f"is missing, which {words} needs")
         chosen = cls(**self.fields(f"{key}.", group, cls, values, words))
-        for field, problem in chosen.problems():
-            raise self.error(f"{key}.{field}", f"is wrong: {problem}")
+        for wrong, problem in chosen.problems():
+            raise self.error(f"{key}.{wrong}", f"is wrong: {problem}")
         return chosen
 
     def stack(self, group: str, config: Any) -> tuple[Option, ...]:
@@ -168,8 +171,6 @@ class _Checker:
         """
         if not isinstance(config, Mapping):
             raise self.error(group, f"must be some of its options: {group}=[a,b]")
-        if "none" in config and len(config) > 1:
-            raise self.error(group, "names none and other options; leave out none")
         for name in config:
             if name not in OPTIONS[group]:
                 hint = self._inside(group, str(name), config)
@@ -178,6 +179,8 @@ class _Checker:
             if isinstance(config[name], Mapping) and "name" not in config[name]:
                 missing = f"has no part in the run: add {group}={name}"
                 raise self.error(f"{group}.{name}", missing)
+        if "none" in config and len(config) > 1:
+            raise self.error(group, "names none and other options; leave out none")
         return tuple(
             self.option(f"{group}.{name}", group, config[name])
             for name in OPTIONS[group]

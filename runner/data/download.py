@@ -6,11 +6,13 @@ final name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.errors import DataError
+from runner.folders import made
 
 if TYPE_CHECKING:
     import requests
@@ -34,10 +36,17 @@ def fetch(names_and_sums: Mapping[str, str], base_url: str, directory: Path, wha
         DataError: a file cannot be downloaded or stored, or its checksum differs.
     """
     import pooch
-    import requests
 
     pooch.get_logger().setLevel("ERROR")
-    _make(directory)
+    with _made(directory):
+        _fetch(names_and_sums, base_url, directory, what)
+
+
+def _fetch(names_and_sums: Mapping[str, str], base_url: str, directory: Path, what: str) -> None:
+    """Do it in a directory that is there; see `fetch`."""
+    import pooch
+    import requests
+
     names = list(names_and_sums)
     for position, (name, known_hash) in enumerate(names_and_sums.items()):
         by_hand = (
@@ -67,9 +76,16 @@ def fetch(names_and_sums: Mapping[str, str], base_url: str, directory: Path, wha
             ) from error
 
 
-def _make(directory: Path) -> None:
+@contextlib.contextmanager
+def _made(directory: Path) -> Iterator[None]:
+    """Make the directory; it is removed again if no file came into it.
+
+    Raises:
+        DataError: it cannot be made.
+    """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        with made(directory):
+            yield
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise DataError(
             f"{directory}: no folder can be made there: {_words(error)}; {_ANOTHER}"

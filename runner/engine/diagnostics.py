@@ -121,7 +121,8 @@ def _probe(
 
     def objective(params: Params) -> tuple[Float[Array, ""], tuple[Signals, ...]]:
         outputs, after = network.apply(params, layers, inputs, False)
-        losses, _ = experiment.data.losses_and_errors(outputs, arrays.targets[:examples])
+        targets = arrays.targets[:examples]
+        losses, _ = experiment.losses_and_errors(outputs, targets, arrays.target_unit)
         terms = [each.term(params, outputs, losses) for each in experiment.regularization]
         signals = signals_of(after)
         signals[LOGITS] = Signals(outputs, outputs, jnp.zeros(outputs.shape, bool))

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE
+from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk, make_chunk
 from runner.engine.state import GOES_ON, Measured
+from runner.engine.tables import named_rows
 from runner.experiment.plan import Phase
 from runner.measures import EVALUATED_MEASURES, STEP_MEASURES
 
@@ -20,6 +21,40 @@ class Dispatched(NamedTuple):
     until: int
     phase: Phase
     measured: Any  # by `SideBySide.advance`
+
+
+def chunk_of(
+    dispatched: Dispatched,
+    measured: Measured,
+    times: tuple[float, float],
+    total_steps: int,
+    seconds_before: float,
+    share: float,
+) -> Chunk:
+    """The chunk of one lane.
+
+    Args:
+        dispatched: the steps.
+        measured: what the lane measured.
+        times: when the device started on the steps and when it had done them.
+        total_steps: see `make_chunk`, as `seconds_before` and `share`.
+        seconds_before: the training time of the lane before these steps.
+        share: its share of the device's time.
+    """
+    evaluations = epoch_rows(dispatched.phase, measured)
+    return make_chunk(
+        step_rows(dispatched, measured),
+        evaluations,
+        *times,
+        total_steps,
+        dispatched.phase.epoch,
+        seconds_before=seconds_before,
+        share=share,
+        stopped_at=stopped_at(measured),
+        kept_at=None if measured.kept_at is None else int(measured.kept_at),
+        path=path_rows(dispatched, measured),
+        tables=named_rows(measured.tables or {}, evaluations),
+    )
 
 
 def step_rows(dispatched: Dispatched, measured: Measured) -> npt.NDArray:

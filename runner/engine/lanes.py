@@ -15,6 +15,7 @@ others are idle copies of the last run, which take no steps.
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from collections.abc import Callable, Hashable, Sequence
 from threading import Lock
@@ -88,6 +89,13 @@ class Lanes(SideBySide[Experiment, Arrays, Leaves, Measured]):
         if self.strategy == "sequential":
             return jax.device_put(tree, self.devices[0])
         return jax.device_put(tree, self._shared)
+
+    def state_bytes(self, experiments: Experiment, arrays: Arrays) -> int:
+        """How large the states of all lanes are."""
+        program, shapes = self._programs(experiments).initialize, _shapes(experiments, arrays)
+        lowered = program.lowered(shapes, lambda: (experiments, arrays))
+        leaves = jax.tree.leaves(lowered.out_info)
+        return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in leaves)
 
     def initialize(self, experiments: Experiment, arrays: Arrays) -> Leaves:
         """The state of every lane before the first step."""

@@ -17,23 +17,21 @@ import jax
 
 from runner.data import Dataset
 from runner.engine.checkpoint import Checkpoint
-from runner.engine.chunk import Chunk, make_chunk
-from runner.engine.dispatched import Dispatched, epoch_rows, path_rows, step_rows, stopped_at
+from runner.engine.chunk import Chunk
+from runner.engine.dispatched import Dispatched, chunk_of
 from runner.engine.lanes import as_array
-from runner.engine.memory import check_room
+from runner.engine.memory import check_room, check_state
 from runner.engine.placement import place
 from runner.engine.side_by_side import SideBySide
 from runner.engine.state import Measured, State, Timeline
-from runner.engine.tables import named_rows
 from runner.engine.train import STEPS_PER_CALL
 from runner.engine.turns import lanes_for
 from runner.engine.weights import (
     Weights,
     WeightsKind,
-    best_weights,
-    final_weights,
     started_from,
     state_shapes,
+    weights_left,
 )
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Phase, tabulated
@@ -42,6 +40,12 @@ from runner.status import Status
 
 CHUNK_SECONDS = 0.5
 FIRST_CHUNK = 8
+"""How many steps the first chunk has; one where steps may be slow, since nothing is recorded, and
+an interruption not obeyed, before two chunks are done."""
+
+SLOW_STEP = 8e6
+"""Steps may be slow if a batch has so many examples times numbers in the state."""
+
 FASTEST_GROWTH = 32
 
 
@@ -57,7 +61,7 @@ class Training:
         lanes: how they are computed; room for all of them. By default one experiment alone.
 
     Raises:
-        MemoryError: there are more lanes than memory.
+        MemoryShortageError: there are more lanes than memory.
     """
 
     def __init__(
@@ -86,6 +90,8 @@ class Training:
         self._end_step = self.total_steps
         self._start: list[list[Any]] | None = None
         self.ended = [False] * len(experiments)
+        self._state_numbers = 1.0
+        self._train_examples = first.data.sizes().train
         self._seconds = [0.0] * len(experiments)
         self._background = ThreadPoolExecutor(1)
         self._compiled: dict[Phase, Future[None]] = {}
@@ -189,30 +195,14 @@ class Training:
         return [each for each in self.phases if each.end_step > first and each.first_step < end]
 
     def weights(self, place: int, chunk: Chunk) -> dict[WeightsKind, Weights]:
-        """The parameters that the experiment in this place leaves.
-
-        Args:
-            place: which experiment.
-            chunk: its last one.
-
-        Returns:
-            `final`, those after the last step, of a run that took all planned steps; and `best`,
-            those of its best evaluation, if a rule says which that is.
-        """
-        experiment, arrays = self._numbers[place], self._placed
-        found: dict[WeightsKind, Weights] = {}
+        """The parameters that the experiment in this place leaves with its last chunk."""
         if chunk.status != Status.FINISHED and chunk.kept_at is None:
-            return found
-        state = self._state_of(place)
-        if chunk.status == Status.FINISHED:
-            found["final"] = final_weights(experiment, arrays, state, chunk.steps_taken)
-        if (best := best_weights(arrays, state)) is not None:
-            found["best"] = best
-        return found
+            return {}
+        return weights_left(self._numbers[place], self._placed, self._state_of(place), chunk)
 
     def _chunks_of(self, phase: Phase) -> Iterator[list[Chunk | None]]:
         """The chunks of a phase; the next phase starts when all of them are in."""
-        start, length = max(phase.first_step, self._first_step), FIRST_CHUNK
+        start, length = max(phase.first_step, self._first_step), self._first_chunk(phase)
         running: Dispatched | None = None
         started = time.time()
         end = min(phase.end_step, self._end_step)
@@ -233,6 +223,11 @@ class Training:
                 yield chunks
             running = following
 
+    def _first_chunk(self, phase: Phase) -> int:
+        """How many steps the first chunk of a phase has; see `FIRST_CHUNK`."""
+        work = self._state_numbers * phase.batch_size.examples(self._train_examples)
+        return max(1, min(FIRST_CHUNK, int(SLOW_STEP / max(work, 1.0))))
+
     def prepare(self) -> None:
         """Start to compile the programs of all phases, in the background."""
         for phase in self._phases_left():
@@ -248,12 +243,19 @@ class Training:
         """Have the programs of the first phase ready, and the initial state; takes no step.
 
         The programs of later phases are compiled in the background.
+
+        Raises:
+            MemoryShortageError: the state of a run alone does not fit into the free memory.
         """
         if self.state is not None:
             return
         started = time.perf_counter()
         first = self._phases_left()[0]
         self.prepare()
+        needed = self.lanes.state_bytes(self._experiments[first], self.arrays)
+        if self.lanes.count == 1:
+            check_state(needed, self.lanes.devices[0])
+        self._state_numbers = needed / self.lanes.count / 4
         if self._start is None:
             self.state = self.lanes.initialize(self._experiments[first], self.arrays)
         else:
@@ -305,21 +307,8 @@ class Training:
         for lane, (has_ended, of_lane) in enumerate(zip(self.ended, measured, strict=False)):
             if has_ended or of_lane is None:
                 continue
-            evaluations = epoch_rows(dispatched.phase, of_lane)
-            chunk = make_chunk(
-                step_rows(dispatched, of_lane),
-                evaluations,
-                started,
-                done,
-                self.total_steps,
-                dispatched.phase.epoch,
-                seconds_before=self._seconds[lane],
-                share=share,
-                stopped_at=stopped_at(of_lane),
-                kept_at=None if of_lane.kept_at is None else int(of_lane.kept_at),
-                path=path_rows(dispatched, of_lane),
-                tables=named_rows(of_lane.tables or {}, evaluations),
-            )
+            times, before = (started, done), self._seconds[lane]
+            chunk = chunk_of(dispatched, of_lane, times, self.total_steps, before, share)
             self._seconds[lane] = chunk.seconds
             self.ended[lane] = chunk.status is not None
             chunks[lane] = chunk

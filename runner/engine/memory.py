@@ -6,8 +6,11 @@ instead, so the needed and the free memory are compared before training.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import jax
 
 from runner.engine.state import Arrays
 from runner.engine.train import STEPS_PER_CALL, evaluations_per_call, first_tables, initial_state
+from runner.errors import UserError
 from runner.experiment.experiment import Experiment
 from runner.measures import STEP_MEASURES
 
@@ -24,9 +28,18 @@ COPIES = 3
 USABLE = 0.8
 """The fraction of the free memory that may be used."""
 
+_MEASURED = COPIES * STEPS_PER_CALL * len(STEP_MEASURES) * 4
+"""The bytes that a call measures of a run."""
+
+
+class MemoryShortageError(UserError, MemoryError):
+    """Runs need more memory than there is."""
+
+    exit_code = 1
+
 
 def check_room(experiment: Experiment, arrays: Arrays, lanes: int, device: jax.Device) -> None:
-    """Check that the states of a number of runs fit into the free memory.
+    """Check that a number of runs fit into the free memory side by side.
 
     Args:
         experiment: one of them.
@@ -35,13 +48,76 @@ def check_room(experiment: Experiment, arrays: Arrays, lanes: int, device: jax.D
         device: where they are computed.
 
     Raises:
-        MemoryError: they do not fit.
+        MemoryShortageError: they do not fit.
     """
-    needed, usable = lanes * bytes_of_a_lane(experiment, arrays), USABLE * available(device)
+    _check(lanes * bytes_of_a_lane(experiment, arrays), lanes, device)
+
+
+def check_state(state_bytes: int, device: jax.Device) -> None:
+    """Check that the state of a run alone fits into the free memory; takes no trace of its own.
+
+    Args:
+        state_bytes: the size of the state.
+        device: where it is computed.
+
+    Raises:
+        MemoryShortageError: it does not fit.
+    """
+    _check(COPIES * state_bytes + _MEASURED, 1, device)
+
+
+def _check(needed: float, lanes: int, device: jax.Device) -> None:
+    usable = USABLE * available(device)
     if needed > usable:
-        raise MemoryError(
-            f"{lanes} runs side by side need {needed / 1e9:.2g} GB; {usable / 1e9:.2g} GB are free"
-        )
+        raise MemoryShortageError(_words(lanes, needed, usable))
+
+
+def explained(error: Exception, lanes: int, device: jax.Device | None = None) -> Exception:
+    """The error in one line, if it says that memory ran out; otherwise the error itself.
+
+    On an accelerator XLA says RESOURCE_EXHAUSTED; on a CPU an allocation that fails is INTERNAL.
+
+    Args:
+        error: what was raised while runs were prepared or computed.
+        lanes: how many runs there were.
+        device: where they were computed; by default the first one.
+    """
+    if isinstance(error, UserError) or not _is_shortage(error):
+        return error
+    asked = re.search(r"allocat\w* (?:request for )?(\d+)(?: bytes)?", str(error))
+    free = available(device or jax.devices()[0])
+    found = MemoryShortageError(_words(lanes, int(asked[1]) if asked else None, free))
+    found.__cause__ = error
+    return found
+
+
+@contextlib.contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turn the error of one run that memory ran out into one line.
+
+    Raises:
+        MemoryShortageError: it ran out.
+    """
+    try:
+        yield
+    except Exception as error:
+        found = explained(error, 1)
+        if found is error:
+            raise
+        raise found from error
+
+
+def _is_shortage(error: Exception) -> bool:
+    if isinstance(error, jax.errors.JaxRuntimeError):
+        words = str(error)
+        return "RESOURCE_EXHAUSTED" in words or "ut of memory" in words
+    return isinstance(error, MemoryError)
+
+
+def _words(lanes: int, needed: float | None, free: float) -> str:
+    runs = "the run needs" if lanes == 1 else f"{lanes} runs side by side need"
+    size = f"{needed / 1e9:,.3g} GB of memory" if needed else "more memory than there is"
+    return f"{runs} {size}, and {free / 1e9:,.3g} GB can be used"
 
 
 def bytes_of_a_lane(experiment: Experiment, arrays: Arrays) -> int:
@@ -51,10 +127,9 @@ def bytes_of_a_lane(experiment: Experiment, arrays: Arrays) -> int:
     """
     state = _bytes(jax.eval_shape(initial_state, experiment, arrays))
     tables = _bytes(jax.eval_shape(first_tables, experiment, arrays))
-    steps = STEPS_PER_CALL * len(STEP_MEASURES) * 4
     whole, remainder = experiment.batch_size.batches(arrays.targets.shape[0])
     evaluations = evaluations_per_call(whole + (remainder > 0))
-    return COPIES * (state + steps + evaluations * tables)
+    return COPIES * (state + evaluations * tables) + _MEASURED
 
 
 def _bytes(shapes: Any) -> int:
@@ -67,9 +142,31 @@ def available(device: jax.Device) -> float:
     stats: dict[str, Any] = device.memory_stats() or {} if device.platform != "cpu" else {}
     if "bytes_limit" in stats:
         return float(stats["bytes_limit"] - stats.get("bytes_in_use", 0))
+    return min(_free_of_machine(), free_of_group())
+
+
+def _free_of_machine() -> float:
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         for line in meminfo.read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return 1024.0 * int(line.split()[1])
     return 0.5 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def free_of_group(root: Path = Path("/sys/fs/cgroup")) -> float:
+    """What a container or a job of a cluster has left; infinite where it has no limit.
+
+    Args:
+        root: where control groups are, of version 2 or 1.
+    """
+    for limit, used, kind in (
+        ("memory.max", "memory.current", ""),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/"),
+    ):
+        with contextlib.suppress(OSError, ValueError):  # "max"
+            statistics = (root / f"{kind}memory.stat").read_text()
+            cached = re.search(r"^(?:total_)?inactive_file (\d+)$", statistics, re.MULTILINE)
+            taken = int((root / used).read_text()) - (int(cached[1]) if cached else 0)
+            return max(0.0, float(int((root / limit).read_text()) - taken))
+    return math.inf

@@ -38,6 +38,9 @@ class SideBySide(Protocol[Stacked, Shared, States, Results]):
     def share(self, tree: Arrays) -> Shared:
         """Put the arrays that all experiments share on the devices."""
 
+    def state_bytes(self, experiments: Stacked, arrays: Shared) -> int:
+        """How large the states are together; computes nothing."""
+
     def initialize(self, experiments: Stacked, arrays: Shared) -> States:
         """Compute the states before the first step."""
 

@@ -69,6 +69,10 @@ class Turns(
         """The same arrays in every place."""
         return [place.share(tree) for place in self._places]
 
+    def state_bytes(self, experiments: Sequence[Experiment], arrays: Sequence[Arrays]) -> int:
+        """How large the states of all lanes are."""
+        return self.count * self._places[0].state_bytes(experiments[0], arrays[0])
+
     def initialize(
         self, experiments: Sequence[Experiment], arrays: Sequence[Arrays]
     ) -> list[Turning]:

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import numpy as np
 
+from runner.engine.chunk import Chunk
 from runner.engine.evaluation import evaluated
 from runner.engine.setup import Setup
 from runner.engine.state import Arrays, State, Timeline
@@ -20,6 +21,7 @@ from runner.experiment.experiment import Experiment
 from runner.options.clock import Phases
 from runner.options.layer import LayerState, Params
 from runner.options.parameters import Path, map_with_path
+from runner.status import Status
 
 WeightsKind = Literal["final", "best"]
 """After the last planned step, and of the best evaluation."""
@@ -114,6 +116,29 @@ def best_weights(arrays: Arrays, state: State) -> Weights | None:
         return None
     kept = Weights(watch.params, watch.layers, arrays.statistics, int(watch.kept_at))
     return jax.device_get(kept)
+
+
+def weights_left(
+    experiment: Experiment, arrays: Arrays, state: State, chunk: Chunk
+) -> dict[WeightsKind, Weights]:
+    """The parameters that a run leaves.
+
+    Args:
+        experiment: the options, with every number an array.
+        arrays: the data.
+        state: its last state.
+        chunk: its last chunk.
+
+    Returns:
+        `final`, those after the last step, of a run that took all planned steps; and `best`, those
+        of its best evaluation, if a rule says which that is.
+    """
+    found: dict[WeightsKind, Weights] = {}
+    if chunk.status == Status.FINISHED:
+        found["final"] = final_weights(experiment, arrays, state, chunk.steps_taken)
+    if (best := best_weights(arrays, state)) is not None:
+        found["best"] = best
+    return found
 
 
 _ANY = Timeline(0, 0, 0, 0.0, Phases(*np.ones((3, 1), np.int32)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from runner import files
 from runner.compare.conclusions import edges, unvalidated
 from runner.compare.runs import Run, find
 from runner.compare.view import View
-from runner.errors import ConfigError, UserError
+from runner.errors import ConfigError, RecordError, UserError
 from runner.execution.results import Computation, rank, write_csv, write_summary
 from runner.execution.table import print_sweep_table
 from runner.measures import METRIC
@@ -20,7 +19,7 @@ from runner.measures import METRIC
 def close_sweep(
     runs: Sequence[Run], computation: Computation, seconds: float, directory: Path, view: View
 ) -> None:
-    """Draw the figure of a sweep, print its table, and write its files.
+    """Write the files of a sweep, draw its figure and print its table.
 
     Args:
         runs: all runs of the sweep, in any state.
@@ -28,16 +27,23 @@ def close_sweep(
         seconds: how long that took.
         directory: the folder of the sweep.
         view: what the figure shows.
+
+    Raises:
+        RecordError: a file cannot be written; after what can be shown has been shown.
     """
-    rows = rank(runs)
+    rows, unwritten = rank(runs), None
+    try:
+        write_csv(directory / files.SWEEP_TABLE, runs)
+        write_summary(directory / files.SWEEP_SUMMARY, runs, rows, computation, seconds)
+    except OSError as error:
+        unwritten = RecordError(f"{directory}: cannot be written: {error.strerror}")
     if any(run.summary for run in runs):
         known = recorded([run.directory for run in runs if run.directory and run.summary])
         figure = draw_figure(known, directory, view)
         notes = [*filter(None, [unvalidated(runs, METRIC)]), *_edges(known, view)]
         print_sweep_table(runs, rows, directory, computation, seconds, figure, notes)
-    with contextlib.suppress(OSError):
-        write_csv(directory / files.SWEEP_TABLE, runs)
-        write_summary(directory / files.SWEEP_SUMMARY, runs, rows, computation, seconds)
+    if unwritten:
+        raise unwritten
 
 
 def recorded(directories: Sequence[Path]) -> list[Run]:

@@ -16,6 +16,7 @@ from runner.compare.figures.style import save
 from runner.compare.runs import Run
 from runner.compare.view import View, command_of
 from runner.record.sweep_events import show_in_tensorboard
+from runner.whole_files import replacing
 
 
 def draw(runs: Sequence[Run], folder: Path, view: View) -> Path | None:
@@ -41,10 +42,12 @@ def draw(runs: Sequence[Run], folder: Path, view: View) -> Path | None:
     groups = view.groups(runs)
     figure = view.draw(groups)
     for name in files.SWEEP_FIGURES:
-        save(figure, folder / name, view.dpi)
+        with replacing(folder / name) as temporary:
+            save(figure, temporary, view.dpi)
     write_numbers(figure, numbers, command_of(view, [folder]))
     if view.can_be_animated(groups):
-        view.animate(groups, folder / files.SWEEP_ANIMATION)
+        with replacing(folder / files.SWEEP_ANIMATION) as temporary:
+            view.animate(groups, temporary)
     with contextlib.suppress(OSError):  # the files of the figure exist
         show_in_tensorboard(folder / files.SWEEP_FIGURES[0])
     return folder / files.SWEEP_FIGURES[0]

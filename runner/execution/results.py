@@ -22,6 +22,7 @@ from runner.config.keys import SEED
 from runner.measures import METRIC
 from runner.record.summary import stopped_step
 from runner.status import count_statuses
+from runner.whole_files import replace_text, replacing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +98,10 @@ def write_csv(file: Path, runs: Sequence[Run]) -> None:
             if name.endswith(("_loss", "_error", "_r2"))
         )
     ]
-    with file.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        replacing(file, durably=True) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as stream,
+    ):
         writer = csv.writer(stream)
         header = [f"{when}_{name}" for when, name in measures]
         ends = ("status", "diverged_at", "stopped_at", "seconds")
@@ -150,4 +154,4 @@ def write_summary(
         "seconds": seconds,
         "best": best,
     }
-    file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    replace_text(file, json.dumps(summary, indent=2) + "\n", durably=True)

@@ -15,8 +15,35 @@ from pathlib import Path
 from typing import Any
 
 from runner import files
+from runner.errors import ConfigError
 from runner.record.summary import fingerprint, read_summary
-from runner.status import COMPLETE
+from runner.status import COMPLETE, Status
+
+
+def finished_before(directory: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The summary of a run that has nothing left to do.
+
+    Args:
+        directory: the folder that the user chose for a run.
+        config: its resolved config.
+
+    Returns:
+        The summary; None if there is a run to do: the folder has none, one that failed, or the same
+        one, incomplete.
+
+    Raises:
+        ConfigError: the folder has another run, which would be lost.
+    """
+    summary = read_summary(directory)
+    if not summary or summary.get("status") == Status.FAILED:
+        return None
+    own = summary.get("config")
+    if not isinstance(own, dict) or fingerprint(own) != fingerprint(config):
+        raise ConfigError(
+            f"{directory}: has the record of another run ({summary.get('status')}); "
+            "name another folder, or replace it with overwrite=true"
+        )
+    return summary if summary.get("status") in COMPLETE else None
 
 
 class EarlierRuns:
@@ -24,9 +51,10 @@ class EarlierRuns:
 
     Args:
         directory: the folder; it need not exist.
+        overwrite: whether complete runs are to be repeated, too.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, overwrite: bool = False) -> None:
         self._complete: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
         self._incomplete: dict[str, list[Path]] = {}
         self._owners: dict[Path, str] = {}
@@ -40,7 +68,7 @@ class EarlierRuns:
             name = fingerprint(config or {}) if is_known else ""
             place = file.parent.absolute()
             self._owners[place] = name
-            if name and summary.get("status") in COMPLETE:
+            if name and summary.get("status") in COMPLETE and not overwrite:
                 self._complete.setdefault(name, []).append((file.parent, summary))
                 self._taken.add(place)
             elif name:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,20 @@ from runner import files
 from runner.compare.runs import Run
 from runner.config.build import chosen_options
 from runner.config.keeping import keeping
-from runner.data import Dataset
 from runner.engine.chunk import Chunk
 from runner.engine.compilation import use_persistent_cache
 from runner.engine.loop import Training
+from runner.engine.memory import memory_errors
 from runner.errors import RecordError
 from runner.execution.branch import Trunk, take_over
 from runner.execution.checkpoints import Checkpoints, start_from
 from runner.execution.transfer import Origin
 from runner.experiment.experiment import Experiment
 from runner.experiment.pairing import cautions
+from runner.interruption import check
 from runner.record.checkpoints import RecordedCheckpoint
 from runner.record.facts import RunFacts
+from runner.record.lock import writing_in
 from runner.record.recorder import Recorder
 from runner.statistics.remarks import remarks
 from runner.status import Status
@@ -63,8 +66,9 @@ def run(
     """
     use_persistent_cache()
     print_found([experiment.data])
-    data = experiment.data.load()
-    training = Training([trunk.experiment if trunk else experiment], data)
+    with memory_errors():
+        data = experiment.data.load()
+        training = Training([trunk.experiment if trunk else experiment], data)
     if trunk is not None:
         training.end_at(trunk.steps)
     if earlier is not None:
@@ -73,53 +77,90 @@ def run(
     training.prepare()  # programs are loaded while the record is started
     source = origin or trunk
     facts = source.facts if source else None
-    recorder = start_record(experiment, directory, config, earlier=earlier, started_from=facts)
-    progress, checkpoints = Progress(), Checkpoints(keeping(config).checkpoint_every)
+    with _locked(directory):
+        recorder = start_record(experiment, directory, config, earlier=earlier, started_from=facts)
+        try:
+            if start is not None:
+                recorder.write_checkpoint(start)  # nothing else has these weights
+            with memory_errors():
+                if trunk is not None:
+                    training = _branched(training, Training([experiment], data), recorder)
+                chunk = _train(training, recorder, title)
+            return finish_record(recorder, training, 0, chunk, remarks_at=logging.WARNING)
+        except BaseException as error:
+            recorder.fail(error, training.compile_seconds)
+            raise
+
+
+def _train(training: Training, recorder: Recorder, title: str) -> Chunk:
+    """Train a run to its end; record and show what it does; return its last chunk.
+
+    Raises:
+        KeyboardInterrupt: there was a signal; it is obeyed between chunks.
+    """
+    progress = Progress()
+    checkpoints = Checkpoints(keeping(recorder.config).checkpoint_every)
     try:
-        if start is not None:
-            recorder.write_checkpoint(start)  # nothing else has these weights
         progress.start(training.total_steps, training.total_epochs, title)
-        if trunk is not None:
-            training = _branched(training, experiment, data, recorder, progress)
+        with progress.compiling():
+            training.compile()
+        check()
         for chunks in training.chunks():
             (chunk,) = chunks
             assert chunk is not None
             recorder.write(chunk)
             progress.update(chunk)
             checkpoints.after(training, chunks, lambda _, state: recorder.write_checkpoint(state))
-        assert chunk is not None
-        return finish_record(recorder, training, 0, chunk, remarks_at=logging.WARNING)
-    except BaseException as error:
-        recorder.fail(error, training.compile_seconds)
-        raise
+            if chunk.status is None:
+                check()
     finally:
         progress.stop()
+    assert chunk is not None
+    return chunk
 
 
-def _branched(
-    trunk: Training,
-    experiment: Experiment,
-    data: Dataset,
-    recorder: Recorder,
-    progress: Progress,
-) -> Training:
+def _branched(trunk: Training, branch: Training, recorder: Recorder) -> Training:
     """Train a run up to where another one branches off; return the training of that one.
 
     Raises:
         RecordError: the run ended before, or the branch cannot go on from its state.
+        KeyboardInterrupt: there was a signal; it is obeyed between chunks.
     """
-    for (chunk,) in trunk.chunks():
-        assert chunk is not None
-        if chunk.status in (Status.DIVERGED, Status.STOPPED):
-            raise RecordError(f"the run to branch off {chunk.status} at step {chunk.steps_taken:,}")
-        recorder.write(chunk._replace(status=None))
-        progress.update(chunk)
+    progress = Progress()
+    try:
+        progress.start(trunk.total_steps, trunk.total_epochs, "before the branch")
+        with progress.compiling():
+            trunk.compile()
+        for (chunk,) in trunk.chunks():
+            check()
+            assert chunk is not None
+            if chunk.status in (Status.DIVERGED, Status.STOPPED):
+                place = f"at step {chunk.steps_taken:,}"
+                raise RecordError(f"the run to branch off {chunk.status} {place}")
+            recorder.write(chunk._replace(status=None))
+            progress.update(chunk)
+    finally:
+        progress.stop()
     assert chunk is not None
     found = trunk.checkpoint(0, chunk)
-    branch = Training([experiment], data)
     take_over(branch, found)
     recorder.write_checkpoint(found)  # from now on the record stands for itself
     return branch
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Make the folder of a run and hold its lock.
+
+    Raises:
+        RecordError: it cannot be made, or another process writes there.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
+    with writing_in(directory):
+        yield
 
 
 def start_record(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -22,18 +22,24 @@ from runner.data import Dataset, Source
 from runner.engine.checkpoint import Checkpoint
 from runner.engine.chunk import Chunk
 from runner.engine.loop import Training
+from runner.engine.memory import explained
 from runner.engine.turns import lanes_for
 from runner.errors import log_failure
 from runner.execution.checkpoints import Checkpoints, start_from
 from runner.execution.cohorts import Cohort, halved
 from runner.execution.run import finish_record, start_record
 from runner.experiment.experiment import Experiment
+from runner.interruption import check
 from runner.record.checkpoints import RecordedCheckpoint
+from runner.record.lock import check_free
 from runner.record.recorder import Recorder
 from runner.status import Status, status_after
 from runner.terminal.live_sweep import SweepProgress
 
 log = logging.getLogger(__name__)
+
+_LOOKS = 0.1
+"""After how many seconds it is looked again whether there was a signal."""
 
 
 class Job(Protocol):
@@ -75,43 +81,60 @@ def train(
         Stopped: a run failed and `fail_fast` is set.
         KeyboardInterrupt: after what was computed has been recorded.
     """
+    background = ThreadPoolExecutor(1)
+    try:
+        _train_in_turn(background, jobs, cohorts, progress, fail_fast=fail_fast)
+    finally:  # after an interruption nobody waits for what is still compiled
+        background.shutdown(wait=False, cancel_futures=True)
+
+
+def _train_in_turn(
+    background: ThreadPoolExecutor,
+    jobs: Sequence[Job],
+    cohorts: Sequence[Cohort],
+    progress: SweepProgress,
+    *,
+    fail_fast: bool,
+) -> None:
+    """Train cohort after cohort, while the background prepares the next one; see `train`."""
     load: Callable[[Source], Dataset] = functools.lru_cache(maxsize=2)(lambda data: data.load())
     waiting = list(cohorts)
     following: _PendingCohort | None = None
-    with ThreadPoolExecutor(1) as background:
 
-        def prepare(cohort: Cohort) -> _PendingCohort:
-            lanes = [_Lane(jobs[member], progress) for member in cohort.members]
-            return _PendingCohort(
-                cohort, lanes, background.submit(_prepare_training, jobs, cohort, load)
-            )
+    def prepare(cohort: Cohort) -> _PendingCohort:
+        lanes = [_Lane(jobs[member], progress) for member in cohort.members]
+        return _PendingCohort(
+            cohort, lanes, background.submit(_prepare_training, jobs, cohort, load)
+        )
 
-        while waiting:
-            current = following or prepare(waiting[0])
-            del waiting[0]
-            following = prepare(waiting[0]) if waiting else None
-            try:
-                current.start_records()
+    while waiting:
+        current = following or prepare(waiting[0])
+        del waiting[0]
+        following = prepare(waiting[0]) if waiting else None
+        try:
+            current.start_records()
+            if following:
+                following.start_records(until=current.training.done)
+            with progress.compiling():
+                training = _result(current.training)
+            _train_cohort(current.lanes, training, fail_fast=fail_fast)
+        except Exception as raised:
+            cohort = current.cohort
+            error = explained(raised, cohort.lanes)
+            if isinstance(error, MemoryError) and cohort.lanes > 1:
+                log.warning("out of memory with %d lanes side by side", cohort.lanes)
+                waiting = halved([cohort, *waiting], cohort.structure)
+                following = None
+                continue
+            current.fail(KeyboardInterrupt() if isinstance(error, Stopped) else error)
+            if fail_fast:
                 if following:
-                    following.start_records(until=current.training.done)
-                _train_cohort(current.lanes, current.training.result(), fail_fast=fail_fast)
-            except Exception as error:
-                cohort = current.cohort
-                if _out_of_memory(error) and cohort.lanes > 1:
-                    log.warning("out of memory with %d lanes side by side", cohort.lanes)
-                    waiting = halved([cohort, *waiting], cohort.structure)
-                    following = None
-                    continue
-                current.fail(KeyboardInterrupt() if isinstance(error, Stopped) else error)
-                if fail_fast:
-                    if following:
-                        following.fail(KeyboardInterrupt())
-                    raise Stopped from error
-            except BaseException as interruption:
-                background.shutdown(wait=False, cancel_futures=True)
-                for unfinished in filter(None, (current, following)):
-                    unfinished.fail(interruption)
-                raise
+                    following.fail(KeyboardInterrupt())
+                raise Stopped from error
+        except BaseException as interruption:
+            for unfinished in filter(None, (current, following)):
+                unfinished.fail(interruption)
+            raise
 
 
 class _PendingCohort(NamedTuple):
@@ -165,14 +188,23 @@ def _train_cohort(lanes: Sequence[_Lane], training: Training, *, fail_fast: bool
                 training.drop(place)
                 if fail_fast:
                     raise Stopped
+        if not all(lane.ended for lane in lanes):
+            check()
     if fail_fast and any(lane.failed for lane in lanes):
         raise Stopped
 
 
-def _out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or (
-        isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
-    )
+def _result(future: Future[Training]) -> Training:
+    """Wait for what is prepared in the background.
+
+    Raises:
+        KeyboardInterrupt: there was a signal; the background is left behind.
+    """
+    while not future.done():
+        check()
+        wait([future], timeout=_LOOKS)
+    check()
+    return future.result()
 
 
 class _Lane:
@@ -193,6 +225,7 @@ class _Lane:
         try:
             with self._job.at_work():
                 assert self._job.directory is not None
+                check_free(self._job.directory)
                 self._recorder = start_record(
                     self._job.experiment,
                     self._job.directory,

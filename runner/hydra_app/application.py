@@ -13,9 +13,8 @@ import contextlib
 import dataclasses
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hydra import version
 from hydra._internal.callbacks import Callbacks
@@ -25,7 +24,7 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.types import HydraContext, RunMode, TaskFunction
-from omegaconf import DictConfig, OmegaConf, flag_override, read_write
+from omegaconf import DictConfig, OmegaConf, flag_override
 
 from runner.config.locations import config_directory
 from runner.errors import ConfigError, RecordError
@@ -36,16 +35,14 @@ from runner.hydra_app.hydra_settings import check_hydra
 from runner.hydra_app.overrides import (
     NUMBERED_GROUP,
     as_typed,
-    key_of,
     normalize,
     numbered_options,
     readable_name,
 )
 from runner.hydra_app.yaml_files import check_sizes
 from runner.options.batch_size import Mini
-from runner.terminal.words import quoted_path, shell_path
+from runner.terminal.words import shell_path
 
-_SWEEP_DIR = "hydra.sweep.dir"
 _PLUGIN_PATH = str(Path(__file__).parent / "path")
 
 
@@ -56,18 +53,27 @@ def prepare_overrides(overrides: Sequence[str]) -> list[str]:
         ConfigError: several options are chosen of a group of which a run has one.
     """
     normal = normalize(overrides)
-    for word in normal:
-        group, _, value = word.partition("=")
-        if group in OPTIONS and group not in STACKED and value.startswith(("[", "{")):
-            raise ConfigError(
-                f"{as_typed(word)}: a run has one {group}; a sweep over several is typed with -m "
-                f"and without brackets"
-            )
+    _refuse_several(normal)
     for number in numbered_options(normal):
         defaults = {field.name: field.default for field in dataclasses.fields(Mini)}
         node = {"name": "mini", **defaults, "size": int(number)}
         ConfigStore.instance().store(group=NUMBERED_GROUP, name=number, node=node)
     return normal
+
+
+def _refuse_several(overrides: Sequence[str]) -> None:
+    """Refuse a list of options of a group of which a run has one.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    for word in overrides:
+        group, _, value = word.partition("=")
+        if group in OPTIONS and group not in STACKED and value.startswith(("[", "{")):
+            raise ConfigError(
+                f"{as_typed(word)}: a run has one {group}; a sweep over several is typed with -m "
+                "and without brackets"
+            )
 
 
 def _refuse_hidden(directory: Path, typed: str) -> None:
@@ -244,44 +250,6 @@ def _start_errors(config: DictConfig) -> Iterator[None]:
         raise ConfigError(f"hydra: the run cannot start: {first_line(error)}") from error
 
 
-def claim_directory(
-    config: DictConfig, kind: Literal["run", "sweep"], overrides: list[str]
-) -> None:
-    """Create the directory of a run or sweep, under another name if it is taken.
-
-    Two runs that start within the same second would otherwise write into one directory. A directory
-    that the user named is used unchanged.
-
-    Args:
-        config: the composed config; the name of the directory is updated in it.
-        kind: which of the two it is.
-        overrides: the overrides, as Hydra reads them.
-
-    Raises:
-        RecordError: the directory cannot be created.
-    """
-    node = config.hydra[kind]
-    if any(word.startswith(f"hydra.{kind}.dir=") for word in overrides):
-        return
-    wanted = Path(str(node.dir))
-    directory = claim_new(wanted)
-    if directory == wanted:
-        return
-    if kind == "sweep":
-        move_sweep(config, directory)
-    else:
-        with read_write(config.hydra):
-            node.dir = str(directory)
-
-
-def move_sweep(config: DictConfig, folder: Path) -> None:
-    """Change the folder in the config of a sweep, also for its jobs, which are composed later."""
-    with flag_override(config.hydra, ["struct", "readonly"], [False, False]):
-        others = [word for word in config.hydra.overrides.hydra if key_of(word) != _SWEEP_DIR]
-        config.hydra.overrides.hydra = [*others, f"{_SWEEP_DIR}={quoted_path(folder)}"]
-        config.hydra.sweep.dir = str(folder)
-
-
 def fill(config: DictConfig, plain: Mapping[str, Any], folder: Path, overrides: list[str]) -> None:
     """Turn the composed config of a run into another one, such as a recorded one.
 
@@ -298,21 +266,3 @@ def fill(config: DictConfig, plain: Mapping[str, Any], folder: Path, overrides: 
     with flag_override(config.hydra, ["struct", "readonly"], [False, False]):
         config.hydra.run.dir = str(folder)
         config.hydra.overrides.task = overrides
-
-
-def claim_new(wanted: Path) -> Path:
-    """Create a folder that was not there before, under another name if the wanted one is taken.
-
-    Raises:
-        RecordError: it cannot be created.
-    """
-    candidates = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
-    for directory in chain([wanted], candidates):
-        try:
-            directory.mkdir(parents=True, exist_ok=False)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise RecordError(f"{directory}: cannot be made: {error.strerror}") from error
-        return directory
-    raise AssertionError("there is always another name")

@@ -23,10 +23,13 @@ from runner.config.locations import CONFIG_NAME
 from runner.errors import ConfigError
 from runner.execution.branch import trunk_of
 from runner.execution.recorded import RecordedRun, read_records
-from runner.hydra_app.application import Application, claim_directory, prepare_overrides
+from runner.hydra_app.application import Application, prepare_overrides
 from runner.hydra_app.checking import as_plain
-from runner.record.checkpoints import RecordedCheckpoint, find_checkpoint
+from runner.hydra_app.claiming import claimed
+from runner.interruption import deferred
+from runner.record.checkpoints import find_checkpoint
 from runner.record.summary import fingerprint
+from runner.terminal.pipes import files_come_first
 
 
 def branch(application: Application, arguments: Namespace, task: Callable[..., Any]) -> None:
@@ -55,13 +58,25 @@ def branch(application: Application, arguments: Namespace, task: Callable[..., A
     earlier, refused = find_checkpoint(folder, record.config)
     for line in refused:
         print(f"Note:   {line}", file=sys.stderr)
-    claim_directory(config, "run", words)
-    if earlier is not None and earlier.position.steps < trunk.steps:
-        _copy_curves(folder, Path(str(config.hydra.run.dir)), earlier)
-    else:
+    if earlier is not None and earlier.position.steps >= trunk.steps:
         earlier = None
-    own = functools.partial(task, trunk=trunk, earlier=earlier)
-    application.run(CONFIG_NAME, own, [*before, *words])
+    files_come_first()
+    with deferred(), claimed(config, "run", words) as place:
+        _refuse_used(place)
+        if earlier is not None:
+            _copy_curves(folder, place)
+        own = functools.partial(task, trunk=trunk, earlier=earlier)
+        application.run(CONFIG_NAME, own, [*before, *words])
+
+
+def _refuse_used(place: Path) -> None:
+    """Refuse a folder that has a run.
+
+    Raises:
+        ConfigError: it has one.
+    """
+    if (place / files.SUMMARY).exists():
+        raise ConfigError(f"hydra.run.dir={place}: has a run, and a branch needs a new folder")
 
 
 def _check_composed(application: Application, words: list[str], record: RecordedRun) -> None:
@@ -78,9 +93,9 @@ def _check_composed(application: Application, words: list[str], record: Recorded
         )
 
 
-def _copy_curves(folder: Path, place: Path, earlier: RecordedCheckpoint) -> None:
-    """Copy the rows that belong to a checkpoint, after which the record of the branch goes on."""
-    place.mkdir(parents=True, exist_ok=True)
-    for name in (files.STEPS, files.EPOCHS, files.PATH):
+def _copy_curves(folder: Path, place: Path) -> None:
+    """Copy the curves of a run, of which the branch keeps the rows up to a checkpoint."""
+    tables = map(files.diagnostics, files.DIAGNOSTICS)
+    for name in (files.STEPS, files.EPOCHS, files.PATH, *tables):
         if (folder / name).exists():
             shutil.copyfile(folder / name, place / name)

@@ -25,7 +25,7 @@ from runner.compare.runs import Run
 from runner.compare.view import View
 from runner.config.keys import SEED
 from runner.errors import ConfigError
-from runner.hydra_app.application import move_sweep
+from runner.hydra_app.claiming import move_sweep
 from runner.hydra_app.job import HydraJob
 from runner.hydra_app.overrides import key_of
 from runner.terminal.words import several

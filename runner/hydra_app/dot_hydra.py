@@ -15,6 +15,8 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from runner.whole_files import replace_text
+
 _KEYS_OF_A_JOB = ("job", "overrides", "runtime")
 """The keys of Hydra's own config that differ between the jobs of a sweep."""
 
@@ -50,7 +52,7 @@ def write(directory: Path, own: dict[str, Any], plain: dict[str, Any], shared: s
         "overrides": _dumped(own["overrides"]["task"]),
     }
     for name, text in files.items():
-        (directory / f"{name}.yaml").write_text(text, encoding="utf-8")
+        replace_text(directory / f"{name}.yaml", text)
 
 
 def _plain(config: Any) -> Any:

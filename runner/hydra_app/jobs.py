@@ -51,7 +51,12 @@ class Plan(NamedTuple):
 
 
 def plan_jobs(
-    context: HydraContext, task: TaskFunction, sweep: DictConfig, composed: Sequence[Composed]
+    context: HydraContext,
+    task: TaskFunction,
+    sweep: DictConfig,
+    composed: Sequence[Composed],
+    *,
+    overwrite: bool = False,
 ) -> Plan:
     """Name the jobs by the overrides in which they differ, and find out which are complete.
 
@@ -60,9 +65,10 @@ def plan_jobs(
         task: the task function, for Hydra's callbacks.
         sweep: the config of the sweep.
         composed: the configs of the jobs, no two of them equal.
+        overwrite: run again what is complete.
     """
     directory, once = Path(str(sweep.hydra.sweep.dir)), OncePerMessage()
-    earlier = EarlierRuns(directory)
+    earlier = EarlierRuns(directory, overwrite=overwrite)
     jobs = [HydraJob(one, context, task, sweep, earlier, once) for one in composed]
     keys = dict.fromkeys(key for job in jobs for key in job.overrides)
     swept = [key for key in keys if len({job.overrides.get(key) for job in jobs}) > 1]
@@ -87,9 +93,21 @@ def run_jobs(plan: Plan, view: View, settings: LauncherSettings) -> None:
     try:
         _make(plan.directory)
         computation = _train(plan, settings)
-    finally:
-        runs = [job.run for job in plan.jobs]
-        close_sweep(runs, computation, time.time() - start, plan.directory, view)
+    except BaseException:
+        with contextlib.suppress(RecordError):  # the first cause is what is reported
+            _close(plan, computation, start, view)
+        raise
+    _close(plan, computation, start, view)
+
+
+def _close(plan: Plan, computation: Computation, start: float, view: View) -> None:
+    """Sum up the sweep.
+
+    Raises:
+        RecordError: its files cannot be written.
+    """
+    runs = [job.run for job in plan.jobs]
+    close_sweep(runs, computation, time.time() - start, plan.directory, view)
 
 
 def raise_failures(jobs: Sequence[HydraJob]) -> None:

@@ -13,7 +13,6 @@ from hydra.core.utils import JobReturn, setup_globals
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from runner import files
 from runner.compare.conclusions import shortage
 from runner.compare.view import View, fields_of_view
 from runner.config.values import from_plain
@@ -26,6 +25,7 @@ from runner.hydra_app.job import HydraJob
 from runner.hydra_app.jobs import plan_jobs, raise_failures, run_jobs
 from runner.hydra_app.searching import refuse_blind_search
 from runner.hydra_app.settings import LauncherSettings
+from runner.interruption import check
 from runner.record.summary import fingerprint
 from runner.terminal.words import several
 
@@ -58,13 +58,9 @@ def launch(
         KeyboardInterrupt: after what was computed has been recorded.
     """
     setup_globals()
-    try:
-        chosen = from_plain(LauncherSettings, settings)
-        view = _view(sweep)
-        check_confirm(chosen.confirm, view, sweep)
-    except ConfigError:
-        _remove_if_unused(_directory(sweep))
-        raise
+    chosen = from_plain(LauncherSettings, settings)
+    view = _view(sweep)
+    check_confirm(chosen.confirm, view, sweep)
     jobs = _run(context, task, sweep, job_overrides, first_number, chosen)
     if chosen.dry_run:
         return []
@@ -91,22 +87,17 @@ def _run(
 
     Overrides with equal configs (`seed=0,0`, `learning_rate=0.1,0.10`) share one job.
     """
-    composer, view = Composer(context, sweep), _view(sweep)
-    try:
-        composed = [
-            composer.compose(overrides, number)
-            for number, overrides in enumerate(job_overrides, start=first_number)
-        ]
-        refuse_blind_search(sweep, (one.experiment for one in composed))
-        names = [fingerprint(one.plain) for one in composed]
-        distinct: dict[str, Composed] = {}
-        for name, one in zip(names, composed, strict=True):
-            distinct.setdefault(name, one)
-        plan = plan_jobs(context, task, sweep, list(distinct.values()))
-        view.check_keys(job.config for job in plan.jobs)
-    except ConfigError:
-        _remove_if_unused(_directory(sweep))
-        raise
+    composer, view, composed = Composer(context, sweep), _view(sweep), []
+    for number, overrides in enumerate(job_overrides, start=first_number):
+        check()
+        composed.append(composer.compose(overrides, number))
+    refuse_blind_search(sweep, (one.experiment for one in composed))
+    names = [fingerprint(one.plain) for one in composed]
+    distinct: dict[str, Composed] = {}
+    for name, one in zip(names, composed, strict=True):
+        distinct.setdefault(name, one)
+    plan = plan_jobs(context, task, sweep, list(distinct.values()), overwrite=chosen.overwrite)
+    view.check_keys(job.config for job in plan.jobs)
     if len(distinct) < len(composed):
         print(
             f"Note:   of {len(composed)} runs {len(distinct)} differ; each of these is run once",
@@ -183,10 +174,3 @@ def _foreseen(jobs: Sequence[HydraJob], view: View, settings: LauncherSettings) 
         keys, seeds = " and ".join(view.tune), several(settings.confirm, "fresh seed")
         notes.append(f"then the best {keys} of each runs on {seeds}")
     return list(filter(None, notes))
-
-
-def _remove_if_unused(directory: Path) -> None:
-    """Remove the directory of a sweep of which nothing has run."""
-    if directory.is_dir() and [file.name for file in directory.iterdir()] == [files.SWEEP_CONFIG]:
-        (directory / files.SWEEP_CONFIG).unlink()
-        directory.rmdir()

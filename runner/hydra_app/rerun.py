@@ -7,6 +7,7 @@ Hydra as any other, and the runs of a sweep side by side, as the launcher does.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import shutil
 from argparse import Namespace
@@ -29,16 +30,19 @@ from runner.errors import ConfigError, RecordError
 from runner.execution.recorded import RecordedRun, read_records
 from runner.execution.repetition import Repetition, RepetitionError, report
 from runner.hydra_app.announcement import print_plan
-from runner.hydra_app.application import Application, claim_new, fill, move_sweep
+from runner.hydra_app.application import Application, fill
+from runner.hydra_app.claiming import claim_new, move_sweep
 from runner.hydra_app.composer import Base, Composed
 from runner.hydra_app.job import HydraJob
 from runner.hydra_app.jobs import plan_jobs, raise_failures, run_jobs
 from runner.hydra_app.overrides import LAUNCHER_KEYS, as_typed, key_of, without_prefix
 from runner.hydra_app.settings import LauncherSettings
+from runner.interruption import deferred
+from runner.record.lock import writing_in
 from runner.record.summary import read_summary
 from runner.status import COMPLETE
 
-_COMPUTED = tuple(key for key in LAUNCHER_KEYS if key != "confirm")
+_COMPUTED = tuple(key for key in LAUNCHER_KEYS if key not in ("confirm", "overwrite"))
 """What may be typed of a sweep besides `plugins`: how it is computed."""
 
 _ALONE = ("dry_run",)
@@ -75,15 +79,17 @@ def rerun(application: Application, arguments: Namespace, task: TaskFunction) ->
     place = usual.with_name(f"{usual.name}_rerun")
     if arguments.into is not None:
         place = _checked(Path(arguments.into), folder)
-    if not config.hydra.launcher.dry_run:
-        place = claim_new(place)
-    if not is_alone:
-        error = _rerun_sweeps(application, config, records, place, folder, task)
-    elif config.hydra.launcher.dry_run:
+    dry_run = config.hydra.launcher.dry_run
+    if is_alone and dry_run:
         print("1 run to run; nothing was run")
         return
-    else:
-        error = _rerun_alone(application, config, records[0], place, words, task)
+    if not dry_run:
+        place = claim_new(place)
+    with deferred(), contextlib.nullcontext() if dry_run else writing_in(place):
+        if is_alone:
+            error = _rerun_alone(application, config, records[0], place, words, task)
+        else:
+            error = _rerun_sweeps(application, config, records, place, folder, task)
     if error:
         raise error
 

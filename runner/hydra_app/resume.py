@@ -28,8 +28,11 @@ from runner.experiment.experiment import Experiment
 from runner.hydra_app.application import Application, fill
 from runner.hydra_app.checking import as_plain
 from runner.hydra_app.overrides import as_typed, key_of, without_prefix
+from runner.interruption import deferred
 from runner.record.checkpoints import LENGTHS, RecordedCheckpoint, find_checkpoint
+from runner.record.lock import writing_in
 from runner.status import COMPLETE
+from runner.terminal.pipes import files_come_first
 from runner.terminal.words import shell_path
 
 _ALLOWED = (PLUGINS, *KEPT)
@@ -62,8 +65,10 @@ def resume(application: Application, arguments: Namespace, task: Callable[..., A
         print(f"{folder}: its run is complete ({record.run.status}); nothing is left to do")
         return
     earlier = _checkpoint(record, config, longer)
+    files_come_first()
     fill(typed, config, folder, [*(overrides_of_run(folder) or []), *_lengths(words)])
-    application.run(CONFIG_NAME, functools.partial(task, earlier=earlier), words)
+    with deferred(), writing_in(folder):
+        application.run(CONFIG_NAME, functools.partial(task, earlier=earlier), words)
 
 
 def _refuse_a_sweep(folder: Path) -> None:

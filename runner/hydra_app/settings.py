@@ -17,4 +17,5 @@ class LauncherSettings:
     devices: int | None = number(None, minimum=1)
     fail_fast: bool = False
     dry_run: bool = False
+    overwrite: bool = False
     confirm: int = number(0, minimum=0, maximum=10_000)

@@ -20,10 +20,10 @@ import numpy as np
 from runner import files
 from runner.engine.chunk import EPOCH_DTYPE, STEP_DTYPE
 from runner.record.curves import read_curve
-from runner.record.replacing import synchronize
 from runner.record.summary import versions
 from runner.record.tensors import Tensors, TensorsError, named, read_tensors, write_tensors
 from runner.record.weights import config_hash
+from runner.whole_files import sync
 
 if TYPE_CHECKING:
     from runner.engine.checkpoint import Checkpoint
@@ -101,7 +101,7 @@ def write_checkpoint(
     tables = map(files.diagnostics, files.DIAGNOSTICS)
     for name in (files.STEPS, files.EPOCHS, files.PATH, *tables):
         if (directory / name).exists():
-            synchronize(directory / name)
+            sync(directory / name)
     tensors = named(checkpoint.state)
     facts = {
         "format": FORMAT,
@@ -116,7 +116,7 @@ def write_checkpoint(
     if newest.exists():
         newest.replace(directory / files.CHECKPOINT_BEFORE)
     following.replace(newest)
-    synchronize(directory)
+    sync(directory)
 
 
 def find_checkpoint(directory: Path, config: Mapping[str, Any]) -> Search:

@@ -19,12 +19,15 @@ from __future__ import annotations
 
 import functools
 import io
+import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from runner.record.foreign import open_file
+from runner.whole_files import open_no_link
 
 _HEADER_UNIT = 512
 """The size of a header is a multiple of this: enough for the names of the columns and any number
@@ -34,8 +37,13 @@ _PREAMBLE_BYTES = 10
 _LONGEST_COUNT = 20
 """The number of letters that the number of rows may grow by."""
 
-_MAPPED_FROM = 2**16
+_MAPPED_FROM = 2**20
 """Curves with more bytes than this are mapped, and others read."""
+
+_MAPPED_AT_ONCE = 32
+"""How many curves are mapped at a time; each keeps a file open. Others are read, however long."""
+
+_mapped: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 class CurveFile:
@@ -52,18 +60,20 @@ class CurveFile:
         self._rows = kept
         header = _header(dtype, kept)
         self._header_bytes = len(header)
-        if not kept:
-            path.write_bytes(header)
+        if kept:
+            with open(path, "r+b", opener=open_no_link) as file:
+                file.write(header)
+                file.truncate(len(header) + kept * dtype.itemsize)
             return
-        with path.open("r+b") as file:
+        path.unlink(missing_ok=True)  # also a link to a file elsewhere
+        with path.open("xb") as file:
             file.write(header)
-            file.truncate(len(header) + kept * dtype.itemsize)
 
     def append(self, rows: npt.NDArray) -> None:
         """Write rows of the file's dtype, then the new number of rows."""
         if not len(rows):
             return
-        with self._path.open("r+b") as file:
+        with open(self._path, "r+b", opener=open_no_link) as file:
             file.seek(self._header_bytes + self._rows * self._dtype.itemsize)
             file.write(np.ascontiguousarray(rows, self._dtype).tobytes())
             file.flush()
@@ -90,9 +100,6 @@ def _header(dtype: np.dtype, rows: int) -> bytes:
 def read_curve(path: Path) -> npt.NDArray:
     """Read a short curve, or map a long one into memory; it may still be growing.
 
-    Each curve that is mapped keeps a file open, so a sweep of thousands of short runs could not be
-    compared if all were.
-
     Raises:
         OSError: the file cannot be read.
         ValueError: it is not a curve.
@@ -103,8 +110,10 @@ def read_curve(path: Path) -> npt.NDArray:
         shape, dtype, offset = _parsed(head)
         if not shape[0]:
             return np.zeros(0, dtype)
-        if shape[0] * dtype.itemsize > _MAPPED_FROM:
-            return np.memmap(file, dtype, "r", offset, shape)
+        if shape[0] * dtype.itemsize > _MAPPED_FROM and len(_mapped) < _MAPPED_AT_ONCE:
+            rows = np.memmap(file, dtype, "r", offset, shape)
+            _mapped.add(rows._mmap)  # type: ignore[attr-defined]
+            return rows
         file.seek(offset)
         return np.frombuffer(file.read(shape[0] * dtype.itemsize), dtype)
 

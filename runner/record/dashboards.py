@@ -22,13 +22,12 @@ from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.types_pb2 import DT_DOUBLE, DT_FLOAT, DT_STRING
 
-from runner.measures import SPLITS
+from runner.measures import R_SQUARED, SPLITS, ErrorKind
 
 CHARTS = {
     "train, validation and test": {
         "loss": f"epoch/({'|'.join(SPLITS)}|training_set)_loss$",
         "error": f"epoch/({'|'.join(SPLITS)}|training_set)_error$",
-        "R² (numbers)": f"epoch/({'|'.join(SPLITS)})_r2$",
     },
     "by iteration and by epoch": {
         "training loss by iteration": "iteration/train_loss$",
@@ -38,6 +37,9 @@ CHARTS = {
     },
 }
 """The categories of CUSTOM SCALARS; a chart shows the tags that a regular expression matches."""
+
+_OF_NUMBERS = {"R²": f"epoch/({'|'.join(R_SQUARED)})$"}
+"""What the first category shows, too, where the targets are numbers."""
 
 _PNG = struct.Struct(">8s4x4sII")
 
@@ -79,8 +81,12 @@ def session_end(succeeded: bool, ended: float) -> Summary.Value:
 
 
 @functools.cache
-def layout() -> Summary.Value:
-    """The layout of CUSTOM SCALARS: `CHARTS`."""
+def layout(error: ErrorKind) -> Summary.Value:
+    """The layout of CUSTOM SCALARS: `CHARTS`, and more where the targets are numbers.
+
+    Args:
+        error: what the errors of the run are.
+    """
     from tensorboard.plugins.custom_scalar import metadata
     from tensorboard.plugins.custom_scalar.layout_pb2 import (
         Category,
@@ -89,6 +95,9 @@ def layout() -> Summary.Value:
         MultilineChartContent,
     )
 
+    of_splits, *others = CHARTS.items()
+    if error == ErrorKind.ABSOLUTE:
+        of_splits = of_splits[0], of_splits[1] | _OF_NUMBERS
     categories = [
         Category(
             title=title,
@@ -97,7 +106,7 @@ def layout() -> Summary.Value:
                 for name, pattern in charts.items()
             ],
         )
-        for title, charts in CHARTS.items()
+        for title, charts in [of_splits, *others]
     ]
     content = Layout(category=categories).SerializeToString()
     return Summary.Value(

@@ -56,7 +56,9 @@ class EventWriter:
         self._best = dict.fromkeys(BEST_MEASURES, math.inf)
         self._events = EventFile(directory)
         settings = hyperparameters(facts.config, facts.batch_size)
-        self._events.summaries(session_start(directory.name, settings, time.time()), layout())
+        self._events.summaries(
+            session_start(directory.name, settings, time.time()), layout(facts.error)
+        )
         self._events.flush()
 
     def write(self, chunk: Chunk) -> None:

@@ -20,6 +20,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 
 from runner import files
 from runner.record.scalars import record, scalar_records
+from runner.whole_files import open_no_link
 
 _numbers = count()
 
@@ -71,7 +72,7 @@ class EventFile:
         """Write what was added since the last time."""
         records = b"".join(self._pending)
         self._pending.clear()
-        with self._path.open("ab") as file:
+        with open(self._path, "ab", opener=open_no_link) as file:
             file.write(records)
 
 

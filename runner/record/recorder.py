@@ -95,6 +95,8 @@ class Recorder:
             directory.mkdir(parents=True, exist_ok=True)
             before = _chunk_before(directory, earlier.position) if earlier else None
             _discard_earlier(directory, is_resumed=earlier is not None)
+            # The summary is there first: what lies beside it is then known as that of a run.
+            summary = SummaryWriter(directory, self._facts)
             steps, evaluations = (len(before.steps), len(before.epochs)) if before else (0, 0)
             events = EventWriter(directory, facts)
             if before:
@@ -105,7 +107,7 @@ class Recorder:
                 PathWriter(directory, steps),
                 DiagnosticsWriter(directory, before.tables if before else {}),
                 events,
-                SummaryWriter(directory, self._facts),
+                summary,
             ]
 
     def write(self, chunk: Chunk) -> None:
@@ -173,9 +175,15 @@ class Recorder:
             "ended": timestamp(time.time()),
             **self._facts,
         }
-        with self._record_errors():
-            for writer in self._writers:
+        errors = []
+        for writer in self._writers:  # each of them, whatever becomes of the others
+            try:
                 writer.close(summary)
+            except OSError as error:
+                errors.append(error)
+        if errors:
+            with self._record_errors():
+                raise errors[0]
         self._is_closed = True
         return summary
 
@@ -238,8 +246,9 @@ def _tables_before(directory: Path, position: Position) -> dict[str, npt.NDArray
 def _discard_earlier(directory: Path, *, is_resumed: bool) -> None:
     """Remove the files of an earlier run in this directory that the new one would not replace.
 
-    Those are its event files, its weights and, unless it goes on, the path, the tables of
-    diagnostics and its checkpoints. Files that no run has written stay.
+    Those are its event files, its weights and, unless it goes on, its checkpoints, the tables of
+    diagnostics and its curves, which must not be taken for those of the new one if that is killed
+    now. Files that no run has written stay.
     """
     if (directory / files.SUMMARY).exists():
         for file in directory.glob(f"{files.EVENTS}*"):
@@ -247,6 +256,7 @@ def _discard_earlier(directory: Path, *, is_resumed: bool) -> None:
         for name in (files.FINAL_WEIGHTS, files.BEST_WEIGHTS):
             (directory / name).unlink(missing_ok=True)
         if not is_resumed:
-            for name in (files.PATH, *map(files.diagnostics, files.DIAGNOSTICS)):
+            curves = (files.STEPS, files.EPOCHS, files.PATH)
+            for name in (*curves, *map(files.diagnostics, files.DIAGNOSTICS)):
                 (directory / name).unlink(missing_ok=True)
             discard_checkpoints(directory)

@@ -6,6 +6,7 @@ as a whole, so a reader never sees a part of it; while the run goes on its statu
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import math
@@ -25,10 +26,11 @@ from runner.engine.chunk import Chunk
 from runner.measures import EPOCH_MEASURES, METRIC, OPTIONAL_MEASURES, is_minimized
 from runner.record.earlier import completed
 from runner.record.foreign import read_json
-from runner.record.replacing import replace
+from runner.record.lock import is_written
 from runner.record.valid_summary import is_summary
 from runner.status import Status
 from runner.version import own_version
+from runner.whole_files import open_no_link, replace_text
 
 _PACKAGES = ("jax", "jaxlib", "optax", "numpy", "hydra-core", "tensorboard")
 
@@ -49,14 +51,36 @@ class SummaryWriter:
         """Do nothing: the summary changes only at the end."""
 
     def close(self, summary: Mapping[str, Any]) -> None:
-        """Replace the summary."""
-        write_summary(self._directory, summary)
+        """Replace the summary.
+
+        Raises:
+            OSError: the disk takes no new file; the one that is there says `failed` from now on.
+        """
+        try:
+            write_summary(self._directory, summary)
+        except OSError:
+            with contextlib.suppress(OSError):
+                _mark_failed(self._directory / files.SUMMARY)
+            raise
 
 
 def write_summary(directory: Path, summary: Mapping[str, Any]) -> None:
     """Replace the summary of the run in a directory, as a whole."""
-    text = _text(summary) + "\n"
-    replace(directory / files.SUMMARY, lambda path: path.write_text(text, encoding="utf-8"))
+    replace_text(directory / files.SUMMARY, _text(summary) + "\n")
+
+
+def _mark_failed(file: Path) -> None:
+    """Change the status `running` in place, where it takes no more room on the disk.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    before, after = b'"status": "running",', b'"status": "failed", '
+    with open(file, "r+b", opener=open_no_link) as stream:
+        place = stream.read().find(before)
+        if place >= 0:
+            stream.seek(place)
+            stream.write(after)
 
 
 def _text(summary: Mapping[str, Any]) -> str:
@@ -81,7 +105,7 @@ def read_summary(directory: Path) -> dict[str, Any]:
     """The summary of a run; empty where there is none, or something else (`is_summary`).
 
     The config of an earlier version is completed, so that the run is recognized and grouped with
-    others of equal settings.
+    others of equal settings. A run that is `running` where no process writes is `killed`.
     """
     try:
         found = read_json(directory / files.SUMMARY)
@@ -90,6 +114,8 @@ def read_summary(directory: Path) -> dict[str, Any]:
     if not is_summary(found):
         return {}
     found["config"] = completed(found["config"])
+    if found["status"] == Status.RUNNING and not is_written(directory):
+        found["status"] = Status.KILLED
     return found
 
 

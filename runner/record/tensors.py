@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.lazy import jax
-from runner.record.replacing import replace
+from runner.whole_files import replacing
 
 Tensors = dict[str, npt.NDArray]
 
@@ -106,7 +106,7 @@ def write_tensors(
         file: the file.
         tensors: the arrays by name.
         facts: texts by name, for the header of the file.
-        durable: see `runner.record.replacing.replace`.
+        durable: see `runner.whole_files.replacing`.
 
     Raises:
         OSError: it cannot be written.
@@ -114,16 +114,13 @@ def write_tensors(
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    def write(path: Path) -> None:
+    with replacing(file, durably=durable) as temporary:
+        mode = temporary.stat().st_mode
         try:
-            path.touch()
-            mode = path.stat().st_mode
-            save_file(dict(tensors), path, dict(facts))
-            path.chmod(mode)  # else only the user could read it
+            save_file(dict(tensors), temporary, dict(facts))
         except SafetensorError as error:
             raise OSError(f"{error}") from error
-
-    replace(file, write, durable=durable)
+        temporary.chmod(mode)  # else only the user could read it
 
 
 def read_tensors(file: Path) -> tuple[Tensors, dict[str, str]]:

@@ -10,6 +10,7 @@ import math
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from runner.engine.chunk import Chunk
 from runner.measures import METRIC, R_SQUARED, SPLITS, TRAIN_LOSS, ErrorKind
 from runner.record.summary import at_best_validation
 from runner.terminal.speed import Speed
+from runner.terminal.waiting import waiting
 from runner.terminal.words import (
     format_duration,
     format_epochs,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_LINES = 5.0
 REFRESHES_PER_SECOND = 5
+COMPILES_LONG = 5.0
+"""After how many seconds it is said that a program is still being compiled."""
 
 
 class Progress:
@@ -70,6 +74,10 @@ class Progress:
         )
         self._task = self._live.add_task(f"{title}: compiling", total=total_steps, numbers="")
         self._live.start()
+
+    def compiling(self) -> AbstractContextManager[None]:
+        """Say that programs are compiled, if it takes long; a live line says so anyway."""
+        return waiting("compiling", COMPILES_LONG) if self._live is None else nullcontext()
 
     def update(self, chunk: Chunk) -> None:
         """Show where the run is after a chunk."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +18,8 @@ from runner.engine.chunk import Chunk
 from runner.experiment.experiment import Experiment
 from runner.measures import METRIC, ErrorKind
 from runner.status import Status
-from runner.terminal.live import REFRESHES_PER_SECOND, SECONDS_BETWEEN_LINES
+from runner.terminal.live import COMPILES_LONG, REFRESHES_PER_SECOND, SECONDS_BETWEEN_LINES
+from runner.terminal.waiting import waiting
 from runner.terminal.words import format_duration, format_measure
 
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ class SweepProgress:
         self._only_first_chunks = True
         self._printed_at = time.monotonic()
         self._live: Live | None = None
+        self._compiling_since: float | None = None
 
     def __enter__(self) -> SweepProgress:
         if sys.stderr.isatty():
@@ -87,6 +91,19 @@ class SweepProgress:
         self._bar.update(self._task, completed=self._completed(), done=done, left=self._left())
         line = "; ".join(filter(None, [", ".join(states), self._best_so_far()]))
         return Group(self._bar, Text(line, no_wrap=True, overflow="ellipsis"))
+
+    @contextmanager
+    def compiling(self) -> Iterator[None]:
+        """Say that programs are compiled, if it takes long."""
+        if self._live is None:
+            with waiting("compiling", COMPILES_LONG):
+                yield
+            return
+        self._compiling_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._compiling_since = None
 
     def start(self, title: str, experiment: Experiment) -> None:
         """Count a run as running."""
@@ -132,6 +149,9 @@ class SweepProgress:
     def _counts(self) -> list[str]:
         ended = self._earlier + sum(self._ends.values())
         words = [f"{ended}/{self._runs} runs done", f"{len(self._running)} running"]
+        since = self._compiling_since
+        if since is not None and time.monotonic() - since > COMPILES_LONG:
+            words.append(f"compiling for {time.monotonic() - since:.0f} s")
         for status in (Status.DIVERGED, Status.FAILED):
             if self._ends.get(status):
                 words.append(f"{self._ends[status]} {status}")

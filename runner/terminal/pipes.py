@@ -2,7 +2,7 @@
 
 A command goes on without its reader. What it prints from then on is dropped, so a run is recorded
 to its end, without a traceback. A reader that went away wants no more; any other reason is said
-once on standard error, and the exit code is 1.
+once on standard error. The exit code is then 1, unless the command was to write files and has.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ class _LenientFile(io.FileIO):
 
     Attributes:
         lost: whether output was lost to anything but a reader that went away.
+        is_all: whether what is printed is all that the command makes.
     """
 
     lost = False
+    is_all = True
 
     def write(self, data: Any) -> int:
         try:
@@ -41,18 +43,30 @@ class _LenientFile(io.FileIO):
 
 
 def outlive_readers() -> None:
-    """Let this process go on when the reader of standard output or standard error goes away."""
-    if sys.stdout is not None:  # it is None where the shell closed it: runner >&-
-        sys.stdout = _lenient(sys.stdout)
-    if sys.stderr is not None:
-        sys.stderr = _lenient(sys.stderr)
+    """Let this process go on when the reader of standard output or standard error goes away.
+
+    What the shell closed (`runner >&-`) is opened as `/dev/null`: else the first files that are
+    opened would get those numbers, and whatever a library prints would be written to them.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+    sys.stdout = _lenient(sys.stdout or open(1, "w", closefd=False))  # noqa: SIM115
+    sys.stderr = _lenient(sys.stderr or open(2, "w", closefd=False))  # noqa: SIM115
+
+
+def files_come_first() -> None:
+    """Let the exit code say whether files were written, whatever becomes of what is printed."""
+    _LenientFile.is_all = False
 
 
 def output_was_lost() -> bool:
     """Whether something could not be printed although somebody may have wanted it."""
     if sys.stdout is not None:
         sys.stdout.flush()
-    return _LenientFile.lost
+    return _LenientFile.lost and _LenientFile.is_all
 
 
 def _lenient(stream: TextIO) -> TextIO:

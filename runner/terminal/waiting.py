@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_LONGEST = 60.0
+
 PATIENCE = 1.0
 """After how many seconds the first message comes, and every next one."""
 
@@ -20,7 +22,8 @@ def waiting(what: str, patience: float = PATIENCE) -> Iterator[None]:
 
     Args:
         what: what is being done.
-        patience: the seconds before the first message and between messages.
+        patience: the seconds before the first message and, on a terminal, between messages;
+            elsewhere they become fewer.
     """
     done = threading.Event()
     thread = threading.Thread(target=_report, args=(what, patience, done), daemon=True)
@@ -38,6 +41,8 @@ def _report(what: str, patience: float, done: threading.Event) -> None:
     reported = False
     while not done.wait(patience):
         reported = True
+        if not terminal:
+            patience = min(2 * patience, _LONGEST)  # a log needs no line every second
         words = f"{what}: {time.perf_counter() - started:.0f} s"
         print(f"\r{words}" if terminal else words, end="" if terminal else "\n", file=sys.stderr)
         sys.stderr.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -25,7 +26,7 @@ from runner.compare.tables import group_cells, render
 from runner.compare.tuning import tuned
 from runner.compare.view import View
 from runner.engine.chunk import EPOCH_DTYPE, STEP_DTYPE, make_chunk
-from runner.errors import ConfigError
+from runner.errors import ConfigError, RecordError
 from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
 from runner.terminal.waiting import waiting
@@ -94,6 +95,27 @@ def row(label: str, finals: list[float], seeds: range | None = None) -> Row:
 # --- reading ----------------------------------------------------------------------------------
 
 
+def test_a_curve_that_cannot_be_read_is_not_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many open files once made a comparison of the runs that came first."""
+    run = run_of(leave(tmp_path / "a", [3.0] * 20))
+
+    def refuse(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("runner.compare.runs.read_curve", refuse)
+    with pytest.raises(RecordError, match=r"a/epochs.npy: cannot be read: Too many open files"):
+        _ = run.epochs
+
+
+def test_a_pipe_in_the_place_of_a_curve_is_not_waited_for(tmp_path: Path) -> None:
+    folder = leave(tmp_path / "a", [3.0] * 20)
+    (folder / "steps.npy").unlink()
+    os.mkfifo(folder / "steps.npy")
+    assert len(run_of(folder).steps) == 0
+
+
 def test_runs_in_any_state_are_read_and_foreign_folders_left_out(tmp_path: Path) -> None:
     leave(tmp_path / "a" / "10_x", [3.0] * 20, seed=1)
     leave(tmp_path / "a" / "2_x", [3.0] * 20, seed=2, status=None)
@@ -108,7 +130,7 @@ def test_runs_in_any_state_are_read_and_foreign_folders_left_out(tmp_path: Path)
     found = find([tmp_path, tmp_path / "a"])
     names = [str(run.directory.relative_to(tmp_path)) for run in found.runs]
     assert names == ["a/2_x", "a/10_x", "b", "c"]
-    assert [run.status for run in found.runs] == ["running", *["finished"] * 3]
+    assert [run.status for run in found.runs] == ["killed", *["finished"] * 3]
     assert [len(run.steps) for run in found.runs] == [20, 20, 0, 0]
     assert [len(run.epochs) for run in found.runs] == [3, 3, 3, 3]
     assert len(found.left_out) == 2

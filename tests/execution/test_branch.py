@@ -71,7 +71,7 @@ def test_a_branch_is_the_run_up_to_an_epoch(
 
     # From a checkpoint of the run.
     kept = tmp_path / "run"
-    assert runner(*LINE, "hydra.run.dir=run").returncode == 0
+    assert runner(*LINE, "hydra.run.dir=run", "overwrite=true").returncode == 0
     (kept / "checkpoint.before.safetensors").replace(kept / "checkpoint.safetensors")
     folder = branch(4, "again", "schedule=constant", "epochs=5")
     assert "goes on after step" in (folder / "runner.log").read_text()

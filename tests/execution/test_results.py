@@ -12,6 +12,9 @@ import pytest
 import scipy.stats
 
 from runner.compare.runs import Run
+from runner.compare.view import View
+from runner.errors import RecordError
+from runner.execution.closing import close_sweep
 from runner.execution.results import Computation, rank, write_csv, write_summary
 from runner.execution.table import print_sweep_table
 from runner.statistics.intervals import half_width
@@ -166,3 +169,26 @@ def test_a_long_table_shows_the_best_and_says_how_many_are_left_out(
     assert "\n 1234 " in shown
     assert "\n 1135 " in shown
     assert "\n 1134 " not in shown
+
+
+def test_the_files_are_written_before_anything_is_drawn_or_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a figure of a thousand runs may meet takes none of the results along."""
+
+    def drawn(*_: object) -> None:
+        assert {file.name for file in tmp_path.iterdir()} == {"sweep.csv", "sweep.json"}
+        assert capsys.readouterr().out == ""
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("runner.execution.closing.draw_figure", drawn)
+    with pytest.raises(KeyboardInterrupt):
+        close_sweep([run(0.1)], Computation(), 1.0, tmp_path, View())
+
+
+def test_results_that_cannot_be_written_are_said_after_all_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(RecordError, match="gone: cannot be written: No such file"):
+        close_sweep([run(0.1)], Computation(), 1.0, tmp_path / "gone", View())
+    assert "Runs:   1 finished" in capsys.readouterr().out

@@ -76,6 +76,7 @@ _BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
         (f"name: adam\n{_BOMB}", "mine.yaml: has more than 10,000 values, those of aliases"),
         ("name: adam\nx: &a {y: *a}\n", "mine.yaml: has more than 10,000 values"),
         (f"name: {'[' * 300}{']' * 300}\n", "mine.yaml: is nested more than 32 levels deep"),
+        ("name: sam\nrho: 0.05\n", "optimizer.base is missing, which optimizer=sam needs"),
         ("name: adam\n---\nname: sgd\n", "but found another document"),
     ],
 )

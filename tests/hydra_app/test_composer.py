@@ -16,8 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner.errors import ConfigError
 from runner.hydra_app import dot_hydra
-from runner.hydra_app.application import Application, claim_directory, prepare_overrides
+from runner.hydra_app.application import Application, prepare_overrides
 from runner.hydra_app.checking import as_plain
+from runner.hydra_app.claiming import claimed
 from runner.hydra_app.composer import Composer
 from runner.hydra_app.job_environment import JobEnvironment, OncePerMessage
 
@@ -207,8 +208,10 @@ def test_the_jobs_of_a_sweep_go_where_it_was_moved(
     sweep = application.compose_config("config", words, RunMode.MULTIRUN)
     taken = Path(sweep.hydra.sweep.dir)
     taken.mkdir(parents=True)
-    claim_directory(sweep, "sweep", words)
-    context = HydraContext(application.config_loader, Callbacks(sweep))
-    template = Composer(context, sweep).compose(["seed=3"], 0).base.template
-    assert template is not None
-    assert str(template.sweep_directory) == sweep.hydra.sweep.dir == f"{taken}-2"
+    with claimed(sweep, "sweep", words) as directory:
+        context = HydraContext(application.config_loader, Callbacks(sweep))
+        template = Composer(context, sweep).compose(["seed=3"], 0).base.template
+        assert template is not None
+        assert str(template.sweep_directory) == sweep.hydra.sweep.dir == f"{taken}-2"
+        assert directory.is_dir()
+    assert not directory.exists(), "nothing was recorded in it"

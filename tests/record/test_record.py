@@ -29,10 +29,12 @@ from runner.measures import (
 )
 from runner.record.curves import CurveFile, read_curve
 from runner.record.event_writer import BEST_MEASURES
+from runner.record.events import EventFile
 from runner.record.facts import RunFacts
 from runner.record.recorder import Recorder
 from runner.record.scalars import scalar_records
 from runner.record.summary import final_and_best, write_summary
+from runner.status import Status
 
 CONFIG = {
     "optimizer": {"name": "adam", "learning_rate": 0.5},
@@ -394,6 +396,62 @@ def test_kill_9_leaves_a_readable_record(tmp_path: Path) -> None:
 
 
 # --- failures ---------------------------------------------------------------------------------
+
+
+def test_a_summary_that_cannot_be_written_says_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that is there is changed in place, and no temporary file is left."""
+    run = recorder(tmp_path)
+    run.write(chunk(0, 5))
+    before = strict((tmp_path / "summary.json").read_text())
+
+    def full(file: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(RecordError, match="No space left on device"):
+        run.close(Status.FINISHED)
+    after = strict((tmp_path / "summary.json").read_text())
+    assert after == {**before, "status": "failed"}
+    assert {file.name.split(".out.")[0] for file in tmp_path.iterdir()} == {
+        "steps.npy",
+        "epochs.npy",
+        "events",
+        "summary.json",
+    }
+
+
+def test_event_files_of_a_run_that_was_killed_at_its_start_go_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after kill -9 when the event file has just been made."""
+
+    class Killed(BaseException):
+        pass
+
+    flush = EventFile.flush
+
+    def killed(file: EventFile) -> None:
+        flush(file)
+        raise Killed
+
+    monkeypatch.setattr(EventFile, "flush", killed)
+    with pytest.raises(Killed):
+        recorder(tmp_path)
+    assert len(list(tmp_path.glob("events.*"))) == 1
+    monkeypatch.undo()
+    recorder(tmp_path).close(Status.FINISHED)
+    assert len(list(tmp_path.glob("events.*"))) == 1
+
+
+def test_many_long_curves_do_not_keep_many_files_open(tmp_path: Path) -> None:
+    file = tmp_path / "steps.npy"
+    CurveFile(file, STEP_DTYPE).append(np.zeros(40_000, STEP_DTYPE))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    curves = [read_curve(file) for _ in range(70)]
+    assert len(list(Path("/proc/self/fd").iterdir())) - before <= 64
+    assert all(len(curve) == 40_000 for curve in curves)
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ import runner
 from runner.compare.runs import Run
 from runner.config.build import build
 from runner.errors import ConfigError
-from runner.record.replacing import replace
 from runner.record.tensors import TensorsError, named, nested, restored
 from runner.record.weights import read_weights
 
@@ -113,7 +112,7 @@ def test_a_diverged_run_leaves_no_final_weights_nor_those_of_a_run_before(
     here = "hydra.run.dir=run"
     assert runner(*TINY, here).returncode == 0
     assert (tmp_path / "run/final.safetensors").exists()
-    assert runner(*TINY, here, "optimizer.learning_rate=1e30").returncode == 0
+    assert runner(*TINY, here, "overwrite=true", "optimizer.learning_rate=1e30").returncode == 0
     assert load(tmp_path / "run")[0].status == "diverged"
     assert not (tmp_path / "run/final.safetensors").exists()
 
@@ -142,17 +141,3 @@ def test_trees_have_readable_names_and_come_back() -> None:
         restored(tree, tensors | {"a.b": np.zeros((3, 2))})
     with pytest.raises(TensorsError, match="d is missing"):
         restored(tree, {name: tensors[name] for name in ("a.b", "a.c")})
-
-
-def test_a_file_that_cannot_be_replaced_stays_and_leaves_nothing_else(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    replace(file, lambda path: path.write_text("old"), durable=True)
-
-    def fail(path: Path) -> None:
-        path.write_text("new")
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        replace(file, fail)
-    assert list(tmp_path.iterdir()) == [file]
-    assert file.read_text() == "old"

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import numpy as np
@@ -260,3 +261,17 @@ def test_the_time_left_of_a_sweep_is_measured_after_the_first_chunks(
     assert (
         capsys.readouterr().err.splitlines()[-1].startswith("2/2 runs done, 0 running; 0:00 left")
     )
+
+
+@pytest.mark.parametrize("module", ["live", "live_sweep"])
+def test_a_long_compilation_is_said(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(f"runner.terminal.{module}.COMPILES_LONG", 0.05)
+    progress = Progress() if module == "live" else SweepProgress(1, 0, 1.0)
+    with progress.compiling():
+        pass
+    assert capsys.readouterr().err == ""
+    with progress.compiling():
+        time.sleep(0.12)
+    assert capsys.readouterr().err.startswith("compiling: 0 s\n")

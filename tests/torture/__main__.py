@@ -43,10 +43,10 @@ class _Part(NamedTuple):
 
 
 PARTS = {
-    "lines": _Part(command_line_attacks, 500, 30),
-    "files": _Part(file_attacks, 200, 10),
-    "folders": _Part(folder_attacks, 200, 10),
-    "values": _Part(value_attacks, 60, 2),
+    "lines": _Part(command_line_attacks, 500, 20),
+    "files": _Part(file_attacks, 200, 6),
+    "folders": _Part(folder_attacks, 200, 6),
+    "values": _Part(value_attacks, 60, 1),
     "kills": _Part(kill_attacks, 20, 0),
     "signals": _Part(signal_attacks, 20, 0),
     "limits": _Part(limit_attacks, 20, 0),

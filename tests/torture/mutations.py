@@ -255,7 +255,8 @@ def summaries(draw: st.DrawFn, summary: Mapping[str, Any]) -> str:
     changed = json.loads(json.dumps(summary))
     for _ in range(draw(st.integers(1, 3))):
         places = _places(changed)
-        outer = [place for place in places if len(place) <= draw(st.sampled_from([1, 2, 9]))]
+        depth = draw(st.sampled_from([1, 2, 9]))
+        outer = [place for place in places if len(place) <= depth]
         *path, last = draw(st.sampled_from(outer or [("seed",)]))
         node = changed
         for key in path:

@@ -16,6 +16,7 @@ import numpy as np
 from runner.compare.escapes import in_spreadsheet
 from runner.compare.figures.chosen_look import panels_of
 from runner.errors import one_line
+from runner.whole_files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,7 +135,10 @@ def write_numbers(figure: Figure, file: Path, command: str) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    with file.open("w", encoding="utf-8", newline="") as stream:
+    with (
+        replacing(file) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as stream,
+    ):
         stream.write(f"# {one_line(command)}\n")
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(Point._fields)

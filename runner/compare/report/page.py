@@ -35,6 +35,7 @@ from runner.compare.tables import group_cells, profile_cells
 from runner.compare.view import View
 from runner.errors import ConfigError, RecordError
 from runner.version import own_version
+from runner.whole_files import replace_text
 
 SCRIPTS = ("curves.js", "figure.js", "tables.js")
 """The parts of the page's script, in their order."""
@@ -71,7 +72,7 @@ def save_page(
     """
     text = page(groups, view, title, left_out)
     try:
-        file.write_text(text, encoding="utf-8")
+        replace_text(file, text)
     except OSError as error:
         raise RecordError(f"{file}: cannot be written: {error}") from error
 

@@ -44,6 +44,7 @@ class RunnerSweeper(BasicSweeper):
         from runner.errors import ConfigError, RecordError
         from runner.hydra_app.application import prepare_overrides
         from runner.hydra_app.products import checked_jobs, jobs_of
+        from runner.whole_files import replace_text
 
         assert self.hydra_context
         assert self.config
@@ -67,7 +68,7 @@ class RunnerSweeper(BasicSweeper):
             directory = Path(str(self.config.hydra.sweep.dir))
             try:
                 directory.mkdir(parents=True, exist_ok=True)
-                OmegaConf.save(self.config, directory / files.SWEEP_CONFIG)
+                replace_text(directory / files.SWEEP_CONFIG, OmegaConf.to_yaml(self.config))
             except OSError as error:
                 raise RecordError(f"{directory}: cannot be made: {error.strerror}") from error
         results: list[Any] = []

@@ -1,0 +1,77 @@
+"""The weights of a run from Python: what it has learnt, and what it predicts."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from runner.errors import ConfigError
+from runner.record.tensors import nested
+from runner.record.weights import RecordedWeights, kept_weights
+
+
+class WithWeights(ABC):
+    """A run with the folder of its record."""
+
+    directory: Path | None
+    config: Mapping[str, Any]
+
+    @property
+    @abstractmethod
+    def status(self) -> str:
+        """One of `runner.status.Status`."""
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters that evaluations use, in nested dictionaries of NumPy arrays.
+
+        Those of the best evaluation where a rule of `stopping` names it, else those after the last
+        step.
+
+        Raises:
+            ConfigError: the run has none, or they cannot be read.
+        """
+        return nested(self._weights.params)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the layers keep that is not trained, such as the statistics of normalizations.
+
+        It belongs to `params`. Empty for most networks.
+
+        Raises:
+            ConfigError: see `params`.
+        """
+        return nested(self._weights.layers)
+
+    def predict(self, inputs: npt.ArrayLike) -> npt.NDArray:
+        """The logits `[n, classes]` of the network with `params`; their softmax is a probability.
+
+        Args:
+            inputs: examples as the data source stores them, before any preprocessing, of the shape
+                `[n, *features]`: digits have `[n, 8, 8, 1]` and values from 0 to 16.
+
+        Raises:
+            ConfigError: there are no weights, an option is not known, or the shape is wrong.
+        """
+        from runner.compare.prediction import predict  # imports JAX
+
+        return predict(self.config, self._weights, inputs)
+
+    @functools.cached_property
+    def _weights(self) -> RecordedWeights:
+        """The best weights, or else the final ones.
+
+        Raises:
+            ConfigError: see `params`.
+        """
+        found = kept_weights(self.directory) if self.directory else None
+        if found is not None:
+            return found[1]
+        kept = " and weights=false" if self.config.get("weights") is False else ""
+        raise ConfigError(f"{self.directory}: has no weights (status {self.status}{kept})")

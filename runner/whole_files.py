@@ -1,0 +1,81 @@
+"""Files that are replaced as a whole: a reader sees the old content or the new one, never a part.
+
+The content goes to a temporary file beside it, which is then renamed. A symbolic link of that name
+is replaced and not followed, so that nothing is written outside the folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from runner.interruption import before_leaving
+
+_unfinished: set[Path] = set()
+_numbers = count()
+
+
+@contextlib.contextmanager
+def replacing(file: Path, *, durably: bool = False) -> Iterator[Path]:
+    """Replace a file by what is written to the path that this yields; not at all after an error.
+
+    Args:
+        file: the file; its folder exists.
+        durably: whether the content must be on the disk before the name is.
+
+    Yields:
+        An empty file in the same folder with the same suffix.
+
+    Raises:
+        OSError: the file cannot be written; no temporary file is left.
+    """
+    temporary = file.with_name(f".{os.getpid()}.{next(_numbers)}{file.suffix or '.part'}")
+    _unfinished.add(temporary)
+    try:
+        temporary.unlink(missing_ok=True)
+        temporary.touch(exist_ok=False)
+        yield temporary
+        if durably:
+            sync(temporary)
+        temporary.replace(file)
+        if durably:
+            sync(file.parent)
+    except BaseException:
+        _discard(temporary)
+        raise
+    finally:
+        _unfinished.discard(temporary)
+
+
+def replace_text(file: Path, text: str, *, durably: bool = False) -> None:
+    """Replace a file by a text in UTF-8; see `replacing`."""
+    with replacing(file, durably=durably) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def open_no_link(path: str | Path, flags: int) -> int:
+    """Open a file, but no symbolic link; for the argument `opener` of `open`."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def sync(path: Path) -> None:
+    """Wait until the disk has a file, or the names in a folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _discard(file: Path) -> None:
+    with contextlib.suppress(OSError):
+        file.unlink(missing_ok=True)
+
+
+@before_leaving
+def _discard_unfinished() -> None:
+    for file in list(_unfinished):
+        _discard(file)
