@@ -281,6 +281,16 @@ def test_a_measure_of_another_kind_of_figure_is_refused(
         runner.load(record).figure(measure, kind=kind)
 
 
+@pytest.mark.parametrize("kind", ["layers", "histograms"])
+def test_a_run_without_diagnostics_has_no_figure_of_layers(kind: str, tmp_path: Path) -> None:
+    facts = {"train_examples": 8, "total_steps": 1, "total_epochs": 1.0, "device": "cpu: test"}
+    Recorder(tmp_path, RunFacts(config={"seed": 1}, seed=1, **facts))
+    with pytest.raises(
+        ConfigError, match=f"{kind} needs runs with diagnostics=layers; there is none"
+    ):
+        runner.load(tmp_path).figure(kind=kind)
+
+
 def test_memory_counts_what_is_remembered_and_measured() -> None:
     diagnosed, plain = experiment(), experiment(diagnostics="none")
     arrays = place(plain, plain.data.load())

@@ -18,8 +18,8 @@ def refused(runner: CommandLine, *arguments: str) -> str:
     before = set(runner.directory.rglob("*"))
     done = runner(*arguments)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    new = {file for file in set(runner.directory.rglob("*")) - before if file.is_file()}
-    assert not {file for file in new if file.suffix != ".pyc"}
+    new = set(runner.directory.rglob("*")) - before
+    assert not {file for file in new if "__pycache__" not in str(file)}
     return done.stderr
 
 
