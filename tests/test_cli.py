@@ -349,6 +349,7 @@ def test_a_run_leaves_its_record_and_says_where(runner: CommandLine, tmp_path: P
     assert files == {
         ".hydra",
         "events",
+        "final.safetensors",
         "steps.npy",
         "epochs.npy",
         "summary.json",
@@ -457,7 +458,7 @@ def test_missing_data_is_one_line(runner: CommandLine, tmp_path: Path) -> None:
 def test_an_interrupted_run_says_where_its_record_is(
     runner: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("runner.execution.run.run", interrupted)
