@@ -55,7 +55,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 QUICK_XLA_FLAGS = (
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
     "--xla_cpu_parallel_codegen_split_count=1 "  # dividing small programs among threads costs more
-    # A tenth of the time: XLA checks its work after each pass, and moves code out of loops.
+    # A twentieth of the time: XLA checks its work after each pass, and moves code out of loops.
     "--xla_disable_hlo_passes=hlo-verifier,while-loop-invariant-code-motion,"
     "while-loop-constant-sinking,simplify-while-loops,simplify-conditional,reshape-mover"
 )
