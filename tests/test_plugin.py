@@ -210,3 +210,12 @@ def test_the_base_of_every_group_can_be_imported() -> None:
 def test_every_name_of_the_module_exists() -> None:
     assert len(set(plugin.__all__)) == len(plugin.__all__)
     assert all(hasattr(plugin, name) for name in plugin.__all__)
+
+
+def test_a_source_whose_own_loss_would_not_be_used_is_refused() -> None:
+    def losses_and_errors(self: plugin.Source, outputs: Any, targets: Any) -> Any:
+        return outputs.sum(-1), outputs.sum(-1)
+
+    with pytest.raises(TypeError, match="Mine has a loss of its own: add 'loss' to its `ignores`"):
+        type("Mine", (plugin.Source,), {"losses_and_errors": losses_and_errors})
+    type("Mine", (plugin.Source,), {"losses_and_errors": losses_and_errors, "ignores": ("loss",)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterable
@@ -77,7 +78,7 @@ def flags_of(run: Run) -> list[str]:
     """The flags that a run was started with and that say where its config came from."""
     words = _words(run.summary.get("command"))
     found = []
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in itertools.pairwise([*words, ""]):
         if word in _FLAGS and following:
             found += [word, following]
         elif word.partition("=")[0] in _FLAGS:

@@ -73,6 +73,17 @@ class Source(Option):
     ignores: ClassVar[tuple[str, ...]] = ()
     """Groups that have no effect, because the source has its own parameters or its own batches."""
 
+    def __init_subclass__(cls) -> None:
+        """Refuse a source whose own loss would not be used.
+
+        Raises:
+            TypeError: it overrides `losses_and_errors`, and `loss` is not in `ignores`.
+        """
+        super().__init_subclass__()
+        has_loss = cls.losses_and_errors is not Source.losses_and_errors
+        if has_loss and "loss" not in cls.ignores:
+            raise TypeError(f"{cls.__name__} has a loss of its own: add 'loss' to its `ignores`")
+
     @property
     def error_kind(self) -> ErrorKind:
         """What the error of an example is."""

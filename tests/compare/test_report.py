@@ -25,7 +25,7 @@ from runner.compare.curve import kept_points
 from runner.compare.grouping import group_runs
 from runner.compare.report.page import page
 from runner.compare.report.points import condensed
-from runner.compare.rerun import command_of_run, commands_of_sweeps
+from runner.compare.rerun import command_of_run, commands_of_sweeps, flags_of
 from runner.compare.runs import Run, find
 from runner.compare.view import View
 from runner.engine.chunk import STEP_DTYPE
@@ -159,6 +159,11 @@ def test_the_command_of_a_sweep_is_the_one_that_was_typed(tmp_path: Path) -> Non
     (tmp_path / "rates" / "multirun.yaml").write_text(yaml.safe_dump(record))
     command = "runner -m batch_size=8,64 seed=0,1 'figure.tune=[x]' confirm=2"
     assert commands_of_sweeps(find([tmp_path]).runs) == {"rates": command}
+
+
+@pytest.mark.parametrize("damaged", [{}, {"command": ""}, {"command": "runner 'a"}, {"command": 3}])
+def test_a_record_without_its_command_has_no_flags(damaged: dict[str, Any]) -> None:
+    assert flags_of(Run(None, damaged)) == []
 
 
 def test_the_command_of_a_run_alone_is_the_one_that_was_typed(tmp_path: Path) -> None:
