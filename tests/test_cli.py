@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import yaml
 from command_line import CommandLine
+from safetensors import safe_open
 
 from runner import load
 from runner.hydra_app.overrides import LAUNCHER_KEYS
@@ -694,6 +695,11 @@ def test_an_interrupted_run_keeps_what_was_computed(
         assert b"runner: interrupted: saving when what is running now is done" in said
         assert b"runner: interrupted; what was computed is recorded" in said
     (summary,) = summaries(tmp_path)
+    (folder,) = (file.parent for file in tmp_path.rglob("summary.json"))
+    assert b"To go on: runner --resume outputs/" in said
     (steps,) = (np.load(file) for file in tmp_path.rglob("steps.npy"))
+    with safe_open(folder / "checkpoint.safetensors", "np") as checkpoint:
+        position = json.loads(checkpoint.metadata()["position"])
+    assert position["steps"] == len(steps), "nothing is computed again"
     assert summary["status"] == "interrupted"
     assert len(steps) == summary["steps"] > 500

@@ -9,6 +9,7 @@ from runner.engine.checkpoint import Checkpoint
 from runner.engine.chunk import Chunk
 from runner.engine.loop import Training
 from runner.errors import RecordError
+from runner.interruption import check, was_received
 from runner.record.checkpoints import RecordedCheckpoint
 from runner.record.tensors import TensorsError, restored
 
@@ -38,12 +39,22 @@ class Checkpoints:
     ) -> None:
         """Write checkpoints if they are due and the device rests; else let it rest soon.
 
+        A signal makes them due, and is obeyed when they are written.
+
         Args:
             training: the runs.
             chunks: what each of them did last; None for one that has ended.
             write: writes the checkpoint of the run in a place.
+
+        Raises:
+            KeyboardInterrupt: there was a signal; not before all runs have ended.
         """
-        if self._every is None or time.monotonic() < self._since + self._wait:
+        if all(training.ended):
+            return
+        if self._every is None:
+            check()
+            return
+        if not was_received() and time.monotonic() < self._since + self._wait:
             return
         if not training.at_rest:
             training.rest()
@@ -54,6 +65,7 @@ class Checkpoints:
                 write(place, training.checkpoint(place, chunk))
         self._since = time.monotonic()
         self._wait = max(self._every, WORTH * (self._since - started))
+        check()
 
 
 def start_from(training: Training, found: list[RecordedCheckpoint]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from runner.record.recorder import Recorder
 from runner.statistics.remarks import remarks
 from runner.status import Status
 from runner.terminal.live import Progress, print_found
+from runner.terminal.words import shell_path
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +91,8 @@ def run(
             return finish_record(recorder, training, 0, chunk, remarks_at=logging.WARNING)
         except BaseException as error:
             recorder.fail(error, training.compile_seconds)
+            if isinstance(error, KeyboardInterrupt):
+                print(f"To go on: runner --resume {shell_path(directory)}", file=sys.stderr)
             raise
 
 
@@ -96,7 +100,7 @@ def _train(training: Training, recorder: Recorder, title: str) -> Chunk:
     """Train a run to its end; record and show what it does; return its last chunk.
 
     Raises:
-        KeyboardInterrupt: there was a signal; it is obeyed between chunks.
+        KeyboardInterrupt: there was a signal; what was computed is in a checkpoint.
     """
     progress = Progress()
     checkpoints = Checkpoints(keeping(recorder.config).checkpoint_every)
@@ -111,8 +115,6 @@ def _train(training: Training, recorder: Recorder, title: str) -> Chunk:
             recorder.write(chunk)
             progress.update(chunk)
             checkpoints.after(training, chunks, lambda _, state: recorder.write_checkpoint(state))
-            if chunk.status is None:
-                check()
     finally:
         progress.stop()
     assert chunk is not None

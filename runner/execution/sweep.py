@@ -188,8 +188,6 @@ def _train_cohort(lanes: Sequence[_Lane], training: Training, *, fail_fast: bool
                 training.drop(place)
                 if fail_fast:
                     raise Stopped
-        if not all(lane.ended for lane in lanes):
-            check()
     if fail_fast and any(lane.failed for lane in lanes):
         raise Stopped
 
