@@ -24,9 +24,9 @@ INTERRUPTED = 130
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _SAME_SIGNAL = 0.2
-"""Within so many seconds the same signal comes from two senders: the terminal and a parent."""
+"""The same signal within these seconds comes from two senders: the terminal and a parent."""
 _WAKES = 0.1
-"""After so many seconds the main thread wakes: a signal may have come to another thread."""
+"""The seconds after which the main thread wakes: a signal may have come to another thread."""
 _STACK_BYTES = 64 * 2**20
 """Room for deep recursion, as the main thread has; only what is used is allocated."""
 

@@ -1,7 +1,7 @@
 """What a run leaves beside its curves: the settings that change no number of it.
 
 They are part of the config, like every setting, but not of the identity of a run: runs that differ
-in nothing else are the same run when a sweep is resumed, and are not told apart in a comparison.
+in nothing else are the same run when a sweep is resumed, and one run in a comparison.
 """
 
 from __future__ import annotations

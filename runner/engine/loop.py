@@ -44,7 +44,7 @@ FIRST_CHUNK = 8
 an interruption not obeyed, before two chunks are done."""
 
 SLOW_STEP = 8e6
-"""Steps may be slow if a batch has so many examples times numbers in the state."""
+"""Steps may be slow if the examples of a batch times the numbers in the state exceed this."""
 
 FASTEST_GROWTH = 32
 

@@ -14,7 +14,7 @@ from runner.record.checkpoints import RecordedCheckpoint
 from runner.record.tensors import TensorsError, restored
 
 WORTH = 50
-"""Writing checkpoints takes at most one part in so many of the time: 2 %."""
+"""Writing checkpoints takes at most one part in this number of the time: 2 %."""
 
 
 class Checkpoints:

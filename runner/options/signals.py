@@ -33,7 +33,7 @@ class Signals(NamedTuple):
 
 
 def watched(activation: Layer, steepest: float) -> Layer:
-    """Return an activation whose state after is its signals.
+    """Return an activation that returns its signals as its state.
 
     Args:
         activation: a function of every number on its own, without a state.

@@ -5,7 +5,7 @@ The format describes itself, needs no pickle, and can be read without this packa
     from safetensors.numpy import load_file
     load_file("final.safetensors")["hidden_1.dense.kernel"]
 
-The name of an array is its path in the tree, its keys joined by dots.
+An array is named by the keys of its path in the tree, joined by dots.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ MOST_CATEGORIES = 100
 """A column of words with more different ones holds names rather than categories."""
 
 MOST_CLASSES = 20
-"""Whole numbers as targets are classes if they are not more than so many different ones."""
+"""Whole numbers as targets are classes if they have at most this number of different values."""
 
 SPLIT_NAMES = {
     "train": ("train", "training"),
@@ -73,7 +73,11 @@ class CSV(OwnFile):
         return read_table(versions[0], self.separator)
 
     def scanned(self, versions: tuple[FileVersion, ...]) -> Scanned:
-        """Read the table."""
+        """Read the table.
+
+        Raises:
+            DataError: it cannot be read, or lacks a column.
+        """
         table = self._table(versions)
         targets = (self.target,) if isinstance(self.target, str) else tuple(self.target or ())
         rows = tuple(self._rows(table))

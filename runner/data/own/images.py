@@ -59,7 +59,11 @@ class Images(OwnFile):
             yield "size", f"{list(self.size)} must be height and width, like [32,32], or null"
 
     def versions(self) -> tuple[FileVersion, ...]:
-        """Return all images, in the order of their names."""
+        """Return all images, in the order of their names.
+
+        Raises:
+            DataError: the folder is missing or cannot be read.
+        """
         root = Path(self.path or "").expanduser()
         if not root.is_dir():
             raise DataError(f"{root}: is no folder (from {Path.cwd()})")
@@ -73,7 +77,11 @@ class Images(OwnFile):
         return _listed(root, times)
 
     def scanned(self, versions: tuple[FileVersion, ...]) -> Scanned:
-        """Read the images."""
+        """Read the images.
+
+        Raises:
+            DataError: there are fewer than two classes, or an image cannot be read.
+        """
         files = [Path(version.path) for version in versions]
         names = sorted({file.parent.name for file in files})
         if len(names) < 2:
