@@ -196,7 +196,7 @@ def test_the_largest_slope_is_that_by_which_saturation_is_measured(name: str) ->
     _, after = watched(layer, chosen.steepest).apply(params, state, x, False)
     (signals,) = signals_of({"layer": after}).values()
     outputs = np.asarray(layer.apply(params, state, x, False)[0], float)
-    np.testing.assert_array_equal(signals.outputs, outputs.astype(np.float32))
+    np.testing.assert_allclose(signals.outputs, outputs, rtol=1e-6, atol=1e-7)
     slopes = np.abs(np.diff(outputs[:, 0])) / 0.01
     if name == "threshold_relu":  # which jumps
         return
