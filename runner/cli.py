@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import itertools
 import logging
 import os
 import sys
@@ -23,6 +24,8 @@ from runner.interruption import check, deferred, handle_signals, in_worker, was_
 from runner.terminal.pipes import files_come_first, outlive_readers, output_was_lost
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from omegaconf import DictConfig
 
     from runner.execution.transfer import Origin
@@ -74,7 +77,7 @@ def _dispatch(argv: list[str]) -> None:
 def _help(argv: list[str]) -> str:
     """Return the help, with the options of a `--config-dir` on the same command line."""
     directories = [config_directory()]
-    for flag, value in zip(argv, [*argv[1:], ""], strict=True):
+    for flag, value in itertools.pairwise([*argv, ""]):
         if flag in ("--config-dir", "-cd") and value:
             directories.append(Path(value))
         elif flag.startswith("--config-dir="):
@@ -108,28 +111,32 @@ def _with_hydra(argv: list[str]) -> None:
                 arguments.package,
                 arguments.resolve,
             )
-        elif arguments.rerun is not None:
-            from runner.hydra_app.error_lines import run_errors
-            from runner.hydra_app.rerun import rerun
-
-            with run_errors():
-                rerun(application, arguments, _single_task)
-        elif arguments.resume is not None:
-            from runner.hydra_app.error_lines import run_errors
-            from runner.hydra_app.resume import resume
-
-            with run_errors():
-                resume(application, arguments, _single_task)
-        elif arguments.branch is not None:
-            from runner.hydra_app.branch import branch
+        elif (repeat := _command_on_record(arguments)) is not None:
             from runner.hydra_app.error_lines import run_errors
 
             with run_errors():
-                branch(application, arguments, _single_task)
+                repeat(application, arguments, _single_task)
         else:
             _train(application, arguments)
     finally:
         GlobalHydra.instance().clear()
+
+
+def _command_on_record(arguments: Namespace) -> Callable[..., None] | None:
+    """What a flag asks to do with the folder of a run or sweep; None without such a flag."""
+    if arguments.rerun is not None:
+        from runner.hydra_app.rerun import rerun
+
+        return rerun
+    if arguments.resume is not None:
+        from runner.hydra_app.resume import resume
+
+        return resume
+    if arguments.branch is not None:
+        from runner.hydra_app.branch import branch
+
+        return branch
+    return None
 
 
 def _complete(application: Application, arguments: Namespace) -> None:

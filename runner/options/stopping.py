@@ -72,42 +72,8 @@ class Stopping(Option):
             )
 
 
-@option
-class NoStopping(Stopping):
-    """Every run takes all planned steps, and keeps the parameters of the last."""
-
-    measure: ClassVar[None] = None  # type: ignore[misc]
-
-    def init(self) -> tuple[()]:
-        """Remember nothing."""
-        return ()
-
-    def observe(self, memory: tuple[()], evaluation: Evaluation) -> tuple[()]:
-        """Remember nothing."""
-        return memory
-
-    def stopped(self, memory: tuple[()]) -> Bool[Array, ""]:
-        """Return false."""
-        return jnp.zeros((), bool)
-
-    def reason(self) -> str:
-        """Return nothing."""
-        return ""
-
-    def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
-        """Accept every run."""
-        yield from ()
-
-
-@option
-class Best(Stopping):
-    """Take all planned steps, and keep the parameters of the best evaluation.
-
-    That is the first one with the least `measure`. It is `ModelCheckpoint` of Keras with
-    `save_best_only=True`, and of PyTorch Lightning with `save_top_k=1`.
-    """
-
-    measure: ValidationMeasure = "validation_error"
+class AllSteps(Stopping):
+    """A rule that ends no run."""
 
     def init(self) -> tuple[()]:
         """Remember nothing."""
@@ -124,6 +90,28 @@ class Best(Stopping):
     def reason(self) -> str:
         """Return nothing: no run is ended."""
         return ""
+
+
+@option
+class NoStopping(AllSteps):
+    """Every run takes all planned steps, and keeps the parameters of the last."""
+
+    measure: ClassVar[None] = None  # type: ignore[misc]
+
+    def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        """Accept every run."""
+        yield from ()
+
+
+@option
+class Best(AllSteps):
+    """Take all planned steps, and keep the parameters of the best evaluation.
+
+    That is the first one with the least `measure`. It is `ModelCheckpoint` of Keras with
+    `save_best_only=True`, and of PyTorch Lightning with `save_top_k=1`.
+    """
+
+    measure: ValidationMeasure = "validation_error"
 
 
 class PatienceState(NamedTuple):
