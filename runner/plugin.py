@@ -94,7 +94,7 @@ from runner.data.problem import Problem
 from runner.data.source import Dataset, Sizes, Source, Split
 from runner.data.surface import Surface
 from runner.errors import ConfigError, DataError
-from runner.experiment.table import register
+from runner.experiment.groups import register
 from runner.lazy import jax, jnp, np, optax
 from runner.options.activation.base import Activation, Elementwise
 from runner.options.batch_size import BatchSize

@@ -19,7 +19,8 @@ from command_line import CommandLine
 from runner.config.build import build
 from runner.data import Dataset, Split
 from runner.experiment.experiment import Experiment
-from runner.experiment.table import OPTIONS, STACKED, group_inside
+from runner.experiment.groups import group_inside
+from runner.experiment.table import OPTIONS, STACKED
 
 ROOT = Path(__file__).parent.parent
 CONF = ROOT / "conf"

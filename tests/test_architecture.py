@@ -14,7 +14,8 @@ from typing import TypeGuard
 import pytest
 from conftest import ROOT
 
-from runner.experiment.table import OPTIONS, base_of
+from runner.experiment.groups import base_of
+from runner.experiment.table import OPTIONS
 
 PACKAGE = ROOT / "runner"
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -17,7 +17,7 @@ from runner import plugin
 from runner.config.build import build
 from runner.engine.loop import Training
 from runner.errors import ConfigError
-from runner.experiment import table
+from runner.experiment import groups, table
 from runner.experiment.experiment import Experiment
 
 DATA_AND_MODEL = '''
@@ -201,7 +201,7 @@ class Ruleless(Optimizer):
 
 def test_the_base_of_every_group_can_be_imported() -> None:
     for group in table.OPTIONS:
-        base = table.base_of(group)
+        base = groups.base_of(group)
         assert base.__name__ in plugin.__all__
         assert getattr(plugin, base.__name__) is base
         assert f"| `{group}` | `{base.__name__}`" in (plugin.__doc__ or "")

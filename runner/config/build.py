@@ -29,7 +29,8 @@ from runner.config.synonyms import NAMES, WORDS
 from runner.config.values import LARGEST_INTEGER, convert, shown
 from runner.errors import ConfigError, did_you_mean, folded
 from runner.experiment.experiment import Experiment
-from runner.experiment.table import OPTIONS, STACKED, group_of
+from runner.experiment.groups import group_of
+from runner.experiment.table import OPTIONS, STACKED
 from runner.options.option import Option, holds_option
 
 PLUGINS = "plugins"

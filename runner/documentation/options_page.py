@@ -15,8 +15,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from runner.config.locations import config_directory
 from runner.config.values import shown
+from runner.experiment.groups import group_of
 from runner.experiment.pairing import SUITED
-from runner.experiment.table import OPTIONS, group_of
+from runner.experiment.table import OPTIONS
 from runner.options.option import Option, holds_option, leaf_names
 
 HEAD = """\

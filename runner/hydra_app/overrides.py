@@ -21,7 +21,8 @@ import dataclasses
 import re
 from collections.abc import Iterable
 
-from runner.experiment.table import GROUPS, group_inside
+from runner.experiment.groups import group_inside
+from runner.experiment.table import GROUPS
 from runner.hydra_app.settings import LauncherSettings
 
 NUMBERED_GROUP = "batch_size"

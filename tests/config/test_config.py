@@ -11,7 +11,7 @@ from conftest import DEFAULTS, compose, read_option
 
 from runner.config.build import build
 from runner.errors import ConfigError
-from runner.experiment import table
+from runner.experiment import groups, table
 
 
 def config(**changes: Any) -> dict[str, Any]:
@@ -137,7 +137,7 @@ PLUGIN = """
 from runner.options.optimizer.base import Optimizer
 from runner.options.option import number, option
 from runner.lazy import optax
-from runner.experiment.table import register
+from runner.experiment.groups import register
 
 @option
 class SignDescent(Optimizer):
@@ -158,6 +158,6 @@ def test_a_plugin_brings_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     experiment = build(config(optimizer={"name": "sign"}, plugins=["my_plugin"]))
     assert type(experiment.optimizer).__name__ == "SignDescent"
     with pytest.raises(ConfigError, match="already"):
-        table.register("optimizer", "adam", type(experiment.optimizer))
+        groups.register("optimizer", "adam", type(experiment.optimizer))
     with pytest.raises(ConfigError, match="no group"):
-        table.register("optimiser", "sign", type(experiment.optimizer))
+        groups.register("optimiser", "sign", type(experiment.optimizer))

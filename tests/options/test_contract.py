@@ -33,7 +33,8 @@ from runner.engine.state import Arrays, Measured, State, Timeline
 from runner.engine.step import optimizer_at
 from runner.engine.train import initial_state, take_steps
 from runner.experiment.experiment import Experiment
-from runner.experiment.table import GROUPS, OPTIONS, STACKED, base_of
+from runner.experiment.groups import base_of
+from runner.experiment.table import GROUPS, OPTIONS, STACKED
 from runner.options.batch_size import Full
 from runner.options.clock import Clock
 from runner.options.layer import Params
