@@ -8,6 +8,7 @@ a second; the results do not depend on it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -187,8 +188,12 @@ class Training:
         return state_shapes(self._numbers[place], self._placed)
 
     def _state_of(self, place: int) -> State:
-        structure = jax.tree.structure(self.state_shapes(place))
-        return jax.tree.unflatten(structure, self.lanes.state_of(self.state, place))
+        return jax.tree.unflatten(self._structure, self.lanes.state_of(self.state, place))
+
+    @functools.cached_property
+    def _structure(self) -> Any:
+        """How the state of every one of the experiments is nested."""
+        return jax.tree.structure(self.state_shapes(0))
 
     def _phases_left(self) -> list[Phase]:
         first, end = self._first_step, self._end_step

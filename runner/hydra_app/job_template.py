@@ -21,6 +21,7 @@ _SUBDIR = "${run_name:${hydra.job.num},${hydra.job.override_dirname}}"
 
 _DIRECTORY = "${hydra.runtime.output_dir}"
 _SAME_FOR_ALL = {_DIRECTORY, "${hydra.job.name}"}
+_TIME = re.compile(r"\$\{now:[^{}]*\}")  # of the start: Hydra resolves it once
 _INTERPOLATION = re.compile(r"\$\{.*?\}")
 
 
@@ -46,9 +47,10 @@ class JobTemplate:
         """Whether nothing else in the settings differs between jobs."""
         unresolved: Any = OmegaConf.to_container(config.hydra)
         sweep, job = unresolved["sweep"], unresolved["job"]
-        fixed = [sweep["dir"], unresolved["output_subdir"], unresolved["verbose"], job["env_set"]]
+        fixed = [unresolved["output_subdir"], unresolved["verbose"], job["env_set"]]
         return (
             sweep["subdir"] == _SUBDIR
+            and all(map(_TIME.fullmatch, _interpolations(sweep["dir"])))
             and isinstance(unresolved["job_logging"], dict)
             and not any(map(_interpolations, [*fixed, job["name"]]))
             and set(_interpolations(unresolved["job_logging"])) <= _SAME_FOR_ALL

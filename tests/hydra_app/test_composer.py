@@ -31,8 +31,10 @@ def application() -> Iterator[Application]:
 
 @pytest.fixture
 def sweep(application: Application) -> DictConfig:
-    words = ["hydra.mode=MULTIRUN", "hydra.sweep.dir=somewhere"]
-    return application.compose_config("config", words, RunMode.MULTIRUN)
+    words = ["hydra.mode=MULTIRUN", "hydra.sweep.dir=outputs/${now:%f}"]  # microseconds
+    config = application.compose_config("config", words, RunMode.MULTIRUN)
+    assert config.hydra.sweep.dir, "as it is read before any job is composed"
+    return config
 
 
 @pytest.fixture
@@ -128,6 +130,7 @@ def test_a_template_says_what_the_config_of_a_job_says(
         assert dirname == config.hydra.job.override_dirname
         assert template.subdir(number, dirname) == config.hydra.sweep.subdir
         assert template.sweep_directory == Path(config.hydra.sweep.dir)
+        assert template.sweep_directory == Path(sweep.hydra.sweep.dir)
         config.hydra.runtime.output_dir = str(tmp_path)
         own = template.keys_of_a_job(number, job.task, dirname, tmp_path)
         assert own == dot_hydra.keys_of_a_job(config)
