@@ -11,6 +11,7 @@ from runner.compare.edges import COMMAND, edge_notes, edge_words
 from runner.compare.example_means import basis
 from runner.compare.grouping import Group, first_names, is_below, is_number
 from runner.compare.paper_table import PAPER_FORMS, csv_table, paper_table
+from runner.compare.rates import rate_cells
 from runner.compare.runs import Run
 from runner.compare.surface_paths import surface_of
 from runner.compare.tables import group_cells, profile_cells, render
@@ -51,7 +52,12 @@ def tabulated(view: View, groups: Sequence[Group], form: str) -> str:
     elif form in PAPER_FORMS and view.problem:
         text = paper_table(groups, measure, view.problem, view.tune, form)
     else:
-        text = render(group_cells(table(groups, measure, target), measure, target), form)
+        rows = table(groups, measure, target)
+        cells = group_cells(rows, measure, target)
+        if view.tabulates_rates:
+            rates = rate_cells(rows, measure)
+            cells = [[*a[:-1], *b, a[-1]] for a, b in zip(cells, rates, strict=True)]
+        text = render(cells, form)
     if form not in ("text", "markdown"):
         return text
     for words in filter(None, (verdict(view, groups), *notes(view, groups))):

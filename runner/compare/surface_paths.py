@@ -1,4 +1,4 @@
-"""Runs on surfaces in the plane: the surface, the path over it, and the part of both to show."""
+"""Runs on surfaces and curves: the surface, the path over it, and the part of both to show."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from runner.compare.recorded_options import recorded_option
 from runner.compare.runs import Run
+from runner.data.curve import Curve
 from runner.data.surface import Surface
 
 _LEAST_SIDE = 0.5
@@ -73,21 +74,30 @@ def choose_window(surfaces: Iterable[Surface], paths: Iterable[npt.NDArray]) -> 
     """Choose what to show: the starts, the minima, and the paths where they are not too far out.
 
     For a surface without a minimum: a square around the saddle point, somewhat beyond the start.
+    For a curve: x and f(x), which have no common scale, and the curve between the landmarks.
 
     Args:
         surfaces: one surface, with one or several starts.
         paths: arrays [n, 2].
     """
     landmarks: list[tuple[float, float]] = []
+    on_curve = False
     for surface in surfaces:
         if surface.minima:
-            landmarks += [(surface.x, surface.y), *surface.minima]
+            landmarks.append(surface.drawn(*surface.first))
+            landmarks += [surface.drawn(*minimum) for minimum in surface.minima]
         else:
-            side = _SADDLE_WINDOW * (max(abs(surface.x), abs(surface.y)) or 1.0)
+            side = _SADDLE_WINDOW * (max(map(abs, surface.first)) or 1.0)
             landmarks += [(-side, -side), (side, side)]
             paths = ()
+        if isinstance(surface, Curve):
+            on_curve = True
+            x = np.array(landmarks)[:, 0]
+            landmarks += np.stack(draw_curve(surface, x.min(), x.max()), axis=1).tolist()
     low, high = np.min(landmarks, axis=0), np.max(landmarks, axis=0)
-    middle, reach = (low + high) / 2, (high - low).max() / 2 or 1.0
+    middle, extents = (low + high) / 2, high - low
+    reach = (extents if on_curve else np.full(2, extents.max())) / 2
+    reach = np.where(reach > 0, reach, 1.0)
     low = np.minimum(low, middle - _LEAST_SIDE * reach)
     high = np.maximum(high, middle + _LEAST_SIDE * reach)
     for points in paths:
@@ -96,6 +106,14 @@ def choose_window(surfaces: Iterable[Surface], paths: Iterable[npt.NDArray]) -> 
             low, high = np.minimum(low, near.min(axis=0)), np.maximum(high, near.max(axis=0))
     margin = _MARGIN * (high - low)
     return Window(low - margin, high + margin)
+
+
+def draw_curve(
+    curve: Curve, low: float, high: float, count: int = 500
+) -> tuple[npt.NDArray, npt.NDArray]:
+    """Evaluate a curve from x = `low` to `high`: x and f(x), each an array [count]."""
+    x = np.linspace(low, high, count)
+    return x, np.asarray(curve.value(x), float)
 
 
 def visible_path(points: npt.NDArray, window: Window, diverged: bool) -> VisiblePath:

@@ -105,6 +105,11 @@ class View(Look):
         return KINDS[self.kind].by_problem
 
     @property
+    def tabulates_rates(self) -> bool:
+        """Whether the table of the kind has the fitted rates of convergence."""
+        return KINDS[self.kind].tabulates_rates
+
+    @property
     def chosen_measure(self) -> str:
         """What is tabulated and tested: the measure, or the default of the kind.
 

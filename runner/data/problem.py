@@ -52,6 +52,13 @@ class Problem(Source):
     def start(self) -> Float[Array, " n"]:
         """Return the parameters before the first step."""
 
+    def least_loss(self, split: str) -> float | None:
+        """Return the least mean loss over a split, train, validation or test; None: not known.
+
+        It is what rates of convergence subtract.
+        """
+        return None
+
     def network(self) -> Layer:
         """Return the layer whose output for an example is `[theta, input]`."""
 

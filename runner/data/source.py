@@ -128,6 +128,10 @@ class Source(Option):
         """Return the parameters as a point (x, y) whose path is recorded; None: there is none."""
         return None
 
+    def project(self, params: Params) -> Params:
+        """Return the parameters where the problem allows them, after an update: as they are."""
+        return params
+
     def pinned(self) -> Self:
         """Return the source with a checksum of its files, so that changed data are another run."""
         return self

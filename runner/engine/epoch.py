@@ -40,7 +40,8 @@ def epoch_order(setup: Setup, epoch: Int[Array, ""]) -> Int[Array, " train"]:
     batches, sampling = setup.batches, setup.experiment.sampling
     if batches.size == batches.examples and sampling.partitions:
         return jnp.arange(batches.examples)  # one full batch needs no order
-    return sampling.order(setup.key("order"), epoch, batches.examples)
+    order = sampling.order(setup.key("order"), epoch, batches.examples)
+    return sampling.arrange(order, setup.arrays.targets)
 
 
 def start_epoch(

@@ -152,10 +152,10 @@ class Experiment(Option):
         return max((each.samples for each in self.regularization), default=0)
 
     def project(self, params: Params) -> Params:
-        """Return the parameters as the constraints among the regularizations allow them."""
+        """Return the parameters as the regularizations and the problem allow them."""
         for each in self.regularization:
             params = each.project(params)
-        return params
+        return self.data.project(params)
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse bfloat16 where it has no effect or where its rounding hides what is computed."""

@@ -14,7 +14,7 @@ from runner.lazy import jax, jnp
 from runner.options.option import Facts, Option, option
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Int, PRNGKeyArray
+    from jaxtyping import Array, Int, Num, PRNGKeyArray
 
 
 class Sampling(Option):
@@ -37,6 +37,12 @@ class Sampling(Option):
             epoch: the number of the epoch, from 0.
             examples: the number of training examples.
         """
+
+    def arrange(
+        self, order: Int[Array, " examples"], targets: Num[Array, "examples *columns"]
+    ) -> Int[Array, " examples"]:
+        """Return the order of an epoch for these targets; by default it does not depend on them."""
+        return order
 
 
 @option
@@ -67,6 +73,29 @@ class Fixed(Sampling):
 
 
 @option
+class Ordered(Sampling):
+    """By class: all examples of class 0, then those of class 1, and so on, as in a sorted file.
+
+    Within a class the order is random in each epoch. So batches are not alike: the gradient of one
+    is biased toward its classes, and the network forgets the others. Targets that are numbers are
+    sorted by the first column.
+    """
+
+    def order(
+        self, key: PRNGKeyArray, epoch: Int[Array, ""], examples: int
+    ) -> Int[Array, " examples"]:
+        """Return a permutation drawn for this epoch, which `arrange` sorts."""
+        return permutation(jax.random.fold_in(key, epoch), examples)
+
+    def arrange(
+        self, order: Int[Array, " examples"], targets: Num[Array, "examples *columns"]
+    ) -> Int[Array, " examples"]:
+        """Sort by class; equal ones keep their order."""
+        classes = targets.reshape(len(targets), -1)[:, 0]
+        return order[jnp.argsort(classes[order], stable=True)]
+
+
+@option
 class Replacement(Sampling):
     """With replacement: every example of every batch is drawn from all of them, independently.
 
@@ -87,8 +116,8 @@ class Replacement(Sampling):
 class Stream(Sampling):
     """Online learning: every step draws new examples from the data source, none is used twice.
 
-    For data that can be generated (`data=teacher`, `data=quadratic`). The training loss is then an
-    unbiased estimate of the expected loss, so there is no overfitting.
+    For data that can be generated (`data=teacher`, `data=noisy_quadratic` and others). The training
+    loss is then an unbiased estimate of the expected loss, so there is no overfitting.
     """
 
     partitions: ClassVar[bool] = False
@@ -105,7 +134,8 @@ class Stream(Sampling):
         if not facts.generates_data:
             yield (
                 "name",
-                "a stream needs data that can be generated: data=teacher or data=quadratic",
+                "a stream needs data that can be generated: data=teacher, data=sparse_features, "
+                "data=quadratic or data=noisy_quadratic",
             )
 
 

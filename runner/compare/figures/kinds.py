@@ -12,6 +12,7 @@ from runner.compare.figures.final import final_figure
 from runner.compare.figures.heat_map import heat_map
 from runner.compare.figures.images import images_figure
 from runner.compare.figures.profile import profile_figure
+from runner.compare.figures.rate import rate_figure
 from runner.compare.figures.scatter import scatter
 from runner.compare.figures.suited import numeric_keys, scattered_keys
 from runner.compare.figures.surface import SurfaceFigure
@@ -103,6 +104,13 @@ def _critical_batch_size(asked: Request) -> Figure:
     )
 
 
+def _rate(asked: Request) -> Figure:
+    keys = numeric_keys(asked.groups, asked.tune)
+    values = {group.settings[keys[0]] for group in asked.groups} if keys else set()
+    key = keys[0] if len(values) > 2 else None
+    return rate_figure(asked.groups, asked.measure, key, asked.look)
+
+
 def _images(asked: Request) -> Figure:
     return images_figure(asked.groups, asked.look)
 
@@ -126,6 +134,7 @@ class Kind(NamedTuple):
         can_be_animated: whether it can also be an animation.
         by_problem: whether it compares on several problems, and tunes for each separately.
         of_results: whether it shows what training gave.
+        tabulates_rates: whether its table has the fitted rates of convergence.
         own_measures: those of diagnostics, which it shows; empty: it shows those of curves.
     """
 
@@ -136,6 +145,7 @@ class Kind(NamedTuple):
     can_be_animated: bool = False
     by_problem: bool = False
     of_results: bool = True
+    tabulates_rates: bool = False
     own_measures: tuple[str, ...] = ()
 
 
@@ -150,6 +160,12 @@ KINDS: Mapping[str, Kind] = {
     "profile": Kind("times to a target over problems", _profile, by_problem=True),
     "critical_batch_size": Kind(
         "steps to a target against the batch size", _critical_batch_size, needs_target=True
+    ),
+    "rate": Kind(
+        "excess over the known minimum of a problem, with the fitted rate of convergence",
+        _rate,
+        TRAIN_LOSS,
+        tabulates_rates=True,
     ),
     "images": Kind("examples before and after preprocessing", _images, of_results=False),
     "layers": Kind(

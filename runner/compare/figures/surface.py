@@ -2,32 +2,33 @@
 
 A panel for each surface, a line for each optimizer, in one color in all panels. Dots at equal
 distances in time show the speed: where they are close the optimizer is slow. Contours are spaced in
-equal ratios above the minimum; the darker, the lower.
+equal ratios above the minimum; the darker, the lower. A function of one number is drawn as the
+curve that it is, in a panel for each line, with a dot for every iterate.
 """
 
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from runner import files
-from runner.compare.figures.style import COLUMN, OKABE_ITO, TICK_SIZE, line_styles
-from runner.compare.grouping import Group
+from runner.compare.figures.landscape import draw_landscape
+from runner.compare.figures.look_ahead import draw_look_ahead
+from runner.compare.figures.style import COLUMN, OKABE_ITO, TICK_SIZE, line_styles, readable
+from runner.compare.figures.trace import Trace
+from runner.compare.grouping import Group, format_setting, is_number
 from runner.compare.look import PLAIN, Look
 from runner.compare.runs import Run
 from runner.compare.surface_paths import (
-    VisiblePath,
     Window,
     choose_window,
-    contour_levels,
-    evaluate_on_grid,
     finite_points,
     surface_of,
     visible_path,
 )
+from runner.data.curve import Curve
 from runner.data.surface import Surface
 from runner.errors import ConfigError
 from runner.status import Status
@@ -40,13 +41,17 @@ if TYPE_CHECKING:
 
 MOST_LINES = len(OKABE_ITO)
 _SURFACE, _RATE = "data", "optimizer.learning_rate"
-_LOW, _HIGH = "#aab4c4", "#fafbfd"
 _LANDMARK: dict[str, Any] = {"mfc": "white", "mec": "black", "zorder": 6}
 _LETTERS_PER_INCH = 8.0
 """How long a label may be, for an inch of the panel, so that two fit beside each other."""
 
-_FOOT = 0.18
-"""Room for the note below the panels, in inches."""
+_FOOT, _NOTE_LINE = 0.18, 0.12
+"""Room for the first line of the note below the panels and for each further one, in inches."""
+
+_NOTE_LETTERS = 17.0
+"""How many letters of the note fit into an inch."""
+
+_LONGEST_NOTE = 110
 
 _DOTS = 10
 """About how many dots a path has."""
@@ -90,15 +95,17 @@ class SurfaceFigure:
     def __init__(
         self, groups: Sequence[Group], tune: Sequence[str] = (), look: Look = PLAIN
     ) -> None:
-        panels, self._without_path = _panels(groups)
+        panels, self._without_path = _panels(groups, tune)
         lines = list(dict.fromkeys(_line_key(group, tune) for group in groups))
         self._styles = dict(zip(lines, line_styles(len(lines)), strict=True))
         self._tune = tune
         self._look = look
         self.steps = max(len(run.path) for group in groups for run in group.runs) - 1
         self._every = _round_number(self.steps / _DOTS)
-        self._traces: list[_Trace] = []
+        self._traces: list[Trace] = []
         self._landmarks: list[Line2D] = []
+        self._arrows: list[tuple[int, list[Artist]]] = []
+        self._on_curve = any(line for _, line in panels)
         self.figure = self._draw(panels)
         self.show(self.steps)
 
@@ -106,14 +113,18 @@ class SurfaceFigure:
         """Let every path end after some steps."""
         for trace in self._traces:
             trace.show(step)
+        for taken, arrows in self._arrows:
+            for arrow in arrows:
+                arrow.set_visible(taken < step)
 
     @property
     def moving(self) -> list[Artist]:
         """The artists that `show` changes, and those above them."""
         walked = [artist for trace in self._traces for artist in trace.artists]
+        walked += [arrow for _, arrows in self._arrows for arrow in arrows]
         return sorted([*walked, *self._landmarks], key=lambda artist: artist.get_zorder())
 
-    def _draw(self, panels: Mapping[str, Sequence[Group]]) -> Figure:
+    def _draw(self, panels: Mapping[tuple[str, str], Sequence[Group]]) -> Figure:
         from matplotlib.figure import Figure
 
         columns = len(panels) if len(panels) <= 3 else math.ceil(len(panels) / 2)
@@ -126,121 +137,89 @@ class SurfaceFigure:
         beside = 2 if max(map(len, labels)) <= _LETTERS_PER_INCH * side else 1
         lines = math.ceil(max(map(len, panels.values())) / beside)
         above, height, below = 0.3, min(side * 1.05, 3.2), 0.28 + 0.13 * lines
-        total = rows * (above + height + below) + _FOOT
+        foot = _FOOT + _NOTE_LINE * (_NOTE_LETTERS * width < _LONGEST_NOTE)
+        total = rows * (above + height + below) + foot
         figure = Figure(figsize=(width, total))
-        for index, (name, groups) in enumerate(panels.items()):
+        windows = _windows(panels)
+        for index, ((name, _), groups) in enumerate(panels.items()):
             row, column = divmod(index, columns)
             x = left + column * (side + between)
             y = total - (row + 1) * (above + height) - row * below
             panel = figure.add_axes((x / width, y / total, side / width, height / total))
-            self._fill(panel, groups)
+            self._fill(panel, groups, windows[name])
             panel.set_title(name, fontsize=9)
             panel.legend(ncols=beside, bbox_to_anchor=(0.5, -0.23 / height), **_LEGEND)
-        figure.text(0.5, 0.08 / total, self._note(), fontsize=7, color="0.3", ha="center")
+        words: dict[str, Any] = {"fontsize": 7, "color": "0.3", "ha": "center", "va": "bottom"}
+        note = textwrap.fill(self._note(), int(_NOTE_LETTERS * width))
+        figure.text(0.5, 0.06 / total, note, **words)
         return figure
 
     def _note(self) -> str:
-        dots = "a dot every step" if self._every == 1 else f"a dot every {self._every} steps"
+        every = 1 if self._on_curve else self._every
+        dots = "a dot every step" if every == 1 else f"a dot every {every} steps"
         words = [f"{self.steps} steps from the ring, {dots}; star: minimum"]
         if any(trace.lost for trace in self._traces):
             words.append("cross: left for good")
+        if self._arrows:
+            words.append("arrows: the gradient's step, then (dotted) the velocity's")
         if self._without_path:
             words.append(f"not shown: {self._without_path} without {files.PATH}")
         return "; ".join(words)
 
-    def _fill(self, panel: Axes, groups: Sequence[Group]) -> None:
-        """The contours of a surface, its landmarks, and the paths on it."""
-        runs = [run for group in groups for run in group.runs]
-        surfaces = [surface for run in runs if (surface := surface_of(run))]
-        window = choose_window(surfaces, map(finite_points, runs))
-        _contours(panel, surfaces[0], window)
+    def _fill(self, panel: Axes, groups: Sequence[Group], window: Window) -> None:
+        """The contours of a surface or a curve, its landmarks, and the paths on it."""
+        surfaces = _surfaces(groups)
+        draw_landscape(panel, surfaces[0], window)
         for group in groups:
             style = self._styles[_line_key(group, self._tune)]
             for number, run in enumerate(group.runs):
                 path = visible_path(finite_points(run), window, run.status == Status.DIVERGED)
-                trace = _Trace(panel, path, self._every, style, escapes=not surfaces[0].minima)
+                trace = Trace(panel, path, self._every, style, surfaces[0])
                 self._traces.append(trace)
+                self._arrows += draw_look_ahead(panel, run, surfaces[0], window)
                 if number == 0:
                     trace.line.set_label(_label(group))
-        for surface in {(one.x, one.y): one for one in surfaces}.values():
-            self._landmarks += panel.plot(surface.x, surface.y, "o", ms=5.5, mew=1, **_LANDMARK)
-        for minimum in surfaces[0].minima:
+        for surface in {one.first: one for one in surfaces}.values():
+            start = surface.drawn(*surface.first)
+            self._landmarks += panel.plot(*start, "o", ms=5.5, mew=1, **_LANDMARK)
+        for minimum in (surfaces[0].drawn(*point) for point in surfaces[0].minima):
             self._landmarks += panel.plot(*minimum, "*", ms=10, mew=0.8, **_LANDMARK)
         panel.set_xlim(window.low[0], window.high[0])
         panel.set_ylim(window.low[1], window.high[1])
         panel.tick_params(labelsize=TICK_SIZE, length=2)
 
 
-class _Trace:
-    """One path in a panel: a line, dots, a head, and a cross where it left the window for good.
-
-    Args:
-        panel: the panel.
-        path: the path.
-        every: a dot marks each step that is a multiple of this.
-        style: the color and dashes of the line.
-        escapes: there is no minimum, so that a path that leaves has no cross.
-    """
-
-    def __init__(
-        self, panel: Axes, path: VisiblePath, every: int, style: dict[str, Any], *, escapes: bool
-    ) -> None:
-        from matplotlib.patheffects import Normal, withStroke
-
-        self._path = path
-        self.lost = path.left and len(path.steps) > 0 and not escapes
-        self._marked = (path.steps % every == 0) & (path.steps > 0)
-        halo = [withStroke(linewidth=2.6, foreground="white", alpha=0.75), Normal()]
-        plain = {"color": style["color"], "ls": "none", "zorder": 5}
-        self.line: Line2D
-        (self.line,) = panel.plot([], [], path_effects=halo, **{**style, "lw": 1.3, "zorder": 4})
-        (self._dots,) = panel.plot([], [], "o", ms=2.8, **plain)
-        (self._head,) = panel.plot([], [], "o", ms=4.6, mec="white", mew=0.7, **plain)
-        (self._cross,) = panel.plot([], [], "x", ms=6, mew=1.6, clip_on=False, **plain)
-
-    @property
-    def artists(self) -> list[Artist]:
-        return [self.line, self._dots, self._head, self._cross]
-
-    def show(self, step: float) -> None:
-        """End the path after some steps; within a step it is a straight line."""
-        steps, points = self._path.steps, self._path.points
-        until = int(np.searchsorted(steps, step, side="right"))
-        gone = self._path.left and until == len(steps)
-        seen = points[:until]
-        self._dots.set_data(*seen[self._marked[:until]].T)
-        if 0 < until < len(steps):
-            part = (step - steps[until - 1]) / (steps[until] - steps[until - 1])
-            here = points[until - 1] + part * (points[until] - points[until - 1])
-            seen = np.vstack([seen, here])
-        self.line.set_data(*seen.T)
-        self._head.set_data(*(seen[:0] if gone else seen[-1:]).T)
-        self._cross.set_data(*(seen[-1:] if gone and self.lost else seen[:0]).T)
+def _surfaces(groups: Sequence[Group]) -> list[Surface]:
+    """The surface of each run, with its start."""
+    runs = [run for group in groups for run in group.runs]
+    return [surface for run in runs if (surface := surface_of(run))]
 
 
-def _contours(panel: Axes, surface: Surface, window: Window) -> None:
-    """Draw filled contours, in grays that leave the colors to the paths."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    x, y, values = evaluate_on_grid(surface, window)
-    least = (
-        min(float(surface.value(*point)) for point in surface.minima) if surface.minima else None
-    )
-    lines = contour_levels(values, least)
-    scale = LinearSegmentedColormap.from_list("heights", [_LOW, _HIGH])
-    colors = scale(np.linspace(0, 1, len(lines) + 1))
-    filled = panel.contourf(x, y, values, lines, colors=colors, extend="both")
-    filled.set_rasterized(True)
-    panel.contour(x, y, values, lines, colors="#7d899c", linewidths=0.35, linestyles="solid")
+def _windows(panels: Mapping[tuple[str, str], Sequence[Group]]) -> dict[str, Window]:
+    """What is shown of each surface, the same in all its panels."""
+    groups: dict[str, list[Group]] = {}
+    for (name, _), members in panels.items():
+        groups.setdefault(name, []).extend(members)
+    return {
+        name: choose_window(
+            _surfaces(members), [finite_points(run) for group in members for run in group.runs]
+        )
+        for name, members in groups.items()
+    }
 
 
-def _panels(groups: Sequence[Group]) -> tuple[dict[str, list[Group]], int]:
+def _panels(
+    groups: Sequence[Group], tune: Sequence[str]
+) -> tuple[dict[tuple[str, str], list[Group]], int]:
     """Group by surface the runs that left a path, and count those that left none.
+
+    The key of a panel is the name of the surface and, on a curve, where lines would hide each
+    other, what its line is called.
 
     Raises:
         ConfigError: a run was on no surface, or none left a path.
     """
-    panels: dict[str, list[Group]] = {}
+    panels: dict[tuple[str, str], list[Group]] = {}
     without_path = 0
     for group in groups:
         with_path: dict[str, list[Run]] = {}
@@ -248,15 +227,17 @@ def _panels(groups: Sequence[Group]) -> tuple[dict[str, list[Group]], int]:
             name = str(run.settings.get(_SURFACE))
             if surface_of(run) is None:
                 raise ConfigError(
-                    "the figure surface needs runs on a surface in the plane (data=ravine, "
-                    f"data=beale and the like); {run.directory} is on data={name}"
+                    "the figure surface needs runs on a surface or a curve (data=ravine, "
+                    f"data=double_well and the like); {run.directory} is on data={name}"
                 )
             if len(run.path):
                 with_path.setdefault(name, []).append(run)
             else:
                 without_path += 1
         for name, runs in with_path.items():
-            panels.setdefault(name, []).append(Group(group.settings, runs))
+            is_curve = isinstance(surface_of(runs[0]), Curve)
+            line = _line_key(group, tune) if is_curve else ""
+            panels.setdefault((name, line), []).append(Group(group.settings, runs))
     if not panels:
         raise ConfigError(f"the figure surface needs paths; none of these runs has a {files.PATH}")
     return panels, without_path
@@ -275,6 +256,13 @@ def _label(group: Group) -> str:
     rates = {run.settings.get(_RATE) for run in group.runs}
     if len(rates) == 1 and None not in rates:
         settings.setdefault(_RATE, rates.pop())
+    settings = {
+        key: f"{readable(key).split()[-1]} {format_setting(value)}"
+        if is_number(value) and key != _RATE
+        else value
+        for key, value in settings.items()
+        if value != "none"
+    }
     return Group(settings, group.runs).label
 
 
