@@ -27,9 +27,15 @@ PROGRAMS = ("runner", "runner-compare", "make", "tensorboard", "eval", "pip", "p
 NO_TRAINING = ("--help", "--info", "--cfg", "--hydra-help", "--version", "-sc", "dry_run=true")
 # What makes a prepared study short; its schedules or its figure may need more than two epochs.
 EPOCHS_OF_STUDY = {
+    "adam_counterexample": "epochs=2",
+    "cliff": "steps=8",
+    "convergence_rates": "steps=40",
     "critical_batch_size": "epochs=3",  # until the target is reached
     "dead_units": "model.depth=1",
+    "escape": "steps=8",
+    "gradient_error": "steps=16",
     "growing_batch": "epochs=16",
+    "look_ahead": "steps=8",
     "surface": "steps=20",
     "vanishing_gradients": "model.depth=2",
 }
@@ -167,8 +173,9 @@ PARTS = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "text"), PARTS, ids=[name for name, _ in PARTS])
 def test_the_commands_of_a_page_work(
-    name: str, text: str, runner: CommandLine, tmp_path: Path
+    name: str, text: str, runner: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("runner.compare.figures.animation.FRAMES", 3)
     option = tmp_path / "mine" / "optimizer" / "my_option.yaml"  # the reader's own, as documented
     option.parent.mkdir(parents=True)
     option.write_text("# Slow Adam\nname: adam\nlearning_rate: 0.0001\n")

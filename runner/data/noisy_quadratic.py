@@ -7,6 +7,7 @@ Choices Matter at Which Batch Sizes? Insights From a Noisy Quadratic Model, 2019
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Spectrum = Literal["geometric", "linear", "power", "two"]
 
 _HELD_OUT = 1
+_MOST_ROTATED = 2000
 _ROTATION_SEED, _NOISE_SEED = 0, 1
 
 
@@ -62,6 +64,15 @@ class NoisyQuadratic(Problem):
     def sizes(self) -> Sizes:
         """Return `train_examples`, and one example without noise each for validation and test."""
         return Sizes(self.train_examples, _HELD_OUT, _HELD_OUT)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Refuse a matrix of eigenvectors that is too large."""
+        if self.rotated and self.dimensions > _MOST_ROTATED:
+            yield (
+                "dimensions",
+                f"{self.dimensions} directions are too many for rotated=true: at most "
+                f"{_MOST_ROTATED}, or rotated=false",
+            )
 
     def load(self) -> Dataset:
         """Draw the training examples and subtract their mean."""

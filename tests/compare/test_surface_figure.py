@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.text import Annotation
 from PIL import Image
 
 from runner.compare.cli import run_command_line
+from runner.compare.figures.look_ahead import look_ahead
 from runner.compare.figures.surface import SurfaceFigure, suits
-from runner.compare.grouping import group_runs
+from runner.compare.grouping import Group, group_runs
 from runner.compare.runs import Run, find
 from runner.compare.surface_paths import (
     choose_window,
@@ -23,7 +25,7 @@ from runner.compare.surface_paths import (
 )
 from runner.compare.tuning import tuned
 from runner.compare.view import View
-from runner.data import Ravine, Saddle
+from runner.data import DoubleWell, Ravine, Saddle
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, make_chunk
 from runner.errors import ConfigError
 from runner.record.facts import RunFacts
@@ -73,7 +75,7 @@ def leave(directory: Path, surface: str, rate: float, beta: float = 0.0, **other
     epochs = np.zeros(2, EPOCH_DTYPE)
     epochs["step"], epochs["epoch"] = (0, STEPS), (0, 1)
     epochs["validation_loss"] = [
-        {"ravine": Ravine, "saddle": Saddle}[surface].value(*points[at]) for at in (0, -1)
+        {"ravine": Ravine(), "saddle": Saddle()}[surface].value(*points[at]) for at in (0, -1)
     ]
     recorder.write(make_chunk(steps, epochs, 1.0, 2.0, STEPS, lambda _: 1.0, path=path))
     recorder.close("finished")
@@ -116,7 +118,7 @@ def test_no_rate_is_best_on_a_saddle_so_all_take_the_middle_one(sweep: Path) -> 
         (group.settings["data"], group.settings["optimizer"]): group.settings[RATE]
         for group in tuned(groups, [RATE], "validation_loss")
     }
-    final = {rate: Ravine.value(*descent("ravine", rate)[-1]) for rate in (0.01, 0.03, 0.1)}
+    final = {rate: Ravine().value(*descent("ravine", rate)[-1]) for rate in (0.01, 0.03, 0.1)}
     assert chosen["ravine", "sgd"] == min(final, key=lambda rate: final[rate])
     assert chosen["saddle", "sgd"] == chosen["saddle", "momentum"] == 0.03
     # A target says what is wanted, also there: further down than -1e-6 in the fewest steps.
@@ -202,7 +204,7 @@ def test_runs_without_a_whole_path_are_left_out(
     assert not suits(groups)
     figure = View("surface").draw(groups)
     assert len(figure.axes) == 1
-    assert "not shown: 1 without path.npy" in figure.texts[0].get_text()
+    assert "not shown: 1 without path.npy" in figure.texts[0].get_text().replace("\n", " ")
     (whole / "path.npy").unlink()
     assert run_command_line([str(tmp_path), "--figure", "surface"]) == 2
     assert "none of these runs has a path.npy" in capsys.readouterr().err
@@ -233,3 +235,89 @@ def test_a_foreign_config_is_no_surface(data: Any, tmp_path: Path) -> None:
     (run,) = runs_in(leave(tmp_path, "ravine", 0.01, data=data))
     assert surface_of(run) is None
     assert len(finite_points(run)) == STEPS + 1
+
+
+def nesterov(points: int, rate: float, momentum: float) -> tuple[np.ndarray, np.ndarray]:
+    """x <- y - rate f'(y), y <- x + momentum (x - x of before): the points y, and x after each."""
+    x = y = np.array(STARTS["ravine"])
+    looked, stepped = [y], []
+    for _ in range(points):
+        before, x = x, y - rate * SLOPES["ravine"](y)
+        y = x + momentum * (x - before)
+        looked.append(y)
+        stepped.append(x)
+    return np.stack(looked), np.stack(stepped)
+
+
+def test_arrows_show_where_nesterov_looks_ahead(tmp_path: Path) -> None:
+    """The form of Sutskever et al. 2013, from whose points y the arrows find the points x."""
+    looked, stepped = nesterov(STEPS, 0.02, 0.8)
+    folder = leave(tmp_path, "ravine", 0.02, optimizer={"name": "nesterov", "learning_rate": 0.02})
+    path, steps = np.load(folder / "path.npy"), np.load(folder / "steps.npy")
+    path["x"], path["y"] = looked.T
+    steps["learning_rate"] = 0.02
+    np.save(folder / "path.npy", path)
+    np.save(folder / "steps.npy", steps)
+    (run,) = runs_in(tmp_path)
+    surface = surface_of(run)
+    assert surface
+    noisy = Run(folder, run.summary, {**run.config, "gradient": {"noise": {"name": "noise"}}})
+    assert look_ahead(noisy, surface) is None
+    np.testing.assert_allclose(look_ahead(run, surface), stepped, atol=1e-3)
+    picture = SurfaceFigure([Group({}, [run])])
+    arrows = [text for text in picture.figure.axes[0].texts if isinstance(text, Annotation)]
+    assert len(arrows) == 2 * STEPS
+    picture.show(3)
+    assert sum(arrow.get_visible() for arrow in arrows) == 2 * 3
+    assert "arrows" in picture.figure.texts[0].get_text()
+
+
+def test_a_function_of_one_number_is_a_curve_with_a_panel_for_each_line(tmp_path: Path) -> None:
+    x = np.linspace(1.8, 1.0, STEPS + 1)
+    value = DoubleWell().value(x)
+    for rate in (0.1, 0.2):
+        folder = leave(tmp_path / f"{rate}", "ravine", rate, data={"name": "double_well"})
+        path = np.load(folder / "path.npy")
+        path["x"], path["y"] = x, value
+        np.save(folder / "path.npy", path)
+    figure = SurfaceFigure(group_runs(runs_in(tmp_path))).figure
+    assert [panel.get_title() for panel in figure.axes] == ["double_well"] * 2
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
+    for panel in figure.axes:
+        curve, *_ = panel.get_lines()
+        across, up = np.asarray(curve.get_data(), float)
+        np.testing.assert_allclose(up, DoubleWell().value(across))
+        assert across[0] < -1 < 1.8 < across[-1]
+        dots = next(line for line in panel.get_lines() if len(line.get_xdata()) == STEPS)  # type: ignore[arg-type]
+        np.testing.assert_allclose(dots.get_data(), [x[1:], value[1:]], atol=1e-5)
+        assert panel.get_ylim()[1] > DoubleWell().value(1.8)
+
+
+def test_the_excess_has_a_fitted_rate_in_figure_and_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Along x gradient descent on the ravine has the factor (1 - rate)^2 a step."""
+    for rate in (0.01, 0.015, 0.02):
+        folder = leave(tmp_path / f"{rate}", "ravine", rate)
+        steps = np.load(folder / "steps.npy")
+        steps["train_loss"] = 8 * (1 - rate) ** (2 * np.arange(STEPS))
+        np.save(folder / "steps.npy", steps)
+    assert run_command_line([str(tmp_path), "--figure", "rate", "--table", "text"]) == 0
+    table = capsys.readouterr().out
+    for rate in (0.01, 0.015, 0.02):
+        assert f"{(1 - rate) ** 2:.3f}" in table
+    assert "final excess" in table
+    groups = group_runs(runs_in(tmp_path))
+    (panel,) = View("rate").draw(groups).axes
+    (line,) = (line for line in panel.get_lines() if len(line.get_xdata()) == 3)  # type: ignore[arg-type]
+    expected = [np.log(10) / (-2 * np.log(1 - rate)) for rate in (0.01, 0.015, 0.02)]
+    np.testing.assert_allclose(line.get_ydata(), expected, rtol=0.01)  # type: ignore[arg-type]
+    first, second = View("rate").draw(groups[:2]).axes
+    assert (first.get_xscale(), second.get_xscale()) == ("linear", "log")
+    assert "^k" in first.get_legend_handles_labels()[1][0]
+    for data, measure in (("digits", "train_loss"), ("saddle", "train_loss"), ("ravine", "error")):
+        leave(tmp_path / "other", "ravine", 0.01, data={"name": data})
+        words = [str(tmp_path / "other"), "--figure", "rate", "--measure", measure]
+        words[-1] = "train_error" if measure == "error" else measure
+        assert run_command_line(words) == 2
+        assert "the figure rate needs" in capsys.readouterr().err

@@ -12,7 +12,19 @@ import pytest
 from conftest import compose
 
 from runner.compare.runs import find
-from runner.data import Beale, Himmelblau, Quadratic, Ravine, Rosenbrock, Saddle
+from runner.data import (
+    Beale,
+    Cliff,
+    DoubleWell,
+    Hill,
+    Himmelblau,
+    Plateau,
+    Quadratic,
+    Ravine,
+    Rosenbrock,
+    Saddle,
+    ThreeHumpCamel,
+)
 from runner.data.quadratic import matrix
 from runner.engine.lanes import Lanes
 from runner.engine.loop import Training
@@ -81,20 +93,45 @@ def test_a_stream_of_the_quadratic_has_its_variance() -> None:
     ("surface", "points"),
     [
         # Values that can be checked by hand, and the published minima.
-        (Rosenbrock, {(-1.2, 1.0): 24.2, (1, 1): 0, (0, 0): 1}),
-        (Beale, {(1, 1): 14.203125, (3, 0.5): 0, (0, 0): 14.203125}),
-        (Saddle, {(1, 0): 1, (0, 1): -1, (0, 0): 0}),
-        (Ravine, {(0, 0): 0, (2, 0): 2, (0, 2): 100}),
-        (Himmelblau, {(3, 2): 0, (0, 0): 170, (-0.270845, -0.923039): 181.617}),
+        (Rosenbrock(), {(-1.2, 1.0): 24.2, (1, 1): 0, (0, 0): 1}),
+        (Beale(), {(1, 1): 14.203125, (3, 0.5): 0, (0, 0): 14.203125}),
+        (Saddle(), {(1, 0): 1, (0, 1): -1, (0, 0): 0}),
+        (Ravine(), {(0, 0): 0, (2, 0): 2, (0, 2): 100}),
+        (Ravine(condition=3.0), {(2, 0): 2, (0, 2): 6}),
+        (Himmelblau(), {(3, 2): 0, (0, 0): 170, (-0.270845, -0.923039): 181.617}),
+        (ThreeHumpCamel(), {(1.747552, -0.873776): 0.298638, (1, 1): 3.1166667}),
+        (Hill(), {(2, 0): 10, (0, 3): 4.5 * (1 + 4 / 729), (5, 0): 12.5 * (1 + 4 / 361)}),
+        (DoubleWell(), {(-1,): 0, (1,): 4 / 3, (0,): 5 / 3}),
+        (DoubleWell(top=0.5), {(1,): 8 / 3, (0.5,): 2.8125}),
+        (Cliff(), {(0,): 0, (-1,): 2**0.5 - 1, (1,): 2**0.5 - 1 + 50}),
+        (Plateau(), {(1,): 0.5, (-2,): 0.8}),
     ],
+    ids=repr,
 )
 def test_surfaces_have_their_published_values(surface: Any, points: dict) -> None:
-    for (x, y), value in points.items():
-        assert surface.value(x, y) == pytest.approx(value, abs=1e-3)
-    for x, y in surface.minima:
-        slope = jax.grad(lambda p: surface.value(*p))(jnp.array([x, y]))
-        assert surface.value(x, y) == pytest.approx(0, abs=1e-9)
+    for point, value in points.items():
+        assert surface.value(*point) == pytest.approx(value, abs=1e-3)
+    for minimum in surface.minima:
+        slope = jax.grad(lambda p: surface.value(*p))(jnp.array(minimum, float))
+        assert surface.value(*minimum) == pytest.approx(0, abs=1e-9)
         np.testing.assert_allclose(slope, 0, atol=1e-3)
+        assert surface.least_loss("train") == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("surface", "flat"),
+    [
+        (ThreeHumpCamel(), (-1.747552, 0.873776)),  # the published other minimum
+        (DoubleWell(), (1.0,)),
+        (DoubleWell(top=0.6), (0.6,)),
+        (DoubleWell(top=0.6), (1.0,)),
+    ],
+)
+def test_the_other_stationary_points_are_where_they_are_said_to_be(
+    surface: Any, flat: tuple[float, ...]
+) -> None:
+    slope = jax.grad(lambda p: surface.value(*p))(jnp.array(flat))
+    np.testing.assert_allclose(slope, 0, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", SURFACES)
@@ -104,7 +141,7 @@ def test_a_surface_is_walked_from_its_start(name: str, tmp_path: Path) -> None:
         {"epochs": 1}, data=name, optimizer={"name": "sgd", "learning_rate": 0.001}
     )
     run(experiment, tmp_path, {})
-    value = type(experiment.data).value
+    value = experiment.data.value
     point, losses = np.array([experiment.data.x, experiment.data.y]), []
     for _ in range(100):
         losses.append(value(*point))

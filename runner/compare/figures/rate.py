@@ -71,9 +71,9 @@ def _excess(groups: Sequence[Group], measure: str, look: Look) -> Figure:
         number_ticks(panel, is_percentage=False, axis="x")
     small_print(
         figure,
-        "loss minus its known least value; dashed: fit to the last three quarters of the steps down "
-        "to 1e-12 of the start, in the panel where it is straight; in brackets its 95 % interval; "
-        "k: steps",
+        "loss minus its known least value; dashed: fit to the last three quarters of the steps "
+        "down to 1e-12 of the start, in the panel where it is straight; in brackets its 95 % "
+        "interval; k: steps",
     )
     legend_beside(figure, panels[0], title_of(groups[0].settings), look)
     return figure
