@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from runner.compare.curve import measure_label
+from runner.compare.curve import label_for
 from runner.compare.curve_summary import are_shares, table
 from runner.compare.edges import COMMAND, edge_notes, edge_words
 from runner.compare.example_means import basis
-from runner.compare.grouping import Group, first_names, is_below, is_number
+from runner.compare.grouping import Group, first_names, is_below, is_number, runs_of
 from runner.compare.paper_table import PAPER_FORMS, csv_table, paper_table
 from runner.compare.rates import rate_cells
 from runner.compare.runs import Run
@@ -111,8 +111,8 @@ def notes(view: View, groups: Sequence[Group]) -> list[str]:
     Raises:
         ConfigError: see `View.profile`.
     """
-    runs = [run for group in groups for run in group.runs]
-    found = [tuned_by(view), times(view, groups), repetitions(view, groups)]
+    runs = runs_of(groups)
+    found = [tuned_by(view, groups), times(view, groups), repetitions(view, groups)]
     found.append(unvalidated(runs, view.chosen_measure))
     return [*filter(None, found), *edges(view, groups)]
 
@@ -123,7 +123,7 @@ def unvalidated(runs: Sequence[Run], measure: str) -> str:
     if not count or not measure.startswith(SPLITS[1]):
         return ""
     which = "1 run has" if count == 1 else f"{count} runs have"
-    return f"{which} no {measure_label(measure)}: {VALIDATION_EXAMPLES}=0 holds no examples out."
+    return f"{which} no {label_for(runs, measure)}: {VALIDATION_EXAMPLES}=0 holds no examples out."
 
 
 def edges(view: View, groups: Sequence[Group]) -> list[str]:
@@ -165,25 +165,26 @@ def shortage(view: View, runs: Sequence[Run], fresh: int = 0) -> str:
     return seed_shortage([range(fresh) if fresh else own for own in seeds.values()])
 
 
-def tuned_by(view: View) -> str:
+def tuned_by(view: View, groups: Sequence[Group]) -> str:
     """By what the settings were tuned; empty if none were."""
     if not view.tune:
         return ""
     measure, keys = view.tuning_measure, " and ".join(view.tune)
+    label = label_for(runs_of(groups), measure)
     target = target_for(measure, view.chosen_measure, 0.0 if view.by_problem else view.target)
     if target is None:
-        return f"{keys} tuned by the least median final {measure_label(measure)}."
+        return f"{keys} tuned by the least median final {label}."
     goal = f"{view.target}"
     if view.by_problem and view.target is None:
         goal = "its target on each problem"
-    return f"{keys} tuned by the fewest median steps to the {measure_label(measure)} {goal}."
+    return f"{keys} tuned by the fewest median steps to the {label} {goal}."
 
 
 def times(view: View, groups: Sequence[Group]) -> str:
     """What times to a target are measured on, and whether seconds are shares; else empty."""
     if view.target is None and not view.by_problem:
         return ""
-    words = f"Times to the target: {measure_label(view.chosen_measure)}"
+    words = f"Times to the target: {label_for(runs_of(groups), view.chosen_measure)}"
     words += f", {basis(view.chosen_measure)}." if basis(view.chosen_measure) else "."
     shows_seconds = not view.by_problem or "seconds" in view.axes
     return f"{words} {SHARES}" if shows_seconds and are_shares(groups) else words

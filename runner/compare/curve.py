@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from runner.compare.runs import Run
+from runner.config.keys import TARGET
+from runner.errors import one_line
 from runner.measures import EVALUATED_MEASURES, STEP_MEASURES, ErrorKind
 from runner.statistics.intervals import interval_factor
 from runner.status import Status
@@ -86,6 +88,26 @@ def measure_label(measure: str, kind: ErrorKind | None = None) -> str:
     if kind and measure.endswith("_error"):
         measure = measure.removesuffix("error") + kind.noun
     return measure.replace("_r2", " R²").replace("_", " ")
+
+
+def label_for(runs: Iterable[Run], measure: str) -> str:
+    """The name of a measure of some runs, which says what their errors are.
+
+    Of numbers it is `validation absolute error`, with the column that is predicted if they predict
+    the same one: `validation absolute error of price`.
+
+    Args:
+        runs: the runs; where their errors differ in kind, they are plain errors.
+        measure: the name of the measure.
+    """
+    runs = list(runs)
+    kind = ErrorKind.of_all(run.error_kind for run in runs)
+    label = measure_label(measure, kind)
+    if kind is not ErrorKind.ABSOLUTE or not measure.endswith("_error"):
+        return label
+    targets = {str(run.settings.get(TARGET)) for run in runs}
+    is_named = len(targets) == 1 and isinstance(runs[0].settings.get(TARGET), str)
+    return f"{label} of {one_line(targets.pop())}" if is_named else label
 
 
 def rows_of(run: Run, measure: str) -> npt.NDArray:

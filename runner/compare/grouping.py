@@ -224,6 +224,11 @@ def first_names(names: Sequence[str], count: int = NAMED) -> str:
     return ", ".join(named) + (f" and {rest} others" if rest else "")
 
 
+def runs_of(groups: Iterable[Group]) -> list[Run]:
+    """The runs of some groups, group by group."""
+    return [run for group in groups for run in group.runs]
+
+
 def _order(group: Group) -> tuple:
     """Numbers by size, then words; the first setting counts most."""
     return tuple(

@@ -12,11 +12,11 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from runner.compare.curve import measure_label
+from runner.compare.curve import label_for
 from runner.compare.curve_summary import TIMES, Row, summarize
 from runner.compare.escapes import in_latex, in_markdown
 from runner.compare.figures.style import is_rate, title_of
-from runner.compare.grouping import Group, format_range, format_setting, is_below
+from runner.compare.grouping import Group, format_range, format_setting, is_below, runs_of
 from runner.compare.tables import (
     format_rounded,
     interval,
@@ -138,7 +138,7 @@ def _marked(cell: str, is_bold: bool, form: str) -> str:
 
 def _note(groups: Sequence[Group], measure: str, tune: Sequence[str], rate: bool) -> str:
     seeds = format_range({len(group.runs) for group in groups})
-    words = [f"Final {measure_label(measure)}" + (" in %" if rate else "")]
+    words = [f"Final {label_for(runs_of(groups), measure)}" + (" in %" if rate else "")]
     if seeds != "1":
         words.append(f"mean ± half the width of its 95 % interval over {seeds} seeds")
     words.append("bold: the least mean")

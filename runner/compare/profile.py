@@ -23,8 +23,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from runner.compare.curve import AXES
+from runner.compare.curve import AXES, label_for
 from runner.compare.curve_summary import Row, table
+from runner.compare.grouping import runs_of
 from runner.compare.problems import Problem, competitors
 
 R_MAX = 4.0
@@ -62,6 +63,12 @@ class Profile(NamedTuple):
         parts = np.maximum(R_MAX - np.where(np.isnan(self.ratios), math.inf, self.ratios), 0)
         found = zip(self.names, (parts.mean(1) / (R_MAX - 1)).tolist(), strict=True)
         return dict(sorted(found, key=lambda pair: -pair[1]))
+
+    @property
+    def label(self) -> str:
+        """The name of the measure, which says what the errors are."""
+        groups = (group for problem in self.problems for group in problem.groups.values())
+        return label_for(runs_of(groups), self.measure)
 
     @property
     def met_at_start(self) -> list[bool]:

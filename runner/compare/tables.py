@@ -7,10 +7,10 @@ import io
 import math
 from collections.abc import Callable, Sequence
 
-from runner.compare.curve import measure_label
+from runner.compare.curve import label_for
 from runner.compare.curve_summary import TIMES, Row, are_shares
 from runner.compare.escapes import in_latex, in_markdown, in_spreadsheet
-from runner.compare.grouping import format_setting
+from runner.compare.grouping import format_setting, runs_of
 from runner.compare.profile import Profile
 from runner.errors import one_line
 from runner.measures import is_minimized
@@ -30,7 +30,7 @@ def group_cells(rows: Sequence[Row], measure: str, target: float | None) -> list
     """
     keys = list(rows[0].group.settings) if rows else []
     several = any(len(row.group.runs) > 1 for row in rows)
-    final = f"final {measure_label(measure)}"
+    final = f"final {label_for(runs_of(row.group for row in rows), measure)}"
     header = [*keys, *([f"median {final}", "mean", "95 %"] if several else [final])]
     if is_minimized(measure):
         header.append("at best validation" if measure.startswith("test_") else "best")
@@ -114,7 +114,7 @@ def profile_cells(profile: Profile) -> list[list[str]]:
         f"<= {format_number(problem.target)}" + " (met at step 0)" * at_start
         for problem, at_start in zip(profile.problems, profile.met_at_start, strict=True)
     ]
-    return [*lines, [f"target ({measure_label(profile.measure)})", "", "", *targets]]
+    return [*lines, [f"target ({profile.label})", "", "", *targets]]
 
 
 def _time_and_ratio(time: float, ratio: float) -> str:

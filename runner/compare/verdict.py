@@ -12,9 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from runner.compare.curve import measure_label
+from runner.compare.curve import label_for
 from runner.compare.curve_summary import Row, table
-from runner.compare.grouping import NAMED, first_names, format_range
+from runner.compare.grouping import NAMED, first_names, format_range, runs_of
 from runner.compare.problems import Problem, competitors
 from runner.statistics.ranks import (
     LEVEL,
@@ -67,7 +67,9 @@ def over_seeds(rows: Sequence[Row], measure: str, tuned: bool = False) -> str:
         test = "Mann-Whitney test"
     leaders = _leaders(known)
     leading = " and ".join(leaders) + " (equal)" * (len(leaders) > 1)
-    text = f"Best median final {measure_label(measure)}: {leading}. "
+    text = (
+        f"Best median final {label_for(runs_of(row.group for row in known), measure)}: {leading}. "
+    )
     agree = [_ranks_agree(best, row, paired=paired) for row in others]
     subject = "it" if len(leaders) == 1 else best.group.name
     text += _pairwise(subject, [row.group.name for row in others], holm(values, family), agree)
@@ -97,7 +99,9 @@ def final_over_problems(problems: Sequence[Problem], measure: str) -> str:
         ]
         for name in competitors(problems)
     }
-    return over_problems(finals, f"the median final {measure_label(measure)}")
+    runs = runs_of(group for problem in problems for group in problem.groups.values())
+    label = label_for(runs, measure)
+    return over_problems(finals, f"the median final {label}")
 
 
 def over_problems(values: Mapping[str, Sequence[float]], what: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.compare.curve import AXES, MEASURES, measure_label
+from runner.compare.curve import AXES, MEASURES, label_for
 from runner.compare.curve_summary import are_shares, table
 from runner.compare.edges import edge_words, untuned
 from runner.compare.example_means import basis
@@ -23,7 +23,7 @@ from runner.compare.figures.curves import MOST_LINES
 from runner.compare.figures.kinds import KINDS, Request
 from runner.compare.figures.style import add_to_small_print
 from runner.compare.figures.suited import suited_kind
-from runner.compare.grouping import Group, check_keys, format_setting, group_runs
+from runner.compare.grouping import Group, check_keys, format_setting, group_runs, runs_of
 from runner.compare.look import Look, check_name, field
 from runner.compare.problems import PROBLEM, Problem, problems
 from runner.compare.profile import Profile, profile
@@ -278,7 +278,7 @@ class View(Look):
         if len(shown := self.drawn(groups)) < len(groups):
             lines.append(f"the best {len(shown)} of {len(groups)} groups")
         if kind.needs_target or self.by_problem:
-            lines.append(f"{measure_label(measure)}: {basis(measure)}")
+            lines.append(f"{label_for(runs_of(groups), measure)}: {basis(measure)}")
         if "seconds" in self.axes and self.kind in ("curves", "profile") and are_shares(groups):
             lines.append("seconds of runs that trained side by side are shares")
         return [*lines, edge_words(self.best(groups))]

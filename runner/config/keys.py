@@ -14,6 +14,9 @@ SEED = "seed"
 VALIDATION_EXAMPLES = "data.validation_examples"
 """The key of how many examples are held out; with 0 there is no validation error."""
 
+TARGET = "data.target"
+"""The key of the column of a table that is predicted, or of several."""
+
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Flatten nested settings to dotted keys: `{"optimizer.name": "adam", ...}`."""

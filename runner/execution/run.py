@@ -102,7 +102,7 @@ def _train(training: Training, recorder: Recorder, title: str) -> Chunk:
     Raises:
         KeyboardInterrupt: there was a signal; what was computed is in a checkpoint.
     """
-    progress = Progress()
+    progress = Progress(training.error_kind)
     checkpoints = Checkpoints(keeping(recorder.config).checkpoint_every)
     try:
         progress.start(training.total_steps, training.total_epochs, title)
@@ -128,7 +128,7 @@ def _branched(trunk: Training, branch: Training, recorder: Recorder) -> Training
         RecordError: the run ended before, or the branch cannot go on from its state.
         KeyboardInterrupt: there was a signal; it is obeyed between chunks.
     """
-    progress = Progress()
+    progress = Progress(trunk.error_kind)
     try:
         progress.start(trunk.total_steps, trunk.total_epochs, "before the branch")
         with progress.compiling():

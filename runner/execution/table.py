@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner import files
+from runner.compare.curve import label_for
 from runner.compare.grouping import Group, format_setting
 from runner.compare.runs import Run
 from runner.compare.tables import format_rounded, interval, uncertainty
 from runner.execution.results import Computation, SweepRow
-from runner.measures import ErrorKind
+from runner.measures import METRIC, ErrorKind
 from runner.status import Status, count_statuses
 from runner.terminal.live import print_where_to_look
 from runner.terminal.words import format_measure, several, shell_path
@@ -40,7 +41,7 @@ def print_sweep_table(
         figure: the figure of the sweep, if there is one.
         notes: what has to be said of the results.
     """
-    _print_rows(rows[:ROWS], ErrorKind.of_all(run.error_kind for run in runs))
+    _print_rows(rows[:ROWS], runs)
     if len(rows) > ROWS:
         print(f"        and {len(rows) - ROWS:,} more; all runs are in {files.SWEEP_TABLE}")
     repeated = len(runs) - sum(len(row.group.runs) for row in rows)
@@ -60,14 +61,15 @@ def print_sweep_table(
     print_where_to_look(logdir)
 
 
-def _print_rows(rows: Sequence[SweepRow], kind: ErrorKind | None) -> None:
+def _print_rows(rows: Sequence[SweepRow], runs: Sequence[Run]) -> None:
     """A line for each group; the interval and the number of runs only where there are seeds."""
     from rich.console import Console
     from rich.table import Table
 
     keys = list(rows[0].group.settings)
     several = any(len(row.group.runs) > 1 for row in rows)
-    value = f"best validation {kind.noun if kind else 'error'}"
+    kind = ErrorKind.of_all(run.error_kind for run in runs)
+    value = f"best {label_for(runs, METRIC)}"
     table = Table(*keys, f"{value}, mean" if several else value, box=None)
     table.columns[-1].justify = "right"
     if several:

@@ -36,7 +36,9 @@ CHARTS = {
         "training error by epoch": "epoch/train_error$",
     },
 }
-"""The categories of CUSTOM SCALARS; a chart shows the tags that a regular expression matches."""
+"""The categories of CUSTOM SCALARS; a chart shows the tags that a regular expression matches.
+
+What is called error here is called what it is for the run: an absolute error, a distance."""
 
 _OF_NUMBERS = {"R²": f"epoch/({'|'.join(R_SQUARED)})$"}
 """What the first category shows, too, where the targets are numbers."""
@@ -95,7 +97,11 @@ def layout(error: ErrorKind) -> Summary.Value:
         MultilineChartContent,
     )
 
-    of_splits, *others = CHARTS.items()
+    named = {
+        title: {name.replace("error", error.noun): tag for name, tag in own.items()}
+        for title, own in CHARTS.items()
+    }
+    of_splits, *others = named.items()
     if error == ErrorKind.ABSOLUTE:
         of_splits = of_splits[0], of_splits[1] | _OF_NUMBERS
     categories = [

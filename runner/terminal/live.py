@@ -14,9 +14,10 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.config.keys import VALIDATION_EXAMPLES, typed
+from runner.config.keys import TARGET, VALIDATION_EXAMPLES, typed
 from runner.data import Source
 from runner.engine.chunk import Chunk
+from runner.errors import one_line
 from runner.measures import METRIC, R_SQUARED, SPLITS, TRAIN_LOSS, ErrorKind
 from runner.record.summary import at_best_validation
 from runner.terminal.speed import Speed
@@ -39,9 +40,14 @@ COMPILES_LONG = 5.0
 
 
 class Progress:
-    """The progress of one run: a live line on a terminal, otherwise a plain line now and then."""
+    """The progress of one run: a live line on a terminal, otherwise a plain line now and then.
 
-    def __init__(self) -> None:
+    Args:
+        error: what the errors of the run are.
+    """
+
+    def __init__(self, error: ErrorKind = ErrorKind.RATE) -> None:
+        self._error = f"val {error.noun}"
         self._live: RichProgress | None = None
         self._speed = Speed()
         self._metrics: dict[str, float] = {}
@@ -83,7 +89,7 @@ class Progress:
         """Show where the run is after a chunk."""
         self._metrics["loss"] = float(chunk.steps[TRAIN_LOSS].mean())
         if len(chunk.epochs) and not math.isnan(chunk.epochs[METRIC][-1]):
-            self._metrics["val error"] = float(chunk.epochs[METRIC][-1])
+            self._metrics[self._error] = float(chunk.epochs[METRIC][-1])
         if chunk.steps["step"][0] > 0:  # the first chunk is short, and evaluates the start
             self._speed.add(len(chunk.steps), chunk.done - chunk.started)
         step = chunk.steps_taken
@@ -148,10 +154,13 @@ def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
         table.add_row(split.replace("_", " "), *cells)
     console = Console(highlight=False, markup=False)
     console.print(table)
+    settings = typed(summary.get("config", {}))
+    if kind is ErrorKind.ABSOLUTE:
+        print(f"Error:  {kind}{_unit(settings.get(TARGET))}")
     validation_loss = final.get("validation_loss")
     if validation_loss is not None and not math.isnan(validation_loss):
         print(f"Best of test: where the validation loss or {kind.noun} is least")
-    elif typed(summary.get("config", {})).get(VALIDATION_EXAMPLES) == 0:
+    elif settings.get(VALIDATION_EXAMPLES) == 0:
         print(f"Validation: none, since {VALIDATION_EXAMPLES}=0 holds no examples out")
     if (kept := summary.get("kept_at")) is not None:
         print(f"Kept:   the parameters of epoch {kept['epoch']:,}, the best by its rule")
@@ -163,6 +172,13 @@ def print_where_to_look(directory: Path) -> None:
     """Print where curves are, and the command that shows them."""
     print(f"Curves: {shell_path(directory)}")
     print(f"Look:   tensorboard --logdir {shell_path(directory)}")
+
+
+def _unit(target: Any) -> str:
+    """In which unit the errors of numbers are, from the columns that are predicted if known."""
+    if isinstance(target, str):
+        return f" of {one_line(target)}, in its unit"
+    return " over the columns, each in its unit" if target else ", in the unit of the target"
 
 
 def _outcome(summary: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from runner.compare.curve import measure_label
+from runner.compare.curve import label_for
 from runner.compare.curve_summary import summarize
 from runner.compare.figures.style import (
     CROSS_HEIGHT,
@@ -25,7 +25,7 @@ from runner.compare.figures.style import (
     line_styles,
     number_ticks,
 )
-from runner.compare.grouping import Group, is_number
+from runner.compare.grouping import Group, is_number, runs_of
 from runner.compare.look import PLAIN, Look
 from runner.errors import ConfigError
 from runner.statistics.critical_batch_size import FEWEST, Fit, fit
@@ -87,7 +87,9 @@ def critical_batch_size_figure(
     panel.minorticks_off()
     number_ticks(panel, is_percentage=False)
     panel.set_xlabel("batch size", fontsize=LABEL_SIZE)
-    panel.set_ylabel(f"steps to {measure_label(measure)} {target:g}", fontsize=LABEL_SIZE)
+    panel.set_ylabel(
+        f"steps to {label_for(runs_of(groups), measure)} {target:g}", fontsize=LABEL_SIZE
+    )
     panel.legend(fontsize=NOTE_SIZE, framealpha=0.9, edgecolor="none")
     return figure
 

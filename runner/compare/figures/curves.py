@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from runner.compare.curve import AXES, Curve, band, curve, position, rows_of
+from runner.compare.curve import AXES, Curve, band, curve, label_for, position, rows_of
 from runner.compare.figures.stops import RESTS, STOPS, draw_stops
 from runner.compare.figures.style import (
     LABEL_SIZE,
     MEANS,
-    axis_label,
     cross_at_top,
     empty_panels,
     group_styles,
@@ -28,7 +27,7 @@ from runner.compare.figures.style import (
     small_print,
     title_of,
 )
-from runner.compare.grouping import Group, format_range
+from runner.compare.grouping import Group, format_range, runs_of
 from runner.compare.look import PLAIN, Look
 from runner.compare.runs import Run
 from runner.compare.smoothing import is_noisy, smoothed_curve
@@ -106,7 +105,7 @@ def _figure(groups: Sequence[Group], panels_of: Sequence[tuple[str, str]], look:
         _fill(panel, groups, (measure, axis), look, limits or None)
         panel.set_xlabel(AXES[axis].label, fontsize=LABEL_SIZE)
         if panel is panels[0] or not is_one_measure or look.is_paper:
-            panel.set_ylabel(axis_label(groups, measure), fontsize=LABEL_SIZE)
+            panel.set_ylabel(label_for(runs_of(groups), measure), fontsize=LABEL_SIZE)
     for number, (panel, (measure, _)) in enumerate(zip(panels, panels_of, strict=True)):
         _fit_to_lines(panel, panels if is_one_measure else [panel])
         panel.set_ylim(look.limits("ylim", number, len(panels), panel.get_yscale()))

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from runner.compare.curve import label_for
 from runner.compare.curve_summary import summarize
 from runner.compare.figures.style import (
     LABEL_SIZE,
     MEANS,
-    axis_label,
     cross_at_top,
     empty_panels,
     is_log_measure,
@@ -23,7 +23,7 @@ from runner.compare.figures.style import (
     small_print,
     title_of,
 )
-from runner.compare.grouping import Group
+from runner.compare.grouping import Group, runs_of
 from runner.compare.look import PLAIN, Look
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def final_figure(
         panel.set_yscale("log")
     number_ticks(panel, is_rate(groups, measure))
     panel.set_xlabel(readable(key), fontsize=LABEL_SIZE)
-    panel.set_ylabel(f"final {axis_label(groups, measure)}", fontsize=LABEL_SIZE)
+    panel.set_ylabel(f"final {label_for(runs_of(groups), measure)}", fontsize=LABEL_SIZE)
     if len(lines) > 1:
         others = [name for name in groups[0].settings if name not in (key, *tune)]
         legend_beside(figure, panel, title_of(others), look)

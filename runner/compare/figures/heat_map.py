@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runner.compare.curve import label_for
 from runner.compare.curve_summary import summarize
 from runner.compare.figures.style import (
     LABEL_SIZE,
     TICK_SIZE,
-    axis_label,
     empty_panels,
     is_rate,
     readable,
     small_print,
 )
-from runner.compare.grouping import Group
+from runner.compare.grouping import Group, runs_of
 from runner.compare.look import PLAIN, Look
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def color_bar(
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
     bar = figure.colorbar(colored, ax=panel)
-    bar.set_label(f"final {axis_label(groups, measure)}", fontsize=LABEL_SIZE)
+    bar.set_label(f"final {label_for(runs_of(groups), measure)}", fontsize=LABEL_SIZE)
     bar.ax.tick_params(labelsize=TICK_SIZE)
     low, high = sorted(bar.ax.get_ylim())
     if low > 0 and high > _SPAN * low:

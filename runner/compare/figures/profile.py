@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runner.compare.curve import measure_label
 from runner.compare.figures.style import (
     LABEL_SIZE,
     empty_panels,
@@ -67,7 +66,7 @@ def _explanation(profile: Profile) -> str:
     seeds = {len(group.runs) for problem in profile.problems for group in problem.groups.values()}
     parts = [
         f"{len(profile.problems)} problems",
-        measure_label(profile.measure),
+        profile.label,
         "one run each" if seeds == {1} else f"median of {format_range(seeds)} seeds",
         f"score: mean height from 1 to {R_MAX:g}",
     ]

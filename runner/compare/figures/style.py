@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from runner.compare.curve import measure_label
 from runner.compare.grouping import Group, is_number
 from runner.compare.look import PLAIN, Look
 from runner.measures import CLIPPED, ErrorKind
@@ -225,13 +224,6 @@ def is_rate(groups: Sequence[Group], measure: str) -> bool:
     """Whether a measure is a share, which is shown in percent: an error rate, the share clipped."""
     kinds = {run.error_kind for group in groups for run in group.runs}
     return measure == CLIPPED or (measure.endswith("error") and kinds <= {ErrorKind.RATE})
-
-
-def axis_label(groups: Sequence[Group], measure: str) -> str:
-    """The name of a measure, and what its error is: `validation absolute error`."""
-    return measure_label(
-        measure, ErrorKind.of_all(run.error_kind for group in groups for run in group.runs)
-    )
 
 
 def number_ticks(panel: Axes, is_percentage: bool, axis: str = "y") -> None:

@@ -10,11 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runner.compare.curve import AXES, MEASURES, measure_label, rows_of
+from runner.compare.curve import AXES, MEASURES, label_for, rows_of
 from runner.compare.figures.curves import MOST_LINES
 from runner.compare.figures.kinds import KINDS
 from runner.compare.figures.style import are_on_scale, is_log_measure
-from runner.compare.grouping import ABSENT, Group, format_setting, is_number, keys_that_vary
+from runner.compare.grouping import (
+    ABSENT,
+    Group,
+    format_setting,
+    is_number,
+    keys_that_vary,
+    runs_of,
+)
 from runner.compare.report.points import Arrays, curves_of
 from runner.compare.rerun import command_of_run
 from runner.compare.runs import Run
@@ -59,7 +66,7 @@ def content(groups: Sequence[Group], view: View) -> dict[str, Any]:
         "smoothing": view.smoothing,
         "axes": {name: axis.label for name, axis in AXES.items()},
         "measures": {
-            measure: {"label": measure_label(measure), "log": _is_log(runs, measure, view)}
+            measure: {"label": label_for(runs, measure), "log": _is_log(runs, measure, view)}
             for measure in MEASURES
         },
         "stepMeasures": STEP_MEASURES,
@@ -87,11 +94,6 @@ _SHOWN = {
 def _is_log(runs: Sequence[Run], measure: str, view: View) -> bool:
     """Whether a measure belongs on a logarithmic axis."""
     return is_log_measure(measure, (rows_of(run, measure)[measure] for run in runs), view)
-
-
-def runs_of(groups: Iterable[Group]) -> list[Run]:
-    """The runs of some groups, group by group."""
-    return [run for group in groups for run in group.runs]
 
 
 def _run(run: Run, name: str, varying: Sequence[str], curves: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from runner.compare.conclusions import notes, verdict
 from runner.compare.curve_summary import table
-from runner.compare.grouping import Group
-from runner.compare.report.content import common_settings, content, runs_of, safe_json
+from runner.compare.grouping import Group, runs_of
+from runner.compare.report.content import common_settings, content, safe_json
 from runner.compare.report.sections import (
     cells_table,
     commands,

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from runner.compare.curve import measure_label
-from runner.compare.grouping import Group, format_range
+from runner.compare.curve import label_for
+from runner.compare.grouping import Group, format_range, runs_of
 from runner.compare.problems import PROBLEM
 from runner.compare.report.content import (
     common_settings,
@@ -53,7 +53,9 @@ def picture(groups: Sequence[Group], view: View) -> str:
     data = io.BytesIO()
     suited.draw(groups).savefig(data, format="png", dpi=200)
     source = base64.b64encode(data.getvalue()).decode()
-    name = escape(f"{suited.kind} of {measure_label(suited.chosen_measure)}".replace("_", " "))
+    name = escape(
+        f"{suited.kind} of {label_for(runs_of(groups), suited.chosen_measure)}".replace("_", " ")
+    )
     return (
         f'<section><h2>Figure</h2><img alt="{name}" src="data:image/png;base64,{source}"></section>'
     )
