@@ -102,7 +102,7 @@ KEYS = {group: _by_word(keys) for group, keys in _KEYS.items()}
 """By group: the keys that a word may mean. It means the first that the chosen option has."""
 
 _NAMES: dict[str, dict[str | None, str]] = {
-    "data": {"fashion_mnist": "fashion", None: "cifar cifar10 emnist kmnist"},
+    "data": {"fashion_mnist": "fashion", "cifar10": "cifar", None: "cifar100 emnist kmnist"},
     "preprocessing": {
         "none": "identity",
         "center": "centre centering demean mean_subtraction",

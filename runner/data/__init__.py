@@ -1,5 +1,6 @@
 """Data sources: where the examples come from, as arrays. One module for each family."""
 
+from runner.data.cifar import CIFAR10
 from runner.data.curve import Cliff, DoubleWell, Plateau
 from runner.data.diabetes import Diabetes
 from runner.data.digits import Digits
@@ -24,6 +25,7 @@ from runner.data.surface import (
 from runner.data.teacher import Teacher
 
 __all__ = [
+    "CIFAR10",
     "CSV",
     "MNIST",
     "NPZ",

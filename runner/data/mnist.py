@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from runner.data import idx
 from runner.data.download import fetch
-from runner.data.source import Dataset, Sizes, Source, Split
+from runner.data.published import PublishedImages
+from runner.data.source import Split
 from runner.errors import DataError
 from runner.lazy import np
 from runner.options.option import number, option
@@ -23,77 +22,29 @@ _PUBLISHED_TRAIN, _PUBLISHED_TEST = 60_000, 10_000
 _SIDE, _CLASSES = 28, 10
 
 
-class _IdxImages(Source):
+class _IdxImages(PublishedImages):
     """28x28 grey images in the file format of MNIST."""
-
-    dir: str | None
-    validation_examples: int
-    train_examples: int | None
 
     input_shape = (_SIDE, _SIDE, 1)
     classes = _CLASSES
-    folder: ClassVar[str]
     title: ClassVar[str]
     url: ClassVar[str]
     md5: ClassVar[dict[str, str]]
 
-    def directory(self) -> Path:
-        """Return `dir` if given, else `$RUNNER_DATA_DIR/<name>`, else the user's cache directory.
-
-        Raises:
-            DataError: the path begins with `~` and the name of a user who does not exist.
-        """
-        if self.dir is not None:
-            return _expanded(self.dir)
-        root = os.environ.get("RUNNER_DATA_DIR")
-        if root:
-            return _expanded(root) / self.folder
-        import platformdirs
-
-        return Path(platformdirs.user_cache_dir("runner")) / "data" / self.folder
-
-    def sizes(self) -> Sizes:
+    def held(self) -> tuple[int, int]:
         """Return the sizes in the headers of the files, or the published ones without files."""
-        available = self._count(_TRAIN_IMAGES, _PUBLISHED_TRAIN) - self.validation_examples
-        train = available if self.train_examples is None else self.train_examples
-        return Sizes(
-            min(train, available),
-            self.validation_examples,
-            self._count(_TEST_IMAGES, _PUBLISHED_TEST),
-        )
+        train = self._count(_TRAIN_IMAGES, _PUBLISHED_TRAIN)
+        return train, self._count(_TEST_IMAGES, _PUBLISHED_TEST)
 
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Refuse an empty folder name, and sizes that exceed the training file."""
-        if self.dir == "":
-            yield "dir", "it is empty; name a folder, or use null for the default one"
-        held = self._count(_TRAIN_IMAGES, _PUBLISHED_TRAIN)
-        left = held - self.validation_examples
-        if left < 1:
-            yield (
-                "validation_examples",
-                f"{self.validation_examples} leaves nothing of {held:,} examples to train on",
-            )
-        elif self.train_examples is not None and self.train_examples > left:
-            yield (
-                "train_examples",
-                f"{self.train_examples} is more than the {left:,} that validation leaves",
-            )
+    def parts(self) -> tuple[Split, Split]:
+        """Read the four files."""
+        train = self._read(_TRAIN_IMAGES, _TRAIN_LABELS)
+        return Split(*train), Split(*self._read(_TEST_IMAGES, _TEST_LABELS))
 
-    def load(self) -> Dataset:
-        """Read the four files, after downloading those that are absent."""
-        absent = self._absent()
-        if absent:
-            sums = {f"{name}.gz": f"md5:{self.md5[name]}" for name in absent}
-            fetch(sums, self.url, self.directory(), self.title)
-        inputs, targets = self._read(_TRAIN_IMAGES, _TRAIN_LABELS)
-        cut = len(inputs) - self.validation_examples
-        # As in `sizes`: held-out examples are never used for training.
-        train = slice(cut if self.train_examples is None else min(self.train_examples, cut))
-        return Dataset(
-            train=Split(inputs[train], targets[train]),
-            validation=Split(inputs[cut:], targets[cut:]),
-            test=Split(*self._read(_TEST_IMAGES, _TEST_LABELS)),
-        )
+    def fetch_absent(self) -> None:
+        """Download those of the four files that are absent."""
+        sums = {f"{name}.gz": f"md5:{self.md5[name]}" for name in self._absent()}
+        fetch(sums, self.url, self.directory(), self.title)
 
     def absent(self) -> list[str]:
         """Return the paths of the four files that are absent, in the spelling of a download."""
@@ -137,13 +88,6 @@ class _IdxImages(Source):
         if targets.max() >= _CLASSES:
             raise DataError(f"{labels_path}: a label of {targets.max()}, expected 0 to 9")
         return inputs[..., None], targets.astype(np.int32)
-
-
-def _expanded(folder: str) -> Path:
-    try:
-        return Path(folder).expanduser()
-    except RuntimeError as error:
-        raise DataError(f"{folder}: there is no such home directory; write the path out") from error
 
 
 @option

@@ -55,6 +55,7 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "diabetes": data.Diabetes,
         "mnist": data.MNIST,
         "fashion_mnist": data.FashionMNIST,
+        "cifar10": data.CIFAR10,
         "csv": data.CSV,
         "npz": data.NPZ,
         "images": data.Images,
