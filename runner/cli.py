@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-import itertools
 import logging
 import os
 import sys
@@ -17,8 +16,10 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from runner.config.explain import explained
 from runner.config.help import help_text
-from runner.config.locations import config_directory
+from runner.config.locations import config_directory, existing, source_flags
+from runner.config.plugins import PLUGINS, load_plugins, typed_plugins
 from runner.errors import ConfigError, exit_code, log_failure
 from runner.interruption import check, deferred, handle_signals, in_worker, was_received
 from runner.terminal.pipes import files_come_first, outlive_readers, output_was_lost
@@ -75,14 +76,23 @@ def _dispatch(argv: list[str]) -> None:
 
 
 def _help(argv: list[str]) -> str:
-    """Return the help, with the options of a `--config-dir` on the same command line."""
-    directories = [config_directory()]
-    for flag, value in itertools.pairwise([*argv, ""]):
-        if flag in ("--config-dir", "-cd") and value:
-            directories.append(Path(value))
-        elif flag.startswith("--config-dir="):
-            directories.append(Path(flag.partition("=")[2]))
-    return help_text(directories)
+    """Return the help, or what the words of the command line mean.
+
+    The options of a `--config-dir` and of `plugins` on the same command line are part of both.
+
+    Raises:
+        ConfigError: a word is not known, or a folder or a plug-in is not there.
+    """
+    flags = list(source_flags(argv))
+    typed = {word for flag in flags for word in flag.words}
+    words = [word for word in argv if word not in {*typed, "--help", "-h", "-m", "--multirun"}]
+    own = [existing(flag.value) for flag in flags if flag.is_directory]
+    directories = [config_directory(), *own]
+    load_plugins(typed_plugins(words))
+    asked = [word for word in words if word.lstrip("+").partition("=")[0] != PLUGINS]
+    if not asked or any(word.startswith("-") for word in asked):
+        return help_text(directories)
+    return explained(asked, directories)
 
 
 def _with_hydra(argv: list[str]) -> None:
@@ -186,7 +196,7 @@ def _train(application: Application, arguments: Namespace) -> None:
             with deferred(), claimed(config, "sweep", overrides):
                 application.multirun(name, _sweep_task, overrides)
         elif dry_run:
-            print("1 run to run; nothing was run")
+            _forecast(config)
         else:
             origin = _origin(arguments, config)
             overwrite = launcher.get("overwrite")
@@ -194,6 +204,24 @@ def _train(application: Application, arguments: Namespace) -> None:
                 if not _is_done(directory, as_plain(config), overwrite=overwrite):
                     task = functools.partial(_single_task, origin=origin)
                     application.run(name, task, overrides)
+
+
+def _forecast(config: DictConfig) -> None:
+    """Print what a run would do; train nothing.
+
+    Raises:
+        ConfigError: its folder holds another run.
+    """
+    from runner.config.build import build
+    from runner.execution.forecast import forecast  # imports JAX
+    from runner.hydra_app.checking import as_plain
+
+    plain = as_plain(config)
+    experiment, directory = build(plain), Path(str(config.hydra.run.dir))
+    if _is_done(directory, plain, overwrite=config.hydra.launcher.get("overwrite")):
+        print("0 of 1 runs to run; nothing was run")
+        return
+    print(forecast(experiment, plain, directory) + "1 run to run; nothing was run")
 
 
 def _is_done(directory: Path, config: dict[str, Any], *, overwrite: bool | None) -> bool:

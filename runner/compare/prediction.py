@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runner.config.build import PLUGINS, build
+from runner.config.build import build
+from runner.config.plugins import PLUGINS
 from runner.engine.evaluation import predictions
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import shlex
 from collections.abc import Iterable
@@ -11,13 +10,13 @@ from typing import Any
 
 from runner import files
 from runner.compare.runs import Run
+from runner.config.locations import source_flags
 from runner.record.foreign import read_yaml
 
 _SHORT = re.compile(r"^hydra\.(sweeper\.(?=figure\.)|launcher\.)")
 """What Hydra's names of the settings of a sweep have before the names that are typed."""
 
 _OF_ITS_PLACE = re.compile(r"hydra\.(mode|sweep\.dir)=")
-_FLAGS = ("--config-dir", "-cd", "--config-name", "-cn")
 _NUMBERED_OPTION = re.compile(r"'(\d+)'")
 
 
@@ -76,14 +75,8 @@ def keys_of_cases(folder: Path) -> set[str]:
 
 def flags_of(run: Run) -> list[str]:
     """The flags that a run was started with and that say where its config came from."""
-    words = _words(run.summary.get("command"))
-    found = []
-    for word, following in itertools.pairwise([*words, ""]):
-        if word in _FLAGS and following:
-            found += [word, following]
-        elif word.partition("=")[0] in _FLAGS:
-            found.append(word)
-    return found
+    flags = source_flags(_words(run.summary.get("command")))
+    return [word for flag in flags for word in flag.words]
 
 
 def _part(folder: Path, *path: str) -> dict[str, Any]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -25,6 +23,7 @@ from runner.config.hints import (
     top_level_hint,
 )
 from runner.config.keeping import KEPT, Keeping
+from runner.config.plugins import NO_PLUGIN, PLUGINS, load_plugins, plugin_hint
 from runner.config.synonyms import NAMES, WORDS
 from runner.config.values import LARGEST_INTEGER, convert, shown
 from runner.errors import ConfigError, did_you_mean, folded
@@ -32,11 +31,6 @@ from runner.experiment.experiment import Experiment
 from runner.experiment.groups import group_of
 from runner.experiment.table import OPTIONS, STACKED
 from runner.options.option import Option, holds_option
-
-PLUGINS = "plugins"
-
-loaded_plugins: set[str] = set()
-"""The modules that `load_plugins` has imported in this process."""
 
 Where = Callable[[str], str]
 """Returns where a full key got its value: a file, or nothing for the command line."""
@@ -86,33 +80,6 @@ def pin_data(config: dict[str, Any], experiment: Experiment) -> None:
         config["data"] = {**config["data"], "sha256": checksum}
 
 
-def load_plugins(modules: Any) -> None:
-    """Import the modules that the user named, so that they can register options of their own.
-
-    Args:
-        modules: the value of the key `plugins`: a list of names of modules on Python's path or in
-            the current directory.
-
-    Raises:
-        ConfigError: it is not a list of names, or a module cannot be imported.
-    """
-    if not isinstance(modules, list) or not all(isinstance(name, str) for name in modules):
-        raise ConfigError(f"plugins={modules!r} must be a list of module names: plugins=[mine]")
-    for name in modules:
-        if str(Path.cwd()) not in sys.path:
-            sys.path.append(str(Path.cwd()))
-        try:
-            importlib.import_module(name)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            reason = " ".join(str(error).split())
-            if isinstance(error, SystemExit):
-                reason = f"it ends the program (sys.exit({reason}))"
-            raise ConfigError(f"plugins: cannot import {name!r}: {reason}") from error
-        loaded_plugins.add(name)
-
-
 # Cached, since a sweep asks for every run.
 _types_of: Callable[[Any], dict[str, Any]] = functools.cache(get_type_hints)
 
@@ -151,8 +118,10 @@ class _Checker:
         values = dict(config)
         name = values.pop("name", None)
         if not isinstance(name, str) or name not in OPTIONS[group]:
-            hint = did_you_mean(str(name), OPTIONS[group], NAMES.get(group))
-            hint += "; an option of your own needs plugins=[its module]"
+            place = self._where(f"{key}.name")  # DIRECTORY/group/name.yaml
+            hint = plugin_hint(group, str(name), [Path(place).parent.parent] if place else [])
+            if hint == NO_PLUGIN:
+                hint = did_you_mean(str(name), OPTIONS[group], NAMES.get(group)) + hint
             raise self.error(f"{key}.name", f"is {name!r}, which is no known {group}{hint}")
         cls = OPTIONS[group][name]
         words = f"{group if group in STACKED else key}={name}"

@@ -6,9 +6,10 @@ in a `--config-dir` are listed too, and only files need to be read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
+from runner.config.described import meaning_of
 from runner.config.locations import CONFIG_NAME
 from runner.experiment.table import GROUPS
 
@@ -24,12 +25,14 @@ runner: train neural networks and see what each choice does to optimization.
   tensorboard --logdir outputs                  look at the curves
   runner-compare outputs                        compare runs
 
-The groups, each with its default and its options. docs/options.md has their rules and numbers;
-`runner optimizer=adam --cfg job --package optimizer` prints the numbers of one.
+The groups, each with its default and its options. `runner --help optimizer=adam` prints the rule,
+the source and the numbers of one, `runner --help optimizer.b2` what a number means; docs/options.md
+has all of them.
 """
 
 FLAGS = """\
 Flags
+  --help WORD ...        what options, groups and keys mean: --help optimizer=adam schedule epochs
   -m, --multirun         one run for every combination of the comma-separated values
   --cfg job              print the config instead of running; with --package optimizer, one group
   --rerun FOLDER         run again what a folder records, and compare to the bit; --into NEW_FOLDER
@@ -52,30 +55,42 @@ def help_text(config_directories: list[Path]) -> str:
     """
     parts = [HEAD]
     for group in GROUPS:
-        meanings = dict(_options(config_directories, group))
+        meanings = meanings_of(config_directories, group)
         width = max(map(len, meanings), default=0)
         lines = [f"  {name:<{width}}  {meaning}" for name, meaning in meanings.items()]
-        parts.append("\n".join([f"{group}={_default(config_directories, group)}", *lines]) + "\n")
-    parts.append(_explained("Settings", config_directories[0] / f"{CONFIG_NAME}.yaml"))
-    launcher = config_directories[0] / "hydra" / "launcher" / "runner.yaml"
-    sweeper = config_directories[0] / "hydra" / "sweeper" / "runner.yaml"
-    parts.append(_explained("Settings of a sweep (-m)", launcher))
-    parts += [_figure_keys(sweeper), FLAGS]
-    return "\n".join(parts)
+        parts.append("\n".join([f"{group}={default_of(config_directories, group)}", *lines]) + "\n")
+    for title, settings in _settings(config_directories[0]):
+        parts.append("\n".join([title, *settings.values()]) + "\n")
+    return "\n".join([*parts, FLAGS])
 
 
-def _options(directories: list[Path], group: str) -> Iterator[tuple[str, str]]:
-    """Yield the name and the meaning of every option of a group."""
-    for directory in directories:
-        for file in sorted((directory / group).glob("*.yaml")):
-            with file.open(encoding="utf-8") as lines:
-                first = lines.readline().strip()
-                if first.startswith("# @package"):
-                    first = lines.readline().strip()
-            yield file.stem, first.removeprefix("#").strip() if first.startswith("#") else ""
+def settings_of(directory: Path) -> dict[str, str]:
+    """Return every setting that is no option, by key, each with default and meaning.
+
+    Args:
+        directory: the folder `conf`.
+    """
+    return {key: line for _, settings in _settings(directory) for key, line in settings.items()}
 
 
-def _default(directories: list[Path], group: str) -> str:
+def _settings(directory: Path) -> list[tuple[str, dict[str, str]]]:
+    """The settings of a run, of a sweep and of its figure, each kind with its title."""
+    launcher = directory / "hydra" / "launcher" / "runner.yaml"
+    sweeper = directory / "hydra" / "sweeper" / "runner.yaml"
+    return [
+        ("Settings", _commented(directory / f"{CONFIG_NAME}.yaml")),
+        ("Settings of a sweep (-m)", _commented(launcher)),
+        ("The figure that a sweep ends with", _figure_keys(sweeper)),
+    ]
+
+
+def meanings_of(directories: Sequence[Path], group: str) -> dict[str, str]:
+    """Return the meaning of every option of a group in some folders, by name."""
+    files = [file for each in directories for file in sorted((each / group).glob("*.yaml"))]
+    return {file.stem: meaning_of(file) for file in files}
+
+
+def default_of(directories: Sequence[Path], group: str) -> str:
     """Return the entry of a group in the defaults list."""
     for line in (directories[0] / f"{CONFIG_NAME}.yaml").read_text(encoding="utf-8").splitlines():
         key, _, value = line.strip().removeprefix("- ").partition(":")
@@ -85,22 +100,22 @@ def _default(directories: list[Path], group: str) -> str:
     return "..."
 
 
-def _explained(title: str, file: Path) -> str:
-    """Return the keys of a YAML file that have a comment beside them."""
+def _commented(file: Path) -> dict[str, str]:
+    """The keys of a YAML file that have a comment beside them, each with its line."""
     lines = [line for line in file.read_text(encoding="utf-8").splitlines() if "  # " in line]
     own = [line.strip() for line in lines if not line[:1].isspace()]
-    return "\n".join([title, *(f"  {line.replace(': ', '=', 1)}" for line in own)]) + "\n"
+    return {line.partition(":")[0]: f"  {line.replace(': ', '=', 1)}" for line in own}
 
 
-def _figure_keys(file: Path) -> str:
-    """Return the keys `figure.*` of a YAML file, each with the comment above it."""
-    lines = ["The figure that a sweep ends with"]
+def _figure_keys(file: Path) -> dict[str, str]:
+    """The keys `figure.*` of a YAML file, each with the comment above it."""
     _, _, part = file.read_text(encoding="utf-8").partition("\nfigure:\n")
-    meaning: list[str] = []
+    found, meaning = {}, []
     for line in map(str.strip, part.splitlines()):
         if line.startswith("#"):
-            meaning.append(f"      {line.removeprefix('# ')}")
+            meaning.append(f"\n      {line.removeprefix('# ')}")
         else:
-            lines += [f"  figure.{line.replace(': ', '=', 1)}", *meaning]
+            key = f"figure.{line}"
+            found[key.partition(":")[0]] = f"  {key.replace(': ', '=', 1)}{''.join(meaning)}"
             meaning = []
-    return "\n".join(lines) + "\n"
+    return found

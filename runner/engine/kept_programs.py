@@ -28,7 +28,7 @@ from typing import Any
 import jax
 
 import runner
-from runner.config.build import loaded_plugins
+from runner.config.plugins import loaded_plugins
 from runner.engine.compilation import cache_directory
 
 ENTRIES = 400

@@ -13,7 +13,8 @@ from runner import files
 from runner.compare.equality import Extent, recorded_extent
 from runner.compare.rerun import command
 from runner.compare.runs import Run, read_run, run_folders
-from runner.config.build import PLUGINS, build
+from runner.config.build import build
+from runner.config.plugins import PLUGINS
 from runner.config.values import interpolates
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment

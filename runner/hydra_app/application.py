@@ -26,8 +26,8 @@ from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, flag_override
 
-from runner.config.locations import config_directory
-from runner.errors import ConfigError, RecordError
+from runner.config.locations import config_directory, existing
+from runner.errors import ConfigError, RecordError, did_you_mean
 from runner.experiment.table import OPTIONS, STACKED
 from runner.hydra_app.checking import check, first_line
 from runner.hydra_app.error_lines import one_line_errors
@@ -114,9 +114,7 @@ class Application(Hydra):
             sys.path.append(_PLUGIN_PATH)
         search_path = create_config_search_path(f"file://{config_directory()}")
         if config_dir is not None:
-            directory = Path(config_dir).absolute()
-            if not directory.is_dir():
-                raise ConfigError(f"--config-dir {config_dir}: there is no such folder")
+            directory = existing(config_dir).absolute()
             _refuse_hidden(directory, config_dir)
             check_sizes(directory)
             anchor = SearchPathQuery(provider="schema")
@@ -167,6 +165,31 @@ class Application(Hydra):
                 check(self.config_loader, config, overrides)
             self._composed = (request, config)
         return self._composed[1]
+
+    def show_cfg(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        cfg_type: str,
+        package: str | None,
+        resolve: bool = False,
+    ) -> None:
+        """Print a config, or a part of it.
+
+        Args:
+            config_name: the primary config.
+            overrides: the overrides, as Hydra reads them.
+            cfg_type: which part: that of the job, of Hydra, or both.
+            package: the part of it that is printed, such as `optimizer`; None for all.
+            resolve: whether interpolations are replaced by their values.
+
+        Raises:
+            ConfigError: something is wrong with it, or it has no such part.
+        """
+        config = self.compose_config(config_name, overrides, RunMode.RUN)
+        with one_line_errors(self.config_loader, overrides):
+            _check_package(config, cfg_type, package)
+            super().show_cfg(config_name, overrides, cfg_type, package, resolve)
 
     def show_info(
         self,
@@ -248,6 +271,30 @@ def _start_errors(config: DictConfig) -> Iterator[None]:
             place = config.hydra.run.dir
             raise RecordError(f"{place}: cannot be written: {reason.strerror}") from error
         raise ConfigError(f"hydra: the run cannot start: {first_line(error)}") from error
+
+
+def _check_package(config: DictConfig, kind: str, package: str | None) -> None:
+    """Check that there is a part of a config to print.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if package is None or package == "_global_":
+        return
+    shown = [
+        key for key in map(str, config) if kind == "all" or (key == "hydra") == (kind != "job")
+    ]
+    first = package.partition(".")[0]
+    if first in shown and OmegaConf.select(config, package) is not None:
+        return
+    if first == "hydra":
+        hint = "; its part hydra is printed by --cfg hydra" if kind == "job" else ""
+    else:
+        parent, _, name = package.rpartition(".")
+        node = OmegaConf.select(config, parent) if first in shown and parent else None
+        keys = [str(key) for key in node] if isinstance(node, DictConfig) else []
+        hint = did_you_mean(name, keys) if keys else did_you_mean(first, shown)
+    raise ConfigError(f"--package {package}: there is no such part of the config{hint}")
 
 
 def fill(config: DictConfig, plain: Mapping[str, Any], folder: Path, overrides: list[str]) -> None:

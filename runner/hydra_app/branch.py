@@ -18,8 +18,9 @@ from hydra.types import RunMode
 
 from runner import files
 from runner.compare.rerun import overrides_of_run
-from runner.config.build import PLUGINS, build
+from runner.config.build import build
 from runner.config.locations import CONFIG_NAME
+from runner.config.plugins import PLUGINS
 from runner.errors import ConfigError
 from runner.execution.branch import trunk_of
 from runner.execution.recorded import RecordedRun, read_records

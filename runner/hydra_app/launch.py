@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.utils import JobReturn, setup_globals
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from runner.compare.conclusions import shortage
 from runner.compare.view import View, fields_of_view
@@ -19,6 +20,7 @@ from runner.config.values import from_plain
 from runner.errors import ConfigError, did_you_mean
 from runner.execution.closing import draw_figure, recorded
 from runner.hydra_app.announcement import print_plan
+from runner.hydra_app.checking import first_line
 from runner.hydra_app.composer import Composed, Composer
 from runner.hydra_app.confirm import check_confirm, confirmation
 from runner.hydra_app.job import HydraJob
@@ -92,6 +94,7 @@ def _run(
         check()
         composed.append(composer.compose(overrides, number))
     refuse_blind_search(sweep, (one.experiment for one in composed))
+    _check_places(composed)
     names = [fingerprint(one.plain) for one in composed]
     distinct: dict[str, Composed] = {}
     for name, one in zip(names, composed, strict=True):
@@ -118,6 +121,19 @@ def _run(
         raise
     raise_failures(plan.jobs)
     return jobs
+
+
+def _check_places(composed: Iterable[Composed]) -> None:
+    """Check that the folder of a run can be named, for one run with each choice of options.
+
+    Raises:
+        ConfigError: `hydra.sweep.subdir` refers to what is not there.
+    """
+    for one in {id(one.base): one for one in composed}.values():
+        try:
+            str(one.config(shared=True).hydra.sweep.subdir)
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"hydra.sweep.subdir: {first_line(error)}") from error
 
 
 def check_settings(config: DictConfig) -> None:

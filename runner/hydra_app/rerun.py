@@ -23,8 +23,8 @@ from runner import files
 from runner.compare.rerun import overrides_of_run, settings_of_sweep
 from runner.compare.runs import Run
 from runner.compare.view import View
-from runner.config.build import PLUGINS
 from runner.config.locations import CONFIG_NAME
+from runner.config.plugins import PLUGINS
 from runner.config.values import from_plain
 from runner.errors import ConfigError, RecordError
 from runner.execution.recorded import RecordedRun, read_records

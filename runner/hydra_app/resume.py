@@ -18,9 +18,10 @@ from hydra.types import RunMode
 from runner import files
 from runner.compare.rerun import commands_of_sweeps, overrides_of_run
 from runner.compare.runs import read_run, run_folders
-from runner.config.build import PLUGINS, build
+from runner.config.build import build
 from runner.config.keeping import KEPT
 from runner.config.locations import CONFIG_NAME
+from runner.config.plugins import PLUGINS
 from runner.errors import ConfigError
 from runner.execution.extension import check_longer, ends_between_evaluations
 from runner.execution.recorded import RecordedRun, read_records
