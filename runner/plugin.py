@@ -101,6 +101,7 @@ from runner.options.batch_size import BatchSize
 from runner.options.bias_initializer import BiasInitializer
 from runner.options.clock import Clock, Unit
 from runner.options.diagnostics.base import Diagnostic, Probe, Table
+from runner.options.functions import from_functions
 from runner.options.gradient import GradientTreatment, TreatedGradient
 from runner.options.initializer.base import Initializer, fans
 from runner.options.layer import (
@@ -113,7 +114,7 @@ from runner.options.layer import (
     same_kernel,
     serial,
 )
-from runner.options.loss.base import Loss
+from runner.options.loss.base import Loss, are_classes, as_numbers
 from runner.options.model.base import (
     AffineWeights,
     LayerOptions,
@@ -126,7 +127,7 @@ from runner.options.model.base import (
 from runner.options.model.cnn import convolution
 from runner.options.momentum_schedule import MomentumSchedule
 from runner.options.moving_average import moving_average
-from runner.options.normalization.base import Normalization, NormalizingLayer
+from runner.options.normalization.base import Normalization, NormalizingLayer, Position
 from runner.options.optimizer.base import (
     Optimizer,
     StepInputs,
@@ -178,6 +179,7 @@ __all__ = [
     "Option",
     "Params",
     "PerLayer",
+    "Position",
     "Preprocessing",
     "Probe",
     "Problem",
@@ -198,12 +200,15 @@ __all__ = [
     "Unit",
     "UpdateRule",
     "Warmup",
+    "are_classes",
+    "as_numbers",
     "convolution",
     "decay_mask",
     "decay_term",
     "dense",
     "fans",
     "flatten",
+    "from_functions",
     "hidden",
     "hidden_dense",
     "jax",

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from command_line import CommandLine
 
+from runner.config import described
 from runner.config.build import build
 from runner.data import Dataset, Split
 from runner.experiment.experiment import Experiment
@@ -78,13 +78,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def read_option(group: str, name: str) -> dict[str, Any]:
     """The content of an option's YAML file, with the option inside it where it has one."""
-    node = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
-    for entry in node.pop("defaults", []):
-        if entry != "_self_":
-            ((place, inner),) = entry.items()
-            inner_group, _, key = place.strip("/").partition("@")
-            node[key] = read_option(inner_group, inner)
-    return node
+    return described.read_option([CONF], group, name)
 
 
 def choose(group: str, choice: Any, default: str) -> dict[str, Any]:

@@ -38,6 +38,8 @@ ROOMS = (
     "plugin",
     "config",
     "engine",
+    "contract",
+    "new",
     "record",
     "statistics",
     "terminal",
@@ -52,7 +54,15 @@ ROOMS = (
 
 
 # What options of several groups build on.
-SHARED_BY_OPTIONS = {"option", "layer", "clock", "parameters", "moving_average", "signals"}
+SHARED_BY_OPTIONS = {
+    "option",
+    "layer",
+    "clock",
+    "parameters",
+    "moving_average",
+    "signals",
+    "functions",
+}
 
 
 def module_of(file: Path) -> str:

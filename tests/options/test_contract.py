@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import re
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -22,6 +19,8 @@ from jax import lax
 from PIL import Image
 
 from runner.config.help import help_text
+from runner.contract.floats import another, check_floats_are_data
+from runner.contract.text import check_class, check_comments, check_defaults
 from runner.data import Dataset
 from runner.documentation.options_page import page
 from runner.documentation.schedules_picture import curves, fingerprint
@@ -34,7 +33,7 @@ from runner.engine.step import optimizer_at
 from runner.engine.train import initial_state, take_steps
 from runner.experiment.experiment import Experiment
 from runner.experiment.groups import base_of
-from runner.experiment.table import GROUPS, OPTIONS, STACKED
+from runner.experiment.table import GROUPS, OPTIONS
 from runner.options.batch_size import Full
 from runner.options.clock import Clock
 from runner.options.layer import Params
@@ -172,34 +171,20 @@ def dataset(group: str, experiment: Experiment, tiny: Dataset) -> Dataset:
 
 def nearby(group: str, name: str, field: str) -> float:
     """Another value within the field's range."""
-    value = read_option(group, name)[field] or 0.0
-    limits = OPTIONS[group][name].__dataclass_fields__[field].metadata["range"]
-    return next(
-        other for other in (value * 0.75, value * 1.25, 0.25) if other != value and other in limits
-    )
+    value = read_option(group, name)[field]
+    return another(value, OPTIONS[group][name].__dataclass_fields__[field].metadata["range"])
 
 
 @pytest.mark.parametrize(("group", "name"), every_option())
 def test_yaml_and_class_are_the_same_set_with_the_same_defaults(group: str, name: str) -> None:
-    written = read_option(group, name)
-    assert written.pop("name") == name
-    declared = OPTIONS[group][name]
-    defaults = {field.name: field.default for field in dataclasses.fields(declared)}
-    for key, value in written.items():
-        if isinstance(value, dict):  # an option inside: which one is the YAML file's affair
-            assert defaults.pop(key) is dataclasses.MISSING
-        else:
-            assert (tuple(value) if isinstance(value, list) else value) == defaults.pop(key)
-    assert not defaults
+    check_defaults(group, name, CONF)
 
 
 @pytest.mark.parametrize(("group", "name"), every_option())
 def test_classes_are_abstract_or_final(group: str, name: str) -> None:
     """An option derives from the base of its group and from no option; bases are no options."""
+    check_class(group, name)
     cls = OPTIONS[group][name]
-    assert issubclass(cls, base_of(group))
-    assert not cls.__abstractmethods__
-    assert is_option(cls)
     for base in cls.__mro__[1:]:
         assert not is_option(base)
         if issubclass(base, Option):
@@ -223,15 +208,7 @@ def test_an_option_without_what_its_base_declares_cannot_be_instantiated(group: 
 
 @pytest.mark.parametrize(("group", "name"), every_option())
 def test_every_key_and_every_option_is_explained(group: str, name: str) -> None:
-    first, *rest = (CONF / group / f"{name}.yaml").read_text().splitlines()
-    if group in STACKED:
-        assert first == f"# @package {group}.{name}"
-        first, *rest = rest
-    assert re.fullmatch(r"# \S.{5,90}", first), "the one-line meaning that --help shows"
-    keys = [line for line in rest if re.match(r"\w", line) and not line.startswith("name:")]
-    keys = [line for line in keys if line != "defaults:"]
-    assert all("  # " in line for line in keys)
-    assert OPTIONS[group][name].__doc__, "the rule in symbols"
+    check_comments(group, name, CONF)
 
 
 def test_the_folders_hold_exactly_the_options_of_the_table() -> None:
@@ -282,29 +259,6 @@ def with_other_numbers(group: str, name: str) -> list[Experiment]:
     return [with_option(group, name), *changed]
 
 
-def check_that_floats_are_data(
-    experiments: list[Experiment],
-    run: Callable[[Experiment], Any],
-    run_lanes: Callable[[Experiment], Any],
-    tolerance: float,
-) -> list[Any]:
-    """Other numbers compile nothing, and lanes of a batch give what each gives alone.
-
-    Returns what each gives alone.
-    """
-    first, *changed = map(leaves_as_arrays, experiments)
-    alone = [run(first)]
-    with CompilationCounter() as counter:
-        alone += map(run, changed)
-    assert counter.programs == 0
-    lanes = jax.tree.map(lambda *leaves: np.stack(leaves), first, *changed)
-    together = jax.device_get(run_lanes(lanes))
-    close = partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance / 20)
-    for index, expected in enumerate(alone):
-        jax.tree.map(close, jax.tree.map(lambda x: x[index], together), expected)  # noqa: B023
-    return alone
-
-
 @pytest.mark.parametrize(("group", "name"), IN_A_RUN)
 def test_floats_are_data(group: str, name: str, tiny: Dataset) -> None:
     """Both for one option in one test, so that its programs are compiled once.
@@ -316,7 +270,7 @@ def test_floats_are_data(group: str, name: str, tiny: Dataset) -> None:
     rest = place(default, data), STEPS, timeline(STEPS)
     # Batched sums round differently, and ten steps amplify that; a search or a sign much more.
     tolerance = 5e-2 if name in UNSTEADY else 5e-4
-    check_that_floats_are_data(
+    check_floats_are_data(
         experiments,
         lambda one: run_alone(one, *rest),
         lambda all: run_as_lanes(all, *rest),
@@ -347,7 +301,7 @@ start_as_lanes = jax.jit(jax.vmap(start_alone, in_axes=(0, None)))
 def test_floats_of_a_network_are_data(group: str, name: str, tiny: Dataset) -> None:
     experiments = with_other_numbers(group, name)
     arrays = place(experiments[0], tiny)
-    alone = check_that_floats_are_data(
+    alone = check_floats_are_data(
         experiments,
         lambda one: start_alone(one, arrays),
         lambda all: start_as_lanes(all, arrays),
@@ -381,7 +335,7 @@ in_time_as_lanes = jax.jit(jax.vmap(in_time_alone))
 @pytest.mark.parametrize(("group", "name"), IN_TIME)
 def test_floats_that_act_in_time_are_data(group: str, name: str) -> None:
     experiments = with_other_numbers(group, name)
-    check_that_floats_are_data(experiments, in_time_alone, in_time_as_lanes, tolerance=1e-6)
+    check_floats_are_data(experiments, in_time_alone, in_time_as_lanes, tolerance=1e-6)
 
 
 def check_that_it_learns(experiment: Experiment, measured: Measured) -> None:
