@@ -16,10 +16,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runner.config.explain import explained
-from runner.config.help import help_text
-from runner.config.locations import config_directory, existing, source_flags
-from runner.config.plugins import PLUGINS, load_plugins, typed_plugins
+from runner.config.explain import help_for
 from runner.errors import ConfigError, exit_code, log_failure
 from runner.interruption import check, deferred, handle_signals, in_worker, was_received
 from runner.terminal.pipes import files_come_first, outlive_readers, output_was_lost
@@ -65,7 +62,7 @@ def run_command_line(argv: list[str]) -> int:
 
 def _dispatch(argv: list[str]) -> None:
     if "--help" in argv or "-h" in argv:
-        print(_help(argv), end="")
+        print(help_for(argv), end="")
         return
     if "--version" in argv:
         from runner.version import own_version
@@ -75,42 +72,26 @@ def _dispatch(argv: list[str]) -> None:
     _with_hydra(argv)
 
 
-def _help(argv: list[str]) -> str:
-    """Return the help, or what the words of the command line mean.
-
-    The options of a `--config-dir` and of `plugins` on the same command line are part of both.
-
-    Raises:
-        ConfigError: a word is not known, or a folder or a plug-in is not there.
-    """
-    flags = list(source_flags(argv))
-    typed = {word for flag in flags for word in flag.words}
-    words = [word for word in argv if word not in {*typed, "--help", "-h", "-m", "--multirun"}]
-    own = [existing(flag.value) for flag in flags if flag.is_directory]
-    directories = [config_directory(), *own]
-    load_plugins(typed_plugins(words))
-    asked = [word for word in words if word.lstrip("+").partition("=")[0] != PLUGINS]
-    if not asked or any(word.startswith("-") for word in asked):
-        return help_text(directories)
-    return explained(asked, directories)
-
-
 def _with_hydra(argv: list[str]) -> None:
     """Do what needs a composed config."""
     from hydra.core.global_hydra import GlobalHydra
 
     from runner.hydra_app.application import Application, prepare_overrides
+    from runner.hydra_app.completion import complete, directory_of_line
     from runner.hydra_app.flags import config_name, parsed
 
     parser, arguments = parsed(argv)
     if not arguments.shell_completion:
         arguments.overrides = prepare_overrides(arguments.overrides)
-    application = Application.create(arguments.config_dir)
+    directory = arguments.config_dir
+    if arguments.shell_completion:
+        directory = directory or directory_of_line()
+    application = Application.create(directory)
     try:
         if arguments.hydra_help:
             application.hydra_help("config", args_parser=parser, args=arguments)
         elif arguments.shell_completion:
-            _complete(application, arguments)
+            complete(application, arguments)
         elif arguments.info:
             application.show_info(arguments.info, config_name(arguments), arguments.overrides)
         elif arguments.cfg:
@@ -147,16 +128,6 @@ def _command_on_record(arguments: Namespace) -> Callable[..., None] | None:
 
         return branch
     return None
-
-
-def _complete(application: Application, arguments: Namespace) -> None:
-    """Complete a line of the shell, in which `+group=option` is allowed."""
-    from runner.hydra_app.flags import config_name
-    from runner.hydra_app.overrides import normalize_completion_line
-
-    if "COMP_LINE" in os.environ:
-        os.environ["COMP_LINE"] = normalize_completion_line(os.environ["COMP_LINE"])
-    application.shell_completion(config_name(arguments), arguments.overrides)
 
 
 def _train(application: Application, arguments: Namespace) -> None:

@@ -17,6 +17,7 @@ import absl.logging
 
 import runner.cli
 import runner.compare.cli
+import runner.new.cli
 
 # When Hydra configures logging, the handler of absl (a dependency of TensorBoard) closes its stream
 # unless that is the standard error. At import it took what pytest had put in its place.
@@ -44,6 +45,10 @@ class CommandLine:
     def compare(self, *arguments: str) -> Completed:
         """Run `runner-compare ARGUMENTS`."""
         return self._here("runner-compare", runner.compare.cli.run_command_line, arguments)
+
+    def new(self, *arguments: str) -> Completed:
+        """Run `runner-new ARGUMENTS`."""
+        return self._here("runner-new", runner.new.cli.run_command_line, arguments)
 
     def process(self, *arguments: str) -> Completed:
         """Run `runner ARGUMENTS` in a process of its own."""

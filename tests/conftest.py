@@ -7,6 +7,7 @@ import gc
 import importlib.metadata
 import itertools
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from command_line import CommandLine
 
 from runner.config import described
 from runner.config.build import build
+from runner.config.plugins import loaded_plugins
 from runner.data import Dataset, Split
 from runner.experiment.experiment import Experiment
 from runner.experiment.groups import group_inside
@@ -162,3 +164,17 @@ def data_directory() -> Path:
     if not root or not (Path(root) / "mnist").is_dir():
         pytest.skip("needs RUNNER_DATA_DIR with the four MNIST files in its folder mnist")
     return Path(root)
+
+
+@pytest.fixture
+def plugins_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What plug-ins change in this process is undone after the test."""
+    for group, names in OPTIONS.items():
+        monkeypatch.setitem(OPTIONS, group, dict(names))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before, loaded = set(sys.modules), set(loaded_plugins)
+    yield
+    for name in set(sys.modules) - before:
+        if name in loaded_plugins or name.removeprefix("test_") in loaded_plugins:
+            del sys.modules[name]
+    loaded_plugins.intersection_update(loaded)

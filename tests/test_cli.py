@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -544,8 +545,34 @@ def test_help_lists_how_a_sweep_is_run(runner: CommandLine) -> None:
 
 
 def test_a_dry_run_of_one_run_trains_nothing(runner: CommandLine, tmp_path: Path) -> None:
-    assert runner("dry_run=true").stdout == "1 run to run; nothing was run\n"
+    done = runner("model.widths=[20]", "dry_run=true")
+    said = dict(re.findall(r"^(\w+): +(.*)$", done.stdout, re.MULTILINE))
+    assert said["Differs"] == "model.widths=[20]"
+    assert said["Data"].startswith("1,437 training, 180 validation and 180 test examples of 8x8x1")
+    assert said["Network"] == f"{64 * 20 + 20 + 20 * 10 + 10:,} trained numbers"
+    assert said["Steps"].startswith("450 in 10 epochs of 45 steps, batch size 32; 10 evaluations")
+    # Pixels are bytes, labels 4 bytes; three numbers a parameter (a step's copies) at least.
+    assert re.match(r"\d+ kB of data and \d+ kB of state", said["Memory"])
+    assert 64 * 1797 + 4 * 1797 <= 1000 * int(said["Memory"].split()[0]) <= 1.2 * 68 * 1797
+    assert done.stdout.endswith("\n1 run to run; nothing was run\n")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_says_phases_and_does_not_download(runner: CommandLine, tmp_path: Path) -> None:
+    done = runner("batch_size=growing", "epochs=3", "dry_run=true")
+    assert "Phases:  batch size 32 from epoch 0; batch size 64 from epoch 2\n" in done.stdout
+    done = runner("data=mnist", f"data.dir={tmp_path}/none", "dry_run=true")
+    assert "55,000 training, 5,000 validation and 10,000 test" in done.stdout
+    assert "not known before" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_knows_that_a_run_is_done(runner: CommandLine) -> None:
+    line = ["model=linear", "steps=1", "hydra.run.dir=done"]
+    assert runner(*line).returncode == 0
+    assert runner(*line, "dry_run=true").stdout.endswith("0 of 1 runs to run; nothing was run\n")
+    other = runner(*line, "seed=1", "dry_run=true")
+    assert (other.returncode, "has the record of another run" in other.stderr) == (2, True)
 
 
 def test_runs_that_are_typed_twice_are_run_once(runner: CommandLine, tmp_path: Path) -> None:

@@ -23,7 +23,17 @@ from conftest import CONF, ROOT
 from test_make import targets
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-PROGRAMS = ("runner", "runner-compare", "make", "tensorboard", "eval", "pip", "python", "python3")
+PROGRAMS = (
+    "runner",
+    "runner-compare",
+    "runner-new",
+    "make",
+    "tensorboard",
+    "eval",
+    "pip",
+    "python",
+    "python3",
+)
 NO_TRAINING = ("--help", "--info", "--cfg", "--hydra-help", "--version", "-sc", "dry_run=true")
 # What makes a prepared study short; its schedules or its figure may need more than two epochs.
 EPOCHS_OF_STUDY = {
@@ -39,6 +49,10 @@ EPOCHS_OF_STUDY = {
     "surface": "steps=20",
     "vanishing_gradients": "model.depth=2",
 }
+
+
+SHOWN_FILE = r"`([\w/]+\.(?:py|yaml))`:\n\n```(?:python|yaml)\n(.*?)^```$"
+"""A file of the reader's, with its name above it."""
 
 
 class Command(NamedTuple):
@@ -150,6 +164,8 @@ def run(command: Command, call: CommandLine, in_gallery: bool) -> Completed | No
         return None
     if program == "runner-compare":
         return call.compare(*(re.sub(r"outputs/\d{4}-\S*", "outputs", word) for word in arguments))
+    if program == "runner-new":
+        return call.new(*arguments)
     assert program == "runner"
     if command.error is not None:
         return call(*arguments)
@@ -173,7 +189,12 @@ PARTS = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "text"), PARTS, ids=[name for name, _ in PARTS])
 def test_the_commands_of_a_page_work(
-    name: str, text: str, runner: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    text: str,
+    runner: CommandLine,
+    tmp_path: Path,
+    plugins_end: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("runner.compare.figures.animation.FRAMES", 3)
     option = tmp_path / "mine" / "optimizer" / "my_option.yaml"  # the reader's own, as documented
@@ -181,6 +202,9 @@ def test_the_commands_of_a_page_work(
     option.write_text("# Slow Adam\nname: adam\nlearning_rate: 0.0001\n")
     if re.search(r"data=(csv|npz|images)", text):
         own_files.write_files(tmp_path)
+    for file, content in re.findall(SHOWN_FILE, text, re.MULTILINE | re.DOTALL):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(content)
     for command in commands(text):
         if command.reason_to_skip():
             continue

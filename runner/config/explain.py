@@ -20,15 +20,36 @@ from runner.config.described import (
     meaning_of,
     rule_of,
 )
-from runner.config.help import default_of, meanings_of, settings_of
+from runner.config.help import default_of, help_text, meanings_of, settings_of
 from runner.config.hints import key_meant, option_hint, top_level_hint
-from runner.config.plugins import plugin_hint
+from runner.config.locations import config_directory, existing, source_flags
+from runner.config.plugins import PLUGINS, load_plugins, plugin_hint, typed_plugins
 from runner.config.synonyms import NAMES
 from runner.errors import ConfigError, did_you_mean
 from runner.experiment.groups import group_inside
 from runner.experiment.table import GROUPS, OPTIONS, STACKED
 
 _WIDTH = 100
+
+
+def help_for(argv: list[str]) -> str:
+    """Return the help, or what the words of the command line mean.
+
+    The options of a `--config-dir` and of `plugins` on the same command line are part of both.
+
+    Raises:
+        ConfigError: a word is not known, or a folder or a plug-in is not there.
+    """
+    flags = list(source_flags(argv))
+    typed = {word for flag in flags for word in flag.words}
+    words = [word for word in argv if word not in {*typed, "--help", "-h", "-m", "--multirun"}]
+    own = [existing(flag.value) for flag in flags if flag.is_directory]
+    directories = [config_directory(), *own]
+    load_plugins(typed_plugins(words))
+    asked = [word for word in words if word.lstrip("+").partition("=")[0] != PLUGINS]
+    if not asked or any(word.startswith("-") for word in asked):
+        return help_text(directories)
+    return explained(asked, directories)
 
 
 def explained(words: Sequence[str], directories: Sequence[Path]) -> str:

@@ -16,6 +16,7 @@ from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
 from runner.experiment.table import STACKED
 from runner.hydra_app.overrides import as_typed, key_of
+from runner.terminal.words import path_from_here
 
 
 def check(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str]) -> Experiment:
@@ -83,7 +84,7 @@ def _place(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str], k
     for source in loader.get_sources():
         path = Path(str(source.path)) / file
         if source.scheme() == "file" and path.is_file():
-            return str(path)
+            return str(path_from_here(path))
     return ""
 
 

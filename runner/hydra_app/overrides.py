@@ -21,6 +21,7 @@ import dataclasses
 import re
 from collections.abc import Iterable
 
+from runner.config.locations import source_flags
 from runner.experiment.groups import group_inside
 from runner.experiment.table import GROUPS
 from runner.hydra_app.settings import LauncherSettings
@@ -109,7 +110,8 @@ def normalize_completion_line(line: str) -> str:
     """
     head, _, last = line.rpartition(" ")
     program, *words = head.split() or [""]
-    kept = normalize(word for word in words if not word.startswith("-"))
+    of_flags = {id(word) for flag in source_flags(words) for word in flag.words}
+    kept = normalize(w for w in words if not w.startswith("-") and id(w) not in of_flags)
     return " ".join([program, *kept, last])
 
 
