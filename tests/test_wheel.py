@@ -23,6 +23,8 @@ def test_the_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
     assert (site / "runner" / "conf" / "optimizer" / "adam.yaml").is_file()
     assert (site / "runner" / "data" / "digits.npz").is_file()
     assert (site / "runner" / "compare" / "report" / "page.html").is_file()
+    assert (site / "runner" / "new" / "templates" / "optimizer.txt").is_file()
+    assert (site / "bin" / "runner-new").is_file()
 
     def call(*arguments: str) -> str:
         done = subprocess.run(

@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ import scipy.stats
 
 import runner
 from runner.compare.cli import run_command_line
-from runner.compare.curve import AXES, POINTS, band, curve, kept_points
+from runner.compare.curve import AXES, POINTS, band, curve, kept_points, label_for
 from runner.compare.curve_summary import CurveSummary, Row, summarize, table
 from runner.compare.figures.curves import curves_figure, generalization_figure
 from runner.compare.grouping import Group, differing_keys, group_runs
@@ -35,6 +35,32 @@ RATE, MOMENTUM = "optimizer.learning_rate", "optimizer.momentum"
 
 PER_EPOCH, EXAMPLES = 10, 100_000
 """Each step takes more examples than a mean over examples, so that each is one step."""
+
+
+class Predicted(NamedTuple):
+    """What a label is made of."""
+
+    error_kind: str
+    settings: dict[str, Any]
+
+
+@pytest.mark.parametrize(
+    ("runs", "label"),
+    [
+        ([("mean absolute error", "price")] * 2, "validation absolute error of price"),
+        ([("mean absolute error", "price"), ("mean absolute error", "area")], "absolute error"),
+        ([("mean absolute error", ["price", "area"])], "validation absolute error"),
+        ([("mean absolute error", None)], "validation absolute error"),
+        ([("0-1 error", "sold")], "validation error"),
+        ([("0-1 error", None), ("mean absolute error", "price")], "validation error"),
+        ([("distance from the nearest minimum", None)], "validation distance"),
+        ([], "validation error"),
+    ],
+)
+def test_a_label_says_what_the_errors_are(runs: list[tuple[str, Any]], label: str) -> None:
+    made: Any = [Predicted(kind, {"data.target": target}) for kind, target in runs]
+    assert label_for(made, "validation_error").endswith(label)
+    assert label_for(made, "validation_loss") == "validation loss"
 
 
 def leave(
