@@ -12,16 +12,22 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from runner.engine.state import Arrays, Memories, State
+from runner.engine.state import Arrays, Memories, State, streams
 from runner.engine.tables import Recorded, Tables
 from runner.experiment.experiment import Experiment
 from runner.options.diagnostics.base import Diagnostic, Probe
+from runner.options.gradient import NoTreatment
 from runner.options.layer import LayerState, Params
 from runner.options.parameters import LOGITS
+from runner.options.regularization.base import RandomMasks
 from runner.options.signals import Signals, signals_of
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int
+
+
+_DIAGNOSTICS = 2**31 - 1
+"""What is folded into a stream of random numbers to make that of the diagnostics."""
 
 
 def chosen(experiment: Experiment) -> list[Diagnostic]:
@@ -46,7 +52,8 @@ def first_memories(
 
     def memories(params: Params, layers: LayerState) -> tuple[Any, ...]:
         statistics = experiment.preprocessing.ready(arrays.statistics)
-        probed = _probes(experiment, arrays._replace(statistics=statistics), params, layers)
+        ready = arrays._replace(statistics=statistics)
+        probed = _probes(experiment, ready, params, layers, jnp.zeros(()))
         return tuple(each.memory(probe) for each, probe in probed)
 
     shapes = jax.eval_shape(memories, params, layers)
@@ -61,6 +68,7 @@ def diagnosed(
     step: Int[Array, ""],
     params: Params,
     layers: LayerState,
+    learning_rate: Float[Array, ""],
 ) -> tuple[Memories | None, Tables | None]:
     """Measure at an evaluation.
 
@@ -71,13 +79,14 @@ def diagnosed(
         step: how many steps have been taken.
         params: the parameters that are evaluated.
         layers: the state of the layers that belongs to them.
+        learning_rate: of the step that starts here.
 
     Returns:
         What is remembered after, and the tables of all diagnostics; None where there are none.
     """
     if memories is None:
         return None, None
-    probed = list(_probes(experiment, arrays, params, layers))
+    probed = list(_probes(experiment, arrays, params, layers, learning_rate))
     now = tuple(each.memory(probe) for each, probe in probed)
     start = jax.tree.map(lambda new, old: jnp.where(step == 0, new, old), now, memories.start)
     tables: Tables = {}
@@ -93,7 +102,8 @@ def shapes_of_tables(experiment: Experiment, arrays: Arrays, state: State) -> Ta
     def tables(memories: Memories, params: Params, layers: LayerState) -> Tables | None:
         statistics = experiment.preprocessing.ready(arrays.statistics)
         ready = arrays._replace(statistics=statistics)
-        return diagnosed(experiment, ready, memories, jnp.zeros((), int), params, layers)[1]
+        step, rate = jnp.zeros((), int), jnp.zeros(())
+        return diagnosed(experiment, ready, memories, step, params, layers, rate)[1]
 
     if state.memories is None:
         return None
@@ -101,33 +111,103 @@ def shapes_of_tables(experiment: Experiment, arrays: Arrays, state: State) -> Ta
 
 
 def _probes(
-    experiment: Experiment, arrays: Arrays, params: Params, layers: LayerState
+    experiment: Experiment,
+    arrays: Arrays,
+    params: Params,
+    layers: LayerState,
+    learning_rate: Float[Array, ""],
 ) -> Iterator[tuple[Diagnostic, Probe]]:
     """Every diagnostic with what it looks at; those of as many examples share it."""
     probes: dict[int, Probe] = {}
     for each in chosen(experiment):
         if each.examples not in probes:
-            probes[each.examples] = _probe(experiment, arrays, params, layers, each.examples)
+            batch = _Batch(experiment, arrays, layers, each.examples)
+            probes[each.examples] = batch.probe(params, learning_rate)
         yield each, probes[each.examples]
 
 
-def _probe(
-    experiment: Experiment, arrays: Arrays, params: Params, layers: LayerState, examples: int
-) -> Probe:
-    """The signals of the first examples, and the gradient of their objective."""
-    network = experiment.network(watched=True)
-    inputs = experiment.preprocessing(arrays.statistics, arrays.inputs[:examples])
-    names: list[str] = []
+class _Batch:
+    """The first training examples, and functions of the parameters on them.
 
-    def objective(params: Params) -> tuple[Float[Array, ""], tuple[Signals, ...]]:
-        outputs, after = network.apply(params, layers, inputs, False)
-        targets = arrays.targets[:examples]
-        losses, _ = experiment.losses_and_errors(outputs, targets, arrays.target_unit)
-        terms = [each.term(params, outputs, losses) for each in experiment.regularization]
-        signals = signals_of(after)
+    Args:
+        experiment: the options.
+        arrays: the data, with the statistics of the preprocessing ready.
+        layers: the state of the layers.
+        examples: how many examples.
+    """
+
+    def __init__(
+        self, experiment: Experiment, arrays: Arrays, layers: LayerState, examples: int
+    ) -> None:
+        self._experiment = experiment
+        self._arrays = arrays
+        self._layers = layers
+        self._examples = examples
+        self._inputs = experiment.preprocessing(arrays.statistics, arrays.inputs[:examples])
+
+    def probe(self, params: Params, learning_rate: Float[Array, ""]) -> Probe:
+        """What diagnostics look at."""
+        names: list[str] = []
+
+        def objective(params: Params) -> tuple[Float[Array, ""], tuple[Signals, ...]]:
+            outputs, losses, signals = self._losses(params)
+            names.extend(signals)  # a dictionary would lose its order on the way out
+            return self._objective(params, outputs, losses), tuple(signals.values())
+
+        gradient, signals = jax.grad(objective, has_aux=True)(params)
+        return Probe(
+            params,
+            gradient,
+            tuple(names),
+            signals,
+            self.objective,
+            self.example_losses,
+            learning_rate,
+            jax.random.fold_in(streams(self._experiment.seed).noise, _DIAGNOSTICS),
+            self._sharpness_limit(),
+            self._experiment.normalization.over_batch,
+        )
+
+    def objective(self, params: Params, *, fixed_statistics: bool = False) -> Float[Array, ""]:
+        """The mean loss and the terms of the regularizations (see `OfParams`)."""
+        outputs, losses, _ = self._losses(params, fixed_statistics=fixed_statistics)
+        return self._objective(params, outputs, losses)
+
+    def example_losses(
+        self, params: Params, *, fixed_statistics: bool = False
+    ) -> Float[Array, " examples"]:
+        """The loss of each example (see `OfParams`)."""
+        return self._losses(params, fixed_statistics=fixed_statistics)[1]
+
+    def _losses(
+        self, params: Params, *, fixed_statistics: bool = False
+    ) -> tuple[Array, Float[Array, " examples"], dict[str, Signals]]:
+        """The outputs, the losses and, of a network that is watched, the signals."""
+        arrays, network = self._arrays, self._experiment.network(watched=not fixed_statistics)
+        outputs, after = network.apply(params, self._layers, self._inputs, False)
+        targets = arrays.targets[: self._examples]
+        losses, _ = self._experiment.losses_and_errors(outputs, targets, arrays.target_unit)
+        signals = {} if fixed_statistics else signals_of(after)
         signals[LOGITS] = Signals(outputs, outputs, jnp.zeros(outputs.shape, bool))
-        names.extend(signals)  # a dictionary would lose its order on the way out
-        return losses.mean() + sum(terms), tuple(signals.values())
+        return outputs, losses, signals
 
-    gradient, signals = jax.grad(objective, has_aux=True)(params)
-    return Probe(params, gradient, tuple(names), signals)
+    def _objective(
+        self, params: Params, outputs: Array, losses: Float[Array, " examples"]
+    ) -> Float[Array, ""]:
+        terms = [each.term(params, outputs, losses) for each in self._experiment.regularization]
+        return losses.mean() + sum(terms)
+
+    def _sharpness_limit(self) -> Float[Array, ""]:
+        """That of the optimizer, where each step minimizes the objective of this batch."""
+        experiment, examples = self._experiment, self._arrays.targets.shape[0]
+        limit = experiment.optimizer.sharpness_limit()
+        is_random = (
+            experiment.sampling.fresh
+            or not experiment.sampling.partitions
+            or any(isinstance(each, RandomMasks) for each in experiment.regularization)
+            or any(not isinstance(each, NoTreatment) for each in experiment.gradient)
+        )
+        is_whole = experiment.batch_size.batches(examples) == (1, 0) and self._examples >= examples
+        if limit is None or is_random or not is_whole:
+            return jnp.array(jnp.nan)
+        return jnp.asarray(limit, float)

@@ -18,6 +18,7 @@ and how a run is cut into chunks cannot change its results.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,8 +32,16 @@ from runner.engine.early_stopping import first_watch, unless_stopped, until_stop
 from runner.engine.epoch import for_each_batch, start_epoch
 from runner.engine.evaluation import evaluate, measures
 from runner.engine.setup import Setup
-from runner.engine.state import EPOCH_SUMS, Arrays, Measured, State, Timeline, streams
-from runner.engine.step import update
+from runner.engine.state import (
+    EPOCH_SUMS,
+    Arrays,
+    Measured,
+    Memories,
+    State,
+    Timeline,
+    streams,
+)
+from runner.engine.step import learning_rate_at, optimizer_at, update
 from runner.engine.tables import Tables
 from runner.experiment.experiment import Experiment
 from runner.options.layer import LayerState, Params
@@ -167,15 +176,27 @@ def _evaluated(setup: Setup, carry: _Carry) -> _Carry:
     row, params, layers = evaluate(setup, carry.state, carry.step)
     schedule = setup.experiment.schedule.observe(carry.state.schedule, row["validation_loss"])
     watch = watched(setup, carry.state.watch, carry.step, row, params, layers)
-    memories, tables = diagnosed(
-        setup.experiment, setup.arrays, carry.state.memories, carry.step, params, layers
-    )
+    observed = carry.state._replace(schedule=schedule)
+    memories, tables = _diagnosed(setup, observed, carry.step, params, layers)
     measured = _at_position(setup, carry.state, carry.step - carry.start, carry.measured)
     return carry._replace(
         state=carry.state._replace(schedule=schedule, watch=watch, memories=memories),
         last_evaluation=carry.step,
         measured=measured.with_evaluation(carry.step, row, tables),
     )
+
+
+def _diagnosed(
+    setup: Setup, state: State, step: Int[Array, ""], params: Params, layers: LayerState
+) -> tuple[Memories | None, Tables | None]:
+    """Measure what diagnostics do, with the learning rate and the momentum of the next step."""
+    if state.memories is None:
+        return None, None
+    clock = setup.clock(jnp.minimum(step, setup.timeline.total_steps - 1))
+    optimizer = optimizer_at(setup.experiment, clock)
+    experiment = dataclasses.replace(setup.experiment, optimizer=optimizer)
+    rate = learning_rate_at(setup, state, clock)
+    return diagnosed(experiment, setup.arrays, state.memories, step, params, layers, rate)
 
 
 def _with_epoch_finished(setup: Setup, carry: _Carry, until: Int[Array, ""]) -> _Carry:

@@ -162,7 +162,7 @@ def test_batch_normalization_repairs_a_bad_start_and_allows_a_large_rate() -> No
 def diagnosed_at_start(chosen: Experiment) -> Mapping[str, np.ndarray]:
     arrays = place(chosen, chosen.data.load())
     state = jax.jit(initial_state)(chosen, arrays)
-    at = jnp.zeros((), int), state.params, state.layers
+    at = jnp.zeros((), int), state.params, state.layers, jnp.zeros(())
     _, tables = diagnosed(
         chosen, arrays, state.memories, *at
     )  # uncompiled: ten layers of one shape

@@ -4,30 +4,58 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from runner.options.layer import Params
 from runner.options.option import Option, option
 from runner.options.signals import Signals
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array, Float, PRNGKeyArray
+
+
+class OfParams(Protocol):
+    """A function of parameters on the probe batch; it is computed only where it is called."""
+
+    def __call__(self, params: Params, *, fixed_statistics: bool = False) -> Float[Array, "..."]:
+        """Compute it without random masks.
+
+        Args:
+            params: any parameters, of the shapes of those that are evaluated.
+            fixed_statistics: whether a normalization over the batch uses the statistics that
+                evaluations use, so that examples do not depend on each other; else it uses those of
+                the probe batch at `params`, as a training step does.
+        """
 
 
 class Probe(NamedTuple):
-    """What an evaluation shows to a diagnostic.
+    """What an evaluation shows to a diagnostic. What is not used of it is not computed.
 
     Attributes:
         params: the parameters that are evaluated.
-        gradient: of the objective (mean loss and penalties) of the probe batch there.
+        gradient: of `objective` there, with the statistics of the probe batch.
         layers: the names of the layers, in the order in which data pass through them.
         signals: of the activation of each layer; that of the logits is the identity.
+        objective: what training minimizes: the mean loss and the penalties, a number.
+        example_losses: the loss of each example, without penalties, of the shape `[examples]`.
+        learning_rate: of the step that starts here; at the end of a run that of its last step.
+        key: random numbers that follow from the seed, the same at every evaluation.
+        sharpness_limit: the largest product of the learning rate and the largest eigenvalue of the
+            Hessian with which the steps of the optimizer are stable on a quadratic function; NaN
+            where none is known, or where steps do not minimize `objective` but something random.
+        normalizes_over_batch: whether `fixed_statistics` makes a difference.
     """
 
     params: Params
     gradient: Params
     layers: tuple[str, ...]
     signals: tuple[Signals, ...]
+    objective: OfParams
+    example_losses: OfParams
+    learning_rate: Float[Array, ""]
+    key: PRNGKeyArray
+    sharpness_limit: Float[Array, ""]
+    normalizes_over_batch: bool
 
 
 class Table(NamedTuple):
@@ -47,6 +75,20 @@ class Diagnostic(Option):
 
     examples: int
     """How many examples the probe batch has; 0: the diagnostic measures nothing."""
+
+    needs_float32: ClassVar[bool] = False
+    """Whether what is measured is lost in the rounding of a network with less precision."""
+
+    needs_layers: ClassVar[bool] = False
+    """Whether it looks at layers, which a problem with parameters of its own does not have."""
+
+    def working_numbers(self, parameters: int) -> int:
+        """Return how many numbers an evaluation keeps while it measures; by default none count.
+
+        Args:
+            parameters: how many parameters are trained.
+        """
+        return 0
 
     @abstractmethod
     def memory(self, probe: Probe) -> Any:

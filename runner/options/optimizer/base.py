@@ -62,6 +62,14 @@ class Optimizer(Option):
         """Return the parameters to evaluate: the trained ones, or an average of them."""
         return params
 
+    def sharpness_limit(self) -> Float[Array, ""] | float | None:
+        """Return below which product of learning rate and curvature its steps are stable.
+
+        The curvature is the largest eigenvalue of the Hessian of a quadratic function. None where
+        the rule is not stable up to such a number, or none is known.
+        """
+        return None
+
     def with_momentum(
         self, names: tuple[str, ...] | None, value: Callable[[Any], Any]
     ) -> Optimizer:

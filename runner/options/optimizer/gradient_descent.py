@@ -26,6 +26,10 @@ class SGD(Optimizer):
         """Return optax's rule."""
         return optax.sgd(learning_rate)
 
+    def sharpness_limit(self) -> float:
+        """Return 2: with a larger product every step overshoots by more than it came from."""
+        return 2.0
+
 
 @option
 class Momentum(Optimizer):
@@ -44,6 +48,10 @@ class Momentum(Optimizer):
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
         """Return optax's rule."""
         return optax.sgd(learning_rate, momentum=self.momentum)
+
+    def sharpness_limit(self) -> Float[Array, ""] | float:
+        """Return 2 (1 + momentum). Polyak 1964."""
+        return 2 * (1 + self.momentum)
 
 
 @option
