@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from runner.lazy import jax, jnp
 from runner.options.initializer.base import Initializer
@@ -11,6 +11,7 @@ from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
 from runner.options.model.base import AffineWeights, LayerOptions, Model, dense
 from runner.options.option import Facts, HiddenLayer, number, option
 from runner.options.parameters import LOGITS
+from runner.options.signals import nudges_of, with_states
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
@@ -75,6 +76,7 @@ class RNN(Model):
             ),
             nonlinearity=chosen.nonlinearity(),
             masks=chosen.recurrent_masks(),
+            watched=chosen.watched,
         )
         return Layer(parts.init, parts.apply)
 
@@ -94,6 +96,7 @@ class _Recurrence(NamedTuple):
     recurrent: AffineWeights  # U
     nonlinearity: dict[str, Layer]  # f, under the names of its parts
     masks: dict[str, Layer]  # from ones to those of m and n that there are
+    watched: bool  # whether the state after has h_t at all steps
 
     def init(self, key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
         """Return the parameters and the state of the parts by name; see `Layer`."""
@@ -135,8 +138,9 @@ class _Recurrence(NamedTuple):
         )
 
         def step(
-            hidden: Float[Array, "batch units"], drive: Float[Array, "batch units"]
-        ) -> tuple[Float[Array, "batch units"], LayerState]:
+            hidden: Float[Array, "batch units"], at: tuple[Float[Array, "batch units"], Any]
+        ) -> tuple[Float[Array, "batch units"], tuple[LayerState, Any]]:
+            drive, nudge = at
             seen = hidden * drawn["state_mask"] if "state_mask" in drawn else hidden
             total = drive + seen @ kernel
             signals = {}
@@ -144,11 +148,15 @@ class _Recurrence(NamedTuple):
                 total, own = layer.apply(params.get(name, {}), {}, total, training)
                 if own:
                     signals[name] = own
-            return total.astype(hidden.dtype), signals
+            hidden = total.astype(hidden.dtype)
+            if nudge is not None:
+                hidden = hidden + nudge
+            return hidden, (signals, hidden if self.watched else None)
 
-        last, signals = jax.lax.scan(step, start, driven)
+        last, (signals, states) = jax.lax.scan(step, start, (driven, nudges_of(state)))
         after |= signals
-        return last, {name: own for name, own in after.items() if own}
+        after = {name: own for name, own in after.items() if own}
+        return last, with_states(after, states) if self.watched else after
 
 
 def _sequence(pixels: bool) -> Layer:
