@@ -19,12 +19,18 @@ EPOCHS = "epochs.npy"
 PATH = "path.npy"
 """Of a run in two dimensions: the point after each step (`runner.engine.chunk.PATH_DTYPE`)."""
 
-DIAGNOSTICS = ("layers", "parameters")
-"""The tables of the diagnostics of this package; a plug-in may have others."""
+DIAGNOSTICS = ("layers", "parameters", "time_steps", "noise")
+"""The tables of this package's diagnostics of evaluations; a plug-in may have others."""
+
+
+STEP_DIAGNOSTICS = ("updates",)
+"""The tables of this package's diagnostics of steps; a plug-in may have others."""
+
+ALL_DIAGNOSTICS = (*DIAGNOSTICS, *STEP_DIAGNOSTICS)
 
 
 def diagnostics(table: str) -> str:
-    """Return the name of the file of a table of diagnostics: a row an evaluation and name."""
+    """Return the file of a table of diagnostics: a row for each evaluation (or step) and name."""
     return f"{table}.npy"
 
 

@@ -67,7 +67,7 @@ A class derives from the base of its group (the docstring of each base says what
 | `batch_size` | `BatchSize` |
 | `sampling` | `Sampling` |
 | `stopping` | `Stopping` |
-| `diagnostics` | `Diagnostic` |
+| `diagnostics` | `Diagnostic`, or `StepDiagnostic` for what is measured at steps |
 
 Rules for every option:
 
@@ -101,6 +101,7 @@ from runner.options.batch_size import BatchSize
 from runner.options.bias_initializer import BiasInitializer
 from runner.options.clock import Clock, Unit
 from runner.options.diagnostics.base import Diagnostic, Probe, Table
+from runner.options.diagnostics.step import StepDiagnostic, TakenStep
 from runner.options.functions import from_functions
 from runner.options.gradient import GradientTreatment, TreatedGradient
 from runner.options.initializer.base import Initializer, fans
@@ -192,10 +193,12 @@ __all__ = [
     "Source",
     "Split",
     "Statistics",
+    "StepDiagnostic",
     "StepInputs",
     "Stopping",
     "Surface",
     "Table",
+    "TakenStep",
     "TreatedGradient",
     "Unit",
     "UpdateRule",

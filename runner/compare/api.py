@@ -90,7 +90,7 @@ class Runs(Sequence[Run]):
         """Tabulate what diagnostics measured.
 
         Args:
-            table: its name: `layers` or `parameters`.
+            table: its name: `layers` or `parameters`, of recurrent models `time_steps`; `updates`.
 
         Returns:
             A row for each run, evaluation and layer (or parameter): `run` (its place among these
@@ -110,8 +110,8 @@ class Runs(Sequence[Run]):
                 frames.append(pandas.DataFrame({"run": place, **columns}))
         if not frames:
             raise ConfigError(
-                f"no run has a table {table}; runs with diagnostics=layers have "
-                f"{' and '.join(files.DIAGNOSTICS)}"
+                f"no run has a table {table}; diagnostics have the tables "
+                f"{', '.join(files.ALL_DIAGNOSTICS)}"
             )
         return pandas.concat(frames, ignore_index=True)
 

@@ -50,7 +50,9 @@ class Chunk(NamedTuple):
         kept_at: after how many steps the parameters were evaluated that the run keeps; None: it
             keeps the last ones.
         path: the points (`PATH_DTYPE`) where the parameters are a point of the plane.
-        tables: what diagnostics measured, by table (see `runner.engine.tables.named_rows`).
+        tables: what diagnostics measured at evaluations, by table (see
+            `runner.engine.tables.named_rows`).
+        step_tables: what they measured at steps; `epoch` counts the whole epochs before the step.
     """
 
     steps: npt.NDArray
@@ -63,6 +65,7 @@ class Chunk(NamedTuple):
     kept_at: int | None = None
     path: npt.NDArray | None = None
     tables: Mapping[str, npt.NDArray] = MappingProxyType({})
+    step_tables: Mapping[str, npt.NDArray] = MappingProxyType({})
 
     @property
     def steps_taken(self) -> int:
@@ -103,6 +106,7 @@ def make_chunk(
     kept_at: int | None = None,
     path: npt.NDArray | None = None,
     tables: Mapping[str, npt.NDArray] = MappingProxyType({}),
+    step_tables: Mapping[str, npt.NDArray] = MappingProxyType({}),
 ) -> Chunk:
     """Make a chunk of what was measured, cut off where the run diverges or stops early.
 
@@ -121,6 +125,7 @@ def make_chunk(
         kept_at: see `Chunk`.
         path: a row a step and one more (`PATH_DTYPE`), where the parameters are a point.
         tables: what diagnostics measured at the evaluations.
+        step_tables: what they measured at steps.
     """
     if stopped_at is not None:
         steps, epochs = steps[steps["step"] < stopped_at], epochs[epochs["step"] <= stopped_at]
@@ -152,6 +157,7 @@ def make_chunk(
         kept_at=kept_at,
         path=path,
         tables={name: rows[np.isin(rows["step"], epochs["step"])] for name, rows in tables.items()},
+        step_tables={name: rows[rows["step"] < taken] for name, rows in step_tables.items()},
     )
 
 

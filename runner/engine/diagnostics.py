@@ -15,16 +15,21 @@ import jax.numpy as jnp
 from runner.engine.state import Arrays, Memories, State, streams
 from runner.engine.tables import Recorded, Tables
 from runner.experiment.experiment import Experiment
-from runner.options.diagnostics.base import Diagnostic, Probe
+from runner.options.diagnostics.base import Diagnostic, Probe, ThroughTime
 from runner.options.gradient import NoTreatment
 from runner.options.layer import LayerState, Params
 from runner.options.parameters import LOGITS
 from runner.options.regularization.base import RandomMasks
-from runner.options.signals import Signals, signals_of
+from runner.options.signals import Signals, States, nudged, signals_of, states_of
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int
 
+
+_Place = tuple[str, ...]
+"""The names on the way to a layer."""
+
+_Nudges = dict[_Place, Any]
 
 _DIAGNOSTICS = 2**31 - 1
 """What is folded into a stream of random numbers to make that of the diagnostics."""
@@ -149,17 +154,25 @@ class _Batch:
         """What diagnostics look at."""
         names: list[str] = []
 
-        def objective(params: Params) -> tuple[Float[Array, ""], tuple[Signals, ...]]:
-            outputs, losses, signals = self._losses(params)
+        def objective(
+            params: Params, nudges: _Nudges
+        ) -> tuple[Float[Array, ""], tuple[tuple[Signals, ...], dict[_Place, States]]]:
+            outputs, losses, signals, states = self._losses(params, nudges=nudges)
             names.extend(signals)  # a dictionary would lose its order on the way out
-            return self._objective(params, outputs, losses), tuple(signals.values())
+            return self._objective(params, outputs, losses), (tuple(signals.values()), states)
 
-        gradient, signals = jax.grad(objective, has_aux=True)(params)
+        nudges = self._nudges(params)
+        derivative = jax.grad(objective, (0, 1), has_aux=True)
+        (gradient, of_states), (signals, states) = derivative(params, nudges)
+        through_time = {
+            "/".join(place): ThroughTime(states[place].values, of_states[place]) for place in nudges
+        }
         return Probe(
             params,
             gradient,
             tuple(names),
             signals,
+            through_time,
             self.objective,
             self.example_losses,
             learning_rate,
@@ -168,28 +181,52 @@ class _Batch:
             self._experiment.normalization.over_batch,
         )
 
-    def objective(self, params: Params, *, fixed_statistics: bool = False) -> Float[Array, ""]:
+    def _nudges(self, params: Params) -> _Nudges:
+        """Zeros for the states of each recurrent layer, in the order of the layers."""
+        if not self._experiment.model.is_recurrent:
+            return {}
+        places: list[_Place] = []
+
+        def states(params: Params) -> dict[_Place, States]:
+            found = self._losses(params)[3]
+            places.extend(found)
+            return found
+
+        shapes = jax.eval_shape(states, params)
+        return {place: jnp.zeros_like(shapes[place].values) for place in places}
+
+    def objective(
+        self, params: Params, *, fixed_statistics: bool = False, rows: Any = None
+    ) -> Float[Array, ""]:
         """The mean loss and the terms of the regularizations (see `OfParams`)."""
-        outputs, losses, _ = self._losses(params, fixed_statistics=fixed_statistics)
-        return self._objective(params, outputs, losses)
+        inside = self._losses(params, fixed_statistics=fixed_statistics, rows=rows)
+        return self._objective(params, *inside[:2])
 
     def example_losses(
-        self, params: Params, *, fixed_statistics: bool = False
+        self, params: Params, *, fixed_statistics: bool = False, rows: Any = None
     ) -> Float[Array, " examples"]:
         """The loss of each example (see `OfParams`)."""
-        return self._losses(params, fixed_statistics=fixed_statistics)[1]
+        return self._losses(params, fixed_statistics=fixed_statistics, rows=rows)[1]
 
     def _losses(
-        self, params: Params, *, fixed_statistics: bool = False
-    ) -> tuple[Array, Float[Array, " examples"], dict[str, Signals]]:
-        """The outputs, the losses and, of a network that is watched, the signals."""
+        self,
+        params: Params,
+        *,
+        fixed_statistics: bool = False,
+        rows: Any = None,
+        nudges: _Nudges | None = None,
+    ) -> tuple[Array, Float[Array, " examples"], dict[str, Signals], dict[_Place, States]]:
+        """The outputs, the losses and, of a network that is watched, what is inside."""
         arrays, network = self._arrays, self._experiment.network(watched=not fixed_statistics)
-        outputs, after = network.apply(params, self._layers, self._inputs, False)
-        targets = arrays.targets[: self._examples]
+        inputs, targets = self._inputs, arrays.targets[: self._examples]
+        if rows is not None:
+            inputs, targets = inputs[rows], targets[rows]
+        layers = nudged(self._layers, nudges or {})
+        outputs, after = network.apply(params, layers, inputs, False)
         losses, _ = self._experiment.losses_and_errors(outputs, targets, arrays.target_unit)
         signals = {} if fixed_statistics else signals_of(after)
         signals[LOGITS] = Signals(outputs, outputs, jnp.zeros(outputs.shape, bool))
-        return outputs, losses, signals
+        return outputs, losses, signals, states_of(after)
 
     def _objective(
         self, params: Params, outputs: Array, losses: Float[Array, " examples"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import numpy.typing as npt
 
@@ -30,6 +32,7 @@ def chunk_of(
     total_steps: int,
     seconds_before: float,
     share: float,
+    measure_every: int,
 ) -> Chunk:
     """The chunk of one lane.
 
@@ -40,6 +43,7 @@ def chunk_of(
         total_steps: see `make_chunk`, as `seconds_before` and `share`.
         seconds_before: the training time of the lane before these steps.
         share: its share of the device's time.
+        measure_every: the steps from one measurement of the norms to the next.
     """
     evaluations = epoch_rows(dispatched.phase, measured)
     return make_chunk(
@@ -54,6 +58,7 @@ def chunk_of(
         kept_at=None if measured.kept_at is None else int(measured.kept_at),
         path=path_rows(dispatched, measured),
         tables=named_rows(measured.tables or {}, evaluations),
+        step_tables=step_table_rows(dispatched, measured, measure_every),
     )
 
 
@@ -76,6 +81,21 @@ def epoch_rows(phase: Phase, measured: Measured) -> npt.NDArray:
         is_measured = name in measured.epochs.names
         rows[name] = measured.epochs[name][: len(rows)] if is_measured else np.nan
     return rows
+
+
+def step_table_rows(
+    dispatched: Dispatched, measured: Measured, every: int
+) -> Mapping[str, npt.NDArray]:
+    """What diagnostics of steps measured of one lane, by table."""
+    if measured.step_tables is None:
+        return {}
+    phase = dispatched.phase
+    steps = np.arange(-(-dispatched.start // every) * every, dispatched.until, every)
+    places = np.zeros(len(steps), [("epoch", "<i4"), ("step", "<i4")])
+    places["step"] = steps
+    places["epoch"] = phase.first_epoch + (steps - phase.first_step) // phase.steps_per_epoch
+    taken = jax.tree.map(lambda of: of[steps - dispatched.start], measured.step_tables)
+    return named_rows(taken, places)
 
 
 def stopped_at(measured: Measured) -> int | None:

@@ -32,6 +32,7 @@ from runner.engine.evaluation import measures
 from runner.engine.kept_programs import Program
 from runner.engine.side_by_side import SideBySide
 from runner.engine.state import Arrays, Measured, Timeline
+from runner.engine.step_diagnostics import chosen as chosen_of_steps
 from runner.engine.strategy import Strategy
 from runner.engine.train import first_tables, initial_state, take_steps
 from runner.experiment.experiment import Experiment
@@ -155,7 +156,7 @@ class Lanes(SideBySide[Experiment, Arrays, Leaves, Measured]):
         self, experiments: Experiment, arrays: Arrays
     ) -> jax.tree_util.PyTreeDef | None:
         """The structure of what diagnostics measure, with all names; None without diagnostics."""
-        if not chosen(experiments):
+        if not chosen(experiments) and not chosen_of_steps(experiments):
             return None
         programs, shapes = self._programs(experiments), _shapes(experiments, arrays)
         if shapes not in programs.tables:

@@ -314,7 +314,9 @@ class Training:
             if has_ended or of_lane is None:
                 continue
             times, before = (started, done), self._seconds[lane]
-            chunk = chunk_of(dispatched, of_lane, times, self.total_steps, before, share)
+            chunk = chunk_of(
+                dispatched, of_lane, times, self.total_steps, before, share, self._every[1]
+            )
             self._seconds[lane] = chunk.seconds
             self.ended[lane] = chunk.status is not None
             chunks[lane] = chunk

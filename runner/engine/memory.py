@@ -126,10 +126,11 @@ def bytes_of_a_lane(experiment: Experiment, arrays: Arrays) -> int:
     Activations are not counted: on a CPU one lane of each device is computed at a time.
     """
     state = _bytes(jax.eval_shape(initial_state, experiment, arrays))
-    tables = _bytes(jax.eval_shape(first_tables, experiment, arrays))
+    tables, step_tables = map(_bytes, jax.eval_shape(first_tables, experiment, arrays))
     whole, remainder = experiment.batch_size.batches(arrays.targets.shape[0])
     evaluations = evaluations_per_call(whole + (remainder > 0))
-    return COPIES * (state + evaluations * tables) + _MEASURED
+    measured = evaluations * tables + STEPS_PER_CALL * step_tables
+    return COPIES * (state + measured) + _MEASURED
 
 
 def _bytes(shapes: Any) -> int:

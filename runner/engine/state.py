@@ -77,7 +77,8 @@ class State(NamedTuple):
     entry a treatment) what each of these remembers between steps; `order` the order of the examples
     in the current epoch; `epoch_sums` the sums of `EPOCH_SUMS` over the examples that the epoch has
     seen so far. `watch` is None where no rule may stop the run, `memories` where there are no
-    diagnostics.
+    diagnostics of evaluations. `trail` is what diagnostics of steps remember, an entry each; None
+    where there are none.
     """
 
     params: Params
@@ -89,6 +90,7 @@ class State(NamedTuple):
     epoch_sums: Columns
     watch: Watch | None = None
     memories: Memories | None = None
+    trail: tuple[Any, ...] | None = None
 
 
 class Timeline(NamedTuple):
@@ -120,7 +122,9 @@ class Measured(NamedTuple):
     `stopped_at` and `kept_at` are those of the `Watch`, and None without one. Rows of steps from
     `stopped_at` on, and of later evaluations, are meaningless as well.
 
-    `tables` has those of the diagnostics, an entry an evaluation; it is None without any.
+    `tables` has those of the diagnostics of evaluations, an entry an evaluation, `step_tables`
+    those of the diagnostics of steps, an entry a step, which is meaningless where norms are not
+    measured; they are None without any.
     """
 
     steps: Columns
@@ -131,6 +135,7 @@ class Measured(NamedTuple):
     kept_at: Int[Array, ""] | None = None
     path: Float[Array, "capacity+1 2"] | None = None
     tables: Tables | None = None
+    step_tables: Tables | None = None
 
     @classmethod
     def empty(
@@ -141,6 +146,7 @@ class Measured(NamedTuple):
         *,
         has_path: bool,
         tables: Tables | None = None,
+        step_tables: Tables | None = None,
     ) -> Measured:
         """Room for what is going to be measured.
 
@@ -150,6 +156,7 @@ class Measured(NamedTuple):
             evaluated: the names of what an evaluation measures.
             has_path: whether the parameters are a point of the plane.
             tables: the shapes of what diagnostics measure at an evaluation.
+            step_tables: the shapes of what they measure at a step.
         """
         return cls(
             steps=Columns.zeros(STEP_MEASURES, steps),
@@ -158,6 +165,7 @@ class Measured(NamedTuple):
             evaluations=jnp.zeros((), int),
             path=jnp.zeros((steps + 1, 2)) if has_path else None,
             tables=None if tables is None else room_for(tables, evaluations),
+            step_tables=None if step_tables is None else room_for(step_tables, steps),
         )
 
     @classmethod
@@ -175,14 +183,17 @@ class Measured(NamedTuple):
             leaves: in their order; those of fields that are None are left out.
             evaluated: the names of what an evaluation measures.
             can_stop: whether a rule may stop the run early.
-            tables: the structure of the tables of diagnostics, if there are any.
+            tables: the structure of the tables of diagnostics, of evaluations and of steps, if
+                there are any.
         """
         steps, epochs, evaluated_at, evaluations, *others = leaves
         ends = (others.pop(0), others.pop(0)) if can_stop else (None, None)
         columns = Columns(steps, STEP_MEASURES), Columns(epochs, evaluated)
         measured = cls(*columns, evaluated_at, evaluations, *ends)
-        if tables is not None:
-            return measured._replace(tables=jax.tree.unflatten(tables, others))
+        if tables is not None and tables.num_leaves:
+            of_evaluations, of_steps = jax.tree.unflatten(tables, others[-tables.num_leaves :])
+            measured = measured._replace(tables=of_evaluations, step_tables=of_steps)
+            others = others[: -tables.num_leaves]
         return measured._replace(path=others[0]) if others else measured
 
     def with_step(self, index: Int[Array, ""], row: Columns) -> Measured:
@@ -196,7 +207,7 @@ class Measured(NamedTuple):
         if self.tables is not None and tables is not None:
             index = self.evaluations
             known = self.tables
-            tables = {name: known[name].with_evaluation(index, tables[name]) for name in known}
+            tables = {name: known[name].with_row(index, tables[name]) for name in known}
         return self._replace(
             tables=tables,
             epochs=self.epochs.with_row(self.evaluations, row),

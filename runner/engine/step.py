@@ -29,6 +29,7 @@ class Update(NamedTuple):
     measurements: dict[str, Float[Array, ""]]  # `STEP_MEASURES` without `NORMS`
     gradient: Params  # of the batch, before any treatment
     updates: Params  # what was added to the parameters, before they were projected
+    value: Float[Array, ""] | None = None  # of the objective before; only for diagnostics of steps
 
     def recorded(
         self, rows: Int[Array, " batch"], *, measure_norms: Bool[Array, ""] | bool
@@ -76,7 +77,8 @@ def update(setup: Setup, state: State, step: Int[Array, ""], rows: Int[Array, " 
         optimizer=optimizer,
         gradient=treatments,
     )
-    return Update(state, measurements, batch.gradient, updates)
+    value = None if state.trail is None else batch.value
+    return Update(state, measurements, batch.gradient, updates, value)
 
 
 def extra_arguments(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 )
 @dataclasses.dataclass(frozen=True)
 class Recorded:
-    """A table of one evaluation, or one for each of several; a pytree with a leaf a column.
+    """A table of one evaluation or step, or one for each of several; a pytree of the columns.
 
     The names are structure, in their order: dictionaries lose theirs on the way through JAX.
 
@@ -44,8 +44,8 @@ class Recorded:
         assert all(len(values) == len(table.rows) for values in table.columns.values())
         return cls(table.rows, tuple(table.columns), tuple(table.columns.values()))
 
-    def with_evaluation(self, index: Int[Array, ""], table: Recorded) -> Recorded:
-        """Tables of several evaluations, with another one at an index."""
+    def with_row(self, index: Int[Array, ""], table: Recorded) -> Recorded:
+        """Tables of several evaluations or steps, with another one at an index."""
         return jax.tree.map(lambda all_of, one: all_of.at[index].set(one), self, table)
 
 
@@ -53,14 +53,14 @@ Tables = dict[str, Recorded]
 """Tables by their names."""
 
 
-def room_for(tables: Tables, evaluations: int) -> Tables:
-    """Zeros for the tables of a number of evaluations.
+def room_for(tables: Tables, count: int) -> Tables:
+    """Zeros for the tables of a number of evaluations or steps.
 
     Args:
-        tables: those of one evaluation, or their shapes.
-        evaluations: how many there are at most.
+        tables: those of one, or their shapes.
+        count: how many there are at most.
     """
-    return jax.tree.map(lambda one: jnp.zeros((evaluations, *one.shape), one.dtype), tables)
+    return jax.tree.map(lambda one: jnp.zeros((count, *one.shape), one.dtype), tables)
 
 
 def named_rows(tables: Tables, evaluations: npt.NDArray) -> Mapping[str, npt.NDArray]:

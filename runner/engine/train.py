@@ -42,6 +42,11 @@ from runner.engine.state import (
     streams,
 )
 from runner.engine.step import learning_rate_at, optimizer_at, update
+from runner.engine.step_diagnostics import (
+    first_trail,
+    shapes_of_step_tables,
+    with_step_diagnosed,
+)
 from runner.engine.tables import Tables
 from runner.experiment.experiment import Experiment
 from runner.options.layer import LayerState, Params
@@ -90,12 +95,20 @@ def state_with(experiment: Experiment, arrays: Arrays, params: Params, layers: L
         epoch_sums=Columns.zeros(EPOCH_SUMS),
         watch=first_watch(experiment.stopping, params, layers),
         memories=first_memories(experiment, arrays, params, layers),
+        trail=first_trail(experiment, params),
     )
 
 
-def first_tables(experiment: Experiment, arrays: Arrays) -> Tables | None:
-    """The shapes of what diagnostics measure, with all names; to be traced, not computed."""
-    return shapes_of_tables(experiment, arrays, initial_state(experiment, arrays))
+def first_tables(experiment: Experiment, arrays: Arrays) -> tuple[Tables | None, Tables | None]:
+    """The shapes of what diagnostics measure at an evaluation and at a step, with all names.
+
+    To be traced, not computed.
+    """
+    state = initial_state(experiment, arrays)
+    return (
+        shapes_of_tables(experiment, arrays, state),
+        shapes_of_step_tables(experiment, arrays, state),
+    )
 
 
 def take_steps(
@@ -147,6 +160,7 @@ def take_steps(
             evaluated=measures(experiment),
             has_path=experiment.data.position(state.params) is not None,
             tables=shapes_of_tables(experiment, arrays, state),
+            step_tables=shapes_of_step_tables(experiment, arrays, state),
         ),
     )
     carry = lax.while_loop(unfinished, evaluate_and_finish_epoch, carry)
@@ -220,8 +234,12 @@ def _with_epoch_finished(setup: Setup, carry: _Carry, until: Int[Array, ""]) -> 
         state, measured = carry
         index = step - start
         measured = _at_position(setup, state, index, measured)
-        state, row = take(setup, state, step, rows).recorded(rows, measure_norms=measure_norms)
-        return state, measured.with_step(index, row)
+        taken = take(setup, state, step, rows)
+        after, row = taken.recorded(rows, measure_norms=measure_norms)
+        trail, measured = with_step_diagnosed(
+            setup, state, taken, step, rows, index, measured, measure=measure_norms
+        )
+        return after._replace(trail=trail), measured.with_step(index, row)
 
     trained = state._replace(watch=None, memories=None)  # no step needs them
     state, measured = for_each_batch(

@@ -11,7 +11,6 @@ from typing import Any
 
 import jax
 
-from runner import files
 from runner.compare.runs import Run
 from runner.config.build import chosen_options
 from runner.config.keeping import keeping
@@ -247,7 +246,7 @@ def finish_record(
         recorder.write_weights(training.weights(place, chunk))
     summary = recorder.finish(training.compile_seconds)
     record = Run(recorder.directory, summary)
-    for remark in remarks(*map(record.diagnostics, files.DIAGNOSTICS)):
+    for remark in remarks(*map(record.diagnostics, ("layers", "parameters"))):
         log.log(remarks_at, "diagnostics: %s", remark)
     log.info("%s: %d steps in %.2f s", summary["status"], summary["steps"], summary["seconds"])
     try:

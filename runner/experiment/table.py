@@ -19,6 +19,8 @@ from runner.options.activation import base as activations
 from runner.options.activation import rectifier, saturating, smooth
 from runner.options.diagnostics.base import NoDiagnostic
 from runner.options.diagnostics.layers import Layers
+from runner.options.diagnostics.noise import Noise
+from runner.options.diagnostics.update import Update
 from runner.options.initializer import constant, normal, scaled, structured
 from runner.options.loss import classes, numbers
 from runner.options.loss.auto import AutoLoss
@@ -258,6 +260,8 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
     "diagnostics": {
         "none": NoDiagnostic,
         "layers": Layers,
+        "noise": Noise,
+        "update": Update,
     },
 }
 

@@ -96,7 +96,7 @@ def _check_composed(application: Application, words: list[str], record: Recorded
 
 def _copy_curves(folder: Path, place: Path) -> None:
     """Copy the curves of a run, of which the branch keeps the rows up to a checkpoint."""
-    tables = map(files.diagnostics, files.DIAGNOSTICS)
+    tables = map(files.diagnostics, files.ALL_DIAGNOSTICS)
     for name in (files.STEPS, files.EPOCHS, files.PATH, *tables):
         if (folder / name).exists():
             shutil.copyfile(folder / name, place / name)

@@ -98,7 +98,7 @@ def write_checkpoint(
     Raises:
         OSError: it cannot be written; the newest one so far is there.
     """
-    tables = map(files.diagnostics, files.DIAGNOSTICS)
+    tables = map(files.diagnostics, files.ALL_DIAGNOSTICS)
     for name in (files.STEPS, files.EPOCHS, files.PATH, *tables):
         if (directory / name).exists():
             sync(directory / name)

@@ -52,7 +52,7 @@ class DiagnosticsWriter:
 
     def write(self, chunk: Chunk) -> None:
         """Append the rows of a chunk."""
-        for table, rows in chunk.tables.items():
+        for table, rows in {**chunk.tables, **chunk.step_tables}.items():
             if table not in self._tables:
                 file = self._directory / files.diagnostics(table)
                 self._tables[table] = CurveFile(file, rows.dtype)

@@ -24,6 +24,7 @@ def write_table(
     table: str,
     rows: npt.NDArray,
     wall_times: Callable[[npt.NDArray], npt.NDArray],
+    axis: str = "epoch",
 ) -> None:
     """Write what was measured at some evaluations. What is not finite has no point.
 
@@ -32,6 +33,7 @@ def write_table(
         table: the name of the table.
         rows: a row for each evaluation and name (see `runner.engine.tables.named_rows`).
         wall_times: when a number of steps was taken.
+        axis: the column that TensorBoard shows the table against.
     """
     if not len(rows):
         return
@@ -45,9 +47,9 @@ def write_table(
             for number, (name, value) in enumerate(zip(names, row[measure], strict=True), 1):
                 if np.isfinite(value):
                     values[f"{table} {measure}/{number:0{digits}}_{name}"] = value
-        epoch = row["epoch"][:1]
-        events.scalars(list(values), epoch, time[None], np.array([[*values.values()]]))
-        events.at_step(int(epoch[0]), float(time), *_histograms(table, row, digits))
+        at = row[axis][:1]
+        events.scalars(list(values), at, time[None], np.array([[*values.values()]]))
+        events.at_step(int(at[0]), float(time), *_histograms(table, row, digits))
 
 
 def scalar_measures(dtype: np.dtype) -> list[str]:

@@ -82,6 +82,10 @@ class EventWriter:
         if chunk.status is not None:
             for name in kept.keys() - NORMS:
                 kept[name][-1] = True
+        every = self._measure_every
+        for table, rows in chunk.step_tables.items():
+            shown = rows[self._is_kept(rows["step"], every)]
+            write_table(self._events, table, shown, chunk.wall_times, axis="step")
         columns = {name: chunk.steps[name] for name in kept}
         self._write_columns("iteration", columns, kept, steps, chunk.wall_times(steps + 1))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -105,7 +105,9 @@ class Recorder:
             self._writers: list[Writer] = [
                 CurvesWriter(directory, steps, evaluations),
                 PathWriter(directory, steps),
-                DiagnosticsWriter(directory, before.tables if before else {}),
+                DiagnosticsWriter(
+                    directory, {**before.tables, **before.step_tables} if before else {}
+                ),
                 events,
                 summary,
             ]
@@ -229,18 +231,22 @@ def _chunk_before(directory: Path, position: Position) -> Chunk | None:
         epochs_taken=position.epochs,
         seconds=position.seconds,
         kept_at=position.kept_at,
-        tables=_tables_before(directory, position),
+        tables={
+            table: rows[rows["step"] <= position.steps]
+            for table, rows in _tables(directory, files.DIAGNOSTICS)
+        },
+        step_tables={
+            table: rows[rows["step"] < position.steps]
+            for table, rows in _tables(directory, files.STEP_DIAGNOSTICS)
+        },
     )
 
 
-def _tables_before(directory: Path, position: Position) -> dict[str, npt.NDArray]:
-    """The rows of the tables of diagnostics up to a position."""
-    tables = {}
-    for table in files.DIAGNOSTICS:
+def _tables(directory: Path, names: Sequence[str]) -> Iterator[tuple[str, npt.NDArray]]:
+    """The tables of diagnostics that are recorded, with their names."""
+    for table in names:
         if (directory / files.diagnostics(table)).exists():
-            rows = read_curve(directory / files.diagnostics(table))
-            tables[table] = rows[rows["step"] <= position.steps]
-    return tables
+            yield table, read_curve(directory / files.diagnostics(table))
 
 
 def _discard_earlier(directory: Path, *, is_resumed: bool) -> None:
@@ -257,6 +263,6 @@ def _discard_earlier(directory: Path, *, is_resumed: bool) -> None:
             (directory / name).unlink(missing_ok=True)
         if not is_resumed:
             curves = (files.STEPS, files.EPOCHS, files.PATH)
-            for name in (*curves, *map(files.diagnostics, files.DIAGNOSTICS)):
+            for name in (*curves, *map(files.diagnostics, files.ALL_DIAGNOSTICS)):
                 (directory / name).unlink(missing_ok=True)
             discard_checkpoints(directory)

@@ -1,12 +1,15 @@
 """What deserves a look in the diagnostics of a run, in one line each.
 
-Two things are said, of the last evaluation:
+Three things are said, of the last evaluation:
 
     dead units            at least half of the units of a layer are dead (`DEAD`)
+    saturated units       at least half of the units of a layer are saturated for nearly all
+                          examples (`SATURATED`), and fewer than half are dead
     unequal gradients     a kernel's gradient is less than a thousandth of another's (`UNEQUAL`)
 
-Of several layers with dead units the one with most is named. Thresholds are wide: a ReLU network
-that learns has a few dead units, and gradients of layers that differ by a factor of ten.
+Of several layers with dead or saturated units the one with most is named. Thresholds are wide: a
+ReLU network that learns has a few dead units, more that are 0 for nearly all examples, and
+gradients of layers that differ by a factor of ten.
 """
 
 from __future__ import annotations
@@ -19,6 +22,9 @@ import numpy.typing as npt
 DEAD = 0.5
 """The share of dead units of a layer from which on it is said."""
 
+SATURATED = 0.5
+"""The share of a layer's units, saturated for nearly all examples, from which on it is said."""
+
 UNEQUAL = 1e-3
 """The ratio of the norms of two kernels' gradients below which it is said."""
 
@@ -27,27 +33,33 @@ def remarks(layers: npt.NDArray, parameters: npt.NDArray) -> Iterator[str]:
     """Yield what deserves a look.
 
     Args:
-        layers: a row for each evaluation and layer, with `epoch`, `step`, `name` and `dead`.
+        layers: a row for each evaluation and layer, with `epoch`, `step`, `name`, `dead` and
+            `saturated_units`.
         parameters: a row for each evaluation and array of parameters, with `step`, `name` and
             `gradient_norm`; those whose names end with `kernel` are compared.
     """
     if len(layers):
-        yield from _dead(layers)
+        dead, saturated = layers["dead"], layers["saturated_units"]
+        yield from _many(layers, dead, DEAD, "dead")
+        yield from _many(layers, np.where(dead >= DEAD, 0, saturated), SATURATED, "saturated")
     if len(parameters):
         yield from _unequal(parameters[parameters["step"] == parameters["step"][-1]])
 
 
-def _dead(layers: npt.NDArray) -> Iterator[str]:
-    last = layers[layers["step"] == layers["step"][-1]]
-    worst = last[np.argmax(last["dead"])]
-    if not worst["dead"] >= DEAD:
+def _many(layers: npt.NDArray, shares: npt.NDArray, threshold: float, word: str) -> Iterator[str]:
+    """Say of which layer most units are something, if they are as many as the threshold."""
+    is_last = layers["step"] == layers["step"][-1]
+    last = shares[is_last]
+    worst = np.argmax(last)
+    if not last[worst] >= threshold:
         return
-    of_layer = layers[layers["name"] == worst["name"]]
-    alive = np.flatnonzero(~(of_layer["dead"] >= DEAD))
-    since = of_layer["epoch"][alive[-1] + 1 if len(alive) else 0]
-    others = int(np.count_nonzero(last["dead"] >= DEAD)) - 1
+    name = layers["name"][is_last][worst]
+    of_layer = layers["name"] == name
+    few = np.flatnonzero(~(shares[of_layer] >= threshold))
+    since = layers["epoch"][of_layer][few[-1] + 1 if len(few) else 0]
+    others = int(np.count_nonzero(last >= threshold)) - 1
     more = f", and at least half in {others} more layer{'s' * (others > 1)}" if others else ""
-    yield f"{worst['name']}: {worst['dead']:.0%} of units dead since epoch {since}{more}"
+    yield f"{name}: {last[worst]:.0%} of units {word} since epoch {since}{more}"
 
 
 def _unequal(last: npt.NDArray) -> Iterator[str]:

@@ -4,6 +4,9 @@ On log-log axes: the median over seeds of the steps until a measure first reache
 single runs faint behind it, the line of perfect scaling (twice the batch, half the steps) and the
 fit of `runner.statistics.critical_batch_size`. A cross at the top marks a batch size of which at
 least half of the runs did not reach the target.
+
+Of runs with `diagnostics=noise` the simple noise scale is drawn as well, which estimates the
+critical batch size from the gradients alone (McCandlish et al. 2018).
 """
 
 from __future__ import annotations
@@ -21,13 +24,16 @@ from runner.compare.figures.style import (
     CROSS_HEIGHT,
     LABEL_SIZE,
     NOTE_SIZE,
+    OKABE_ITO,
     empty_panels,
     line_styles,
     number_ticks,
 )
 from runner.compare.grouping import Group, is_number, runs_of
 from runner.compare.look import PLAIN, Look
+from runner.compare.runs import Run
 from runner.errors import ConfigError
+from runner.options.diagnostics.noise import ALL
 from runner.statistics.critical_batch_size import FEWEST, Fit, fit
 
 if TYPE_CHECKING:
@@ -72,13 +78,18 @@ def critical_batch_size_figure(
     """
     figure, (panel,) = empty_panels(1, look)
     lines: dict[str, list[Point]] = {}
+    scales: dict[str, list[float]] = {}
     for group in groups:
         label = group.label_without((KEY, *tune))
-        lines.setdefault(label, []).append(_point(group, measure, target))
+        point = _point(group, measure, target)
+        lines.setdefault(label, []).append(point)
+        found = map(noise_scale, group.runs, point.steps)
+        scales.setdefault(label, []).extend(filter(math.isfinite, found))
     if all(math.isinf(point.median) for points in lines.values() for point in points):
         raise ConfigError(f"no run reached the target {target:g} of {measure}; choose more")
     for (label, points), style in zip(lines.items(), line_styles(len(lines), look), strict=True):
         _line(panel, label, sorted(points), style["color"], style.get("marker", "o"))
+        _noise_scale(panel, scales[label], style["color"] if len(lines) > 1 else OKABE_ITO[1])
     sizes = sorted({point.size for points in lines.values() for point in points})
     panel.set_xscale("log")
     panel.set_yscale("log")
@@ -115,6 +126,36 @@ def _point(group: Group, measure: str, target: float) -> Point:
     if found.median == 0:
         raise ConfigError(f"the target {target:g} of {measure} is met from the start; choose less")
     return found
+
+
+def noise_scale(run: Run, steps: float) -> float:
+    """The simple noise scale of a run on its way to the target.
+
+    It is the mean variance of the gradient over its mean signal, over the evaluations up to the
+    target; a mean of their ratios would be that of the noisiest evaluation.
+
+    Args:
+        run: the run.
+        steps: its steps to the target; infinite if it was not reached.
+
+    Returns:
+        A number of examples; NaN without `diagnostics=noise`, and if there is no signal.
+    """
+    rows = run.diagnostics("noise")
+    if not len(rows):
+        return math.nan
+    rows = rows[(rows["name"] == ALL) & (rows["step"] <= steps)]
+    variance, signal = float(np.mean(rows["variance"])), float(np.mean(rows["signal"]))
+    return variance / signal if signal > 0 else math.nan
+
+
+def _noise_scale(panel: Axes, scales: Sequence[float], color: Any) -> None:
+    """Mark the median of the noise scales of all runs, and their range in the legend."""
+    if not scales:
+        return
+    median, low, high = statistics.median(scales), min(scales), max(scales)
+    label = f"noise scale {median:.2g} (runs: {low:.2g} to {high:.2g})"
+    panel.axvline(median, ls="-.", lw=1.2, color=color, label=label)
 
 
 def _line(panel: Axes, label: str, points: Sequence[Point], color: Any, marker: str = "o") -> None:

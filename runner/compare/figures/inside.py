@@ -40,15 +40,16 @@ class Inside(NamedTuple):
     rows: npt.NDArray
 
 
-def shown(groups: Sequence[Group], table: str, kind: str) -> tuple[list[Inside], str]:
-    """The first run of each of the first groups, and a note that says so.
-
-    Of parameters only the kernels are shown.
+def recorded(
+    groups: Sequence[Group], table: str, kind: str, needs: str
+) -> tuple[list[tuple[str, npt.NDArray]], str]:
+    """The label of each group with the table of its first run that has one, and a note on that.
 
     Args:
         groups: the groups.
-        table: the name of the table: `layers` or `parameters`.
+        table: the name of the table.
         kind: the name of the figure, for the error.
+        needs: what a run needs to have the table, for the error.
 
     Raises:
         ConfigError: no run has the table.
@@ -58,12 +59,32 @@ def shown(groups: Sequence[Group], table: str, kind: str) -> tuple[list[Inside],
         tables = (run.diagnostics(table) for run in sorted(group.runs, key=lambda run: run.seed))
         rows = next(filter(len, tables), None)
         if rows is not None:
-            found.append(_of(group.label, rows))
+            found.append((group.label, rows))
     if not found:
-        raise ConfigError(f"the figure {kind} needs runs with diagnostics=layers; there is none")
-    notes = ["the run with the least seed"] * any(len(group.runs) > 1 for group in groups)
-    notes += [f"the first {MOST_PANELS} of {len(found)} groups"] * (len(found) > MOST_PANELS)
-    return found[:MOST_PANELS], "; ".join(notes)
+        raise ConfigError(f"the figure {kind} needs runs with {needs}; there is none")
+    return found, "the run with the least seed" * any(len(group.runs) > 1 for group in groups)
+
+
+def shown(
+    groups: Sequence[Group], table: str, kind: str, needs: str = "diagnostics=layers"
+) -> tuple[list[Inside], str]:
+    """The first run of each of the first groups, and a note that says so.
+
+    Of parameters only the kernels are shown.
+
+    Args:
+        groups: the groups.
+        table: the name of the table: `layers`, `parameters` or another one with such rows.
+        kind: the name of the figure, for the error.
+        needs: what a run needs to have the table, for the error.
+
+    Raises:
+        ConfigError: no run has the table.
+    """
+    found, note = recorded(groups, table, kind, needs)
+    more = f"the first {MOST_PANELS} of {len(found)} groups" * (len(found) > MOST_PANELS)
+    inside = [_of(label, rows) for label, rows in found[:MOST_PANELS]]
+    return inside, "; ".join(filter(None, [note, more]))
 
 
 def _of(label: str, rows: npt.NDArray) -> Inside:
@@ -108,17 +129,28 @@ def panels_of_layers(runs: Sequence[Inside], look: Look) -> tuple[Figure, list[A
         runs: the runs.
         look: the style and, unless it is empty, the size.
     """
+    height = _AROUND + _ROW * max(len(run.names) for run in runs)
+    return panels_for([run.label for run in runs], look, height)
+
+
+def panels_for(labels: Sequence[str], look: Look, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure with a panel for each run: side by side on screen, below each other for a paper.
+
+    Args:
+        labels: of the runs; the titles where there are several.
+        look: the style and, unless it is empty, the size.
+        height: of the panels and what is around them, in inches.
+    """
     from matplotlib.figure import Figure
 
-    height = _AROUND + _ROW * max(len(run.names) for run in runs)
-    count = len(runs)
+    count = len(labels)
     usual = (COLUMN, height * count) if look.is_paper else (max(4.5, 1 + _WIDTH * count), height)
     wide, high = look.size or usual
     figure = Figure(figsize=(wide, high), layout="constrained")
     shape = (count, 1) if look.is_paper else (1, count)
     panels = figure.subplots(*shape, squeeze=False).ravel().tolist()
-    for panel, run in zip(panels, runs, strict=True):
+    for panel, label in zip(panels, labels, strict=True):
         panel.tick_params(which="both", labelsize=TICK_SIZE)
         if count > 1:
-            panel.set_title(run.label, fontsize=LABEL_SIZE)
+            panel.set_title(label, fontsize=LABEL_SIZE)
     return figure, panels

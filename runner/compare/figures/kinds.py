@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from runner.compare.figures import histograms, layers
+from runner.compare.figures import histograms, layers, noise, time_steps, updates
 from runner.compare.figures.critical_batch_size import critical_batch_size_figure
 from runner.compare.figures.curves import curves_figure, generalization_figure
 from runner.compare.figures.final import final_figure
@@ -123,6 +123,18 @@ def _histograms(asked: Request) -> Figure:
     return histograms.histograms_figure(asked.groups, asked.measure, asked.look)
 
 
+def _time_steps(asked: Request) -> Figure:
+    return time_steps.time_steps_figure(asked.groups, asked.measure, asked.look)
+
+
+def _noise(asked: Request) -> Figure:
+    return noise.noise_figure(asked.groups, asked.measure, asked.look)
+
+
+def _updates(asked: Request) -> Figure:
+    return updates.updates_figure(asked.groups, asked.measure, asked.look)
+
+
 class Kind(NamedTuple):
     """A kind of figure.
 
@@ -181,5 +193,26 @@ KINDS: Mapping[str, Kind] = {
         histograms.DEFAULT,
         of_results=False,
         own_measures=histograms.MEASURES,
+    ),
+    "time_steps": Kind(
+        f"of diagnostics of recurrent models by time step: {', '.join(time_steps.MEASURES)}",
+        _time_steps,
+        time_steps.DEFAULT,
+        of_results=False,
+        own_measures=time_steps.MEASURES,
+    ),
+    "noise": Kind(
+        "of diagnostics the deviation of the gradients of batches against their size",
+        _noise,
+        noise.DEFAULT,
+        of_results=False,
+        own_measures=noise.MEASURES,
+    ),
+    "updates": Kind(
+        f"of diagnostics a measure of updates against steps: {', '.join(updates.MEASURES)}",
+        _updates,
+        updates.DEFAULT,
+        of_results=False,
+        own_measures=updates.MEASURES,
     ),
 }

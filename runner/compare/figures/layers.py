@@ -15,6 +15,7 @@ from runner.compare.figures.style import LABEL_SIZE, TICK_SIZE, number_ticks, sm
 from runner.compare.grouping import Group
 from runner.compare.look import PLAIN, Look
 from runner.options.diagnostics.layers import LAYER_MEASURES, PARAMETER_MEASURES, SHARES
+from runner.options.diagnostics.noise import NOISE_MEASURES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-MEASURES = (*LAYER_MEASURES, *PARAMETER_MEASURES)
+_TABLES = {"layers": LAYER_MEASURES, "parameters": PARAMETER_MEASURES, "noise": NOISE_MEASURES}
+MEASURES = tuple(measure for measures in _TABLES.values() for measure in measures)
 DEFAULT = "gradient_norm"
 
 _SPAN = 10.0
@@ -46,8 +48,9 @@ def layers_figure(groups: Sequence[Group], measure: str, look: Look = PLAIN) -> 
     Raises:
         ConfigError: no run has such diagnostics.
     """
-    table = "layers" if measure in LAYER_MEASURES else "parameters"
-    runs, note = shown(groups, table, "layers")
+    table = next(table for table, measures in _TABLES.items() if measure in measures)
+    needs = "diagnostics=noise" if table == "noise" else "diagnostics=layers"
+    runs, note = shown(groups, table, "layers", needs)
     values = [np.asarray(run.rows[measure], float).T for run in runs]
     norm = _norm(measure, np.concatenate([each.ravel() for each in values]))
     figure, panels = panels_of_layers(runs, look)
@@ -58,7 +61,7 @@ def layers_figure(groups: Sequence[Group], measure: str, look: Look = PLAIN) -> 
     bar.ax.tick_params(which="both", labelsize=TICK_SIZE)
     if measure in SHARES:
         number_ticks(bar.ax, is_percentage=True)
-    notes = ["at evaluations, on the probe batch", "kernels" * (table == "parameters")]
+    notes = ["at evaluations, on the probe batch", "kernels" * (table != "layers")]
     small_print(figure, "; ".join(filter(None, [*notes, _gray(norm, values), note])))
     return figure
 

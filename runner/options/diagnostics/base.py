@@ -11,13 +11,19 @@ from runner.options.option import Option, option
 from runner.options.signals import Signals
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, PRNGKeyArray
+    from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 
 class OfParams(Protocol):
     """A function of parameters on the probe batch; it is computed only where it is called."""
 
-    def __call__(self, params: Params, *, fixed_statistics: bool = False) -> Float[Array, "..."]:
+    def __call__(
+        self,
+        params: Params,
+        *,
+        fixed_statistics: bool = False,
+        rows: Int[Array, " some"] | None = None,
+    ) -> Float[Array, "..."]:
         """Compute it without random masks.
 
         Args:
@@ -25,7 +31,21 @@ class OfParams(Protocol):
             fixed_statistics: whether a normalization over the batch uses the statistics that
                 evaluations use, so that examples do not depend on each other; else it uses those of
                 the probe batch at `params`, as a training step does.
+            rows: which examples of the probe batch; None: all.
         """
+
+
+class ThroughTime(NamedTuple):
+    """A recurrent layer on the probe batch, at all time steps.
+
+    Attributes:
+        states: what it carries from each step to the next one.
+        gradients: of `Probe.objective` with respect to the states. That with respect to a state
+            is the whole one, through all later steps.
+    """
+
+    states: Float[Array, "steps examples units"]
+    gradients: Float[Array, "steps examples units"]
 
 
 class Probe(NamedTuple):
@@ -36,6 +56,8 @@ class Probe(NamedTuple):
         gradient: of `objective` there, with the statistics of the probe batch.
         layers: the names of the layers, in the order in which data pass through them.
         signals: of the activation of each layer; that of the logits is the identity.
+        through_time: of each recurrent layer by its name, in the order of the layers; empty in
+            networks without one.
         objective: what training minimizes: the mean loss and the penalties, a number.
         example_losses: the loss of each example, without penalties, of the shape `[examples]`.
         learning_rate: of the step that starts here; at the end of a run that of its last step.
@@ -50,6 +72,7 @@ class Probe(NamedTuple):
     gradient: Params
     layers: tuple[str, ...]
     signals: tuple[Signals, ...]
+    through_time: Mapping[str, ThroughTime]
     objective: OfParams
     example_losses: OfParams
     learning_rate: Float[Array, ""]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.lazy import jax, jnp
-from runner.options.diagnostics.base import Diagnostic, Probe, Table
+from runner.options.diagnostics.base import Diagnostic, Probe, Table, ThroughTime
 from runner.options.layer import Params
 from runner.options.option import number, option
 from runner.options.parameters import Path, named
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 HISTOGRAMS = ("pre_activation", "activation")
 """What there are histograms of, each in three columns: `_histogram`, `_low` and `_high`."""
 
-SHARES = ("saturated", "dead")
+SHARES = ("saturated", "saturated_units", "dead")
 
 LAYER_MEASURES = (
     *(f"{name}_{moment}" for name in HISTOGRAMS for moment in ("mean", "variance")),
     *SHARES,
+    "unit_spread",
     "stable_rank",
     "shift",
 )
@@ -30,6 +31,12 @@ LAYER_MEASURES = (
 
 PARAMETER_MEASURES = ("norm", "gradient_norm", "update_ratio", "distance")
 """The numbers of an array of parameters."""
+
+TIME_MEASURES = ("gradient_norm", "state_norm")
+"""What a recurrent layer has a number of for each time step."""
+
+MOSTLY = 0.9
+"""For which share of the examples a unit is saturated that counts among `saturated_units`."""
 
 BINS = 40
 """How many bins of equal width a histogram has, from the least to the largest number."""
@@ -57,7 +64,9 @@ class Layers(Diagnostic):
         pre_activation_mean, pre_activation_variance    of x
         activation_mean, activation_variance            of f(x)
         saturated      share of the x where |f'(x)| is less than 5 % of the largest slope of f
+        saturated_units  share of the units that are saturated for 90 % of the examples or more
         dead           share of the units that are saturated for all examples
+        unit_spread    sqrt(mean Var_units[x] / mean x^2): 0 where all units get the same
         stable_rank    |A|_F^2 / |A|_2^2 of the activations A, a row an example; not centred
         shift          sqrt(sum_i (m_i - m'_i)^2 + (s_i - s'_i)^2) / sqrt(sum_i s'_i^2)
 
@@ -76,7 +85,18 @@ class Layers(Diagnostic):
         update_ratio    |w - w'| / |w|, with w' at the evaluation before
         distance        |w - w_0|, with w_0 at the start
 
-    The ratio of a single step, which is often plotted (0.001 is a rule of thumb for SGD), is
+    A recurrent model has the table `time_steps` as well. With h_t what a recurrent layer carries
+    from time step t to the next one, l_i the loss of example i, and means over the examples:
+
+        gradient_norm   mean |d l_i / d h_t|, for each t
+        state_norm      mean |h_t|, for each t
+        gradient_ratio  gradient_norm at the first step over that at the last one
+
+    d l_i / d h_t is the derivative through all later steps, what Bengio et al. 1994 and Pascanu et
+    al. 2013 ask of: it vanishes or explodes from the last step back to the first, where the ratio
+    is far below or above 1.
+
+    The update ratio of a single step, which is often plotted (0.001 is a rule of thumb for SGD), is
     smaller: steps between evaluations add up.
     """
 
@@ -91,7 +111,7 @@ class Layers(Diagnostic):
     def measure(
         self, probe: Probe, start: LayersMemory, before: LayersMemory
     ) -> Mapping[str, Table]:
-        """Return a table of layers and one of parameters."""
+        """Return a table of layers, one of parameters and, of recurrent models, one of time."""
         now = self.memory(probe)
         shifts = map(_shift, now.means, now.deviations, before.means, before.deviations)
         of_signals = jax.jit(_of_signals)  # traced once for all layers of one shape
@@ -101,12 +121,15 @@ class Layers(Diagnostic):
         ]
         trees = (probe.params, probe.gradient, start.params, before.params)
         arrays = [named(tree) for tree in trees]
-        paths = sorted(arrays[0], key=lambda path: _place(path, probe.layers))
+        paths = sorted(arrays[0], key=lambda path: layer_place(path, probe.layers))
         parameters = [_of_parameter(*(of[path] for of in arrays)) for path in paths]
-        return {
+        tables = {
             "layers": _table(probe.layers, layers),
             "parameters": _table(["/".join(path) for path in paths], parameters),
         }
+        if probe.through_time:
+            tables["time_steps"] = _of_time(probe.through_time)
+        return tables
 
 
 def _of_signals(signals: Signals) -> dict[str, Array]:
@@ -119,7 +142,9 @@ def _of_signals(signals: Signals) -> dict[str, Array]:
     saturated = signals.saturated.reshape(-1, signals.saturated.shape[-1])
     return measured | {
         "saturated": saturated.astype(float).mean(),
+        "saturated_units": (saturated.astype(float).mean(0) >= MOSTLY).astype(float).mean(),
         "dead": saturated.all(0).astype(float).mean(),
+        "unit_spread": _unit_spread(_flat(signals.inputs)),
         "stable_rank": stable_rank(_flat(signals.outputs)),
     }
 
@@ -140,6 +165,21 @@ def _of_parameter(
     }
 
 
+def _of_time(through_time: Mapping[str, ThroughTime]) -> Table:
+    """The measures of each recurrent layer; NaN at the end where others have more time steps."""
+    longest = max(len(each.states) for each in through_time.values())
+    measured = []
+    for states, gradients in through_time.values():
+        # The objective is a mean over examples, which do not depend on each other.
+        of_examples = gradients.astype(float) * gradients.shape[1]
+        norms = [jnp.sqrt((x**2).sum(2)).mean(1) for x in (of_examples, states.astype(float))]
+        rest = (0, longest - len(states))
+        padded = [jnp.pad(each, rest, constant_values=jnp.nan) for each in norms]
+        ratio = norms[0][0] / norms[0][-1]
+        measured.append(dict(zip(TIME_MEASURES, padded, strict=True)) | {"gradient_ratio": ratio})
+    return _table(list(through_time), measured)
+
+
 def _histogram(values: Float[Array, "rows units"]) -> dict[str, Array]:
     """The numbers in `BINS` bins, the least and the largest of them."""
     low, high = values.min(), values.max()
@@ -147,6 +187,12 @@ def _histogram(values: Float[Array, "rows units"]) -> dict[str, Array]:
     bins = jnp.clip(((values - low) / width * BINS).astype(int), 0, BINS - 1)
     counts = jnp.zeros(BINS).at[bins.ravel()].add(1.0)
     return {"low": low, "high": high, "histogram": counts}
+
+
+def _unit_spread(values: Float[Array, "rows units"]) -> Float[Array, ""]:
+    """How much units differ from each other, relative to all; 0 where all numbers are 0."""
+    square = jnp.mean(values**2)
+    return jnp.sqrt(values.var(1).mean() / jnp.where(square > 0, square, 1.0))
 
 
 def _shift(
@@ -189,8 +235,13 @@ def _norm(array: Float[Array, "..."]) -> Float[Array, ""]:
     return jnp.sqrt(jnp.sum(array**2))
 
 
-def _place(path: Path, layers: Sequence[str]) -> tuple[int, Path]:
-    """Where an array of parameters comes: in the order of the layers, then what is in none."""
+def layer_place(path: Path, layers: Sequence[str]) -> tuple[int, Path]:
+    """Return where an array of parameters comes: by its layer, then what is in none.
+
+    Args:
+        path: the names on the way to it.
+        layers: the names of the layers, in their order.
+    """
     name = "/".join(path)
     inside = (index for index, layer in enumerate(layers) if name.startswith(f"{layer}/"))
     return next(inside, len(layers)), path
