@@ -3,13 +3,13 @@
 Three things are said, of the last evaluation:
 
     dead units            at least half of the units of a layer are dead (`DEAD`)
-    saturated units       at least half of the units of a layer are saturated for nearly all
-                          examples (`SATURATED`), and fewer than half are dead
+    saturated units       at least three quarters of the units of a layer are saturated for nearly
+                          all examples (`SATURATED`), and fewer than half are dead
     unequal gradients     a kernel's gradient is less than a thousandth of another's (`UNEQUAL`)
 
 Of several layers with dead or saturated units the one with most is named. Thresholds are wide: a
-ReLU network that learns has a few dead units, more that are 0 for nearly all examples, and
-gradients of layers that differ by a factor of ten.
+ReLU network that learns has a few dead units, in deep layers nearly half that are 0 for nearly all
+examples, and gradients of layers that differ by a factor of ten.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy.typing as npt
 DEAD = 0.5
 """The share of dead units of a layer from which on it is said."""
 
-SATURATED = 0.5
+SATURATED = 0.75
 """The share of a layer's units, saturated for nearly all examples, from which on it is said."""
 
 UNEQUAL = 1e-3
@@ -58,7 +58,8 @@ def _many(layers: npt.NDArray, shares: npt.NDArray, threshold: float, word: str)
     few = np.flatnonzero(~(shares[of_layer] >= threshold))
     since = layers["epoch"][of_layer][few[-1] + 1 if len(few) else 0]
     others = int(np.count_nonzero(last >= threshold)) - 1
-    more = f", and at least half in {others} more layer{'s' * (others > 1)}" if others else ""
+    many = {DEAD: "half", SATURATED: "three quarters"}[threshold]
+    more = f", and at least {many} in {others} more layer{'s' * (others > 1)}" if others else ""
     yield f"{name}: {last[worst]:.0%} of units {word} since epoch {since}{more}"
 
 

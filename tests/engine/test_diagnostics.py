@@ -145,6 +145,10 @@ def test_layers_are_measured_as_numpy_does(trained: Trained, lane: int) -> None:
             saturated = np.zeros_like(signals[0])
         np.testing.assert_allclose(row["saturated"], saturated.mean(), atol=0.01)
         np.testing.assert_allclose(row["dead"], saturated.all(0).mean())
+        of_units = saturated.mean(0)
+        assert row["saturated_units"] == pytest.approx((of_units >= 0.9).mean(), abs=0.01)
+        spread = np.sqrt(signals[0].var(1).mean() / (signals[0] ** 2).mean())
+        np.testing.assert_allclose(row["unit_spread"], spread, 1e-4)
         singular = np.linalg.svd(signals[1], compute_uv=False)
         np.testing.assert_allclose(row["stable_rank"], (singular**2).sum() / singular[0] ** 2, 1e-3)
         mean, deviation = signals[0].mean(0), signals[0].std(0)
@@ -208,7 +212,7 @@ def test_the_record_has_a_row_for_each_evaluation_and_name(trained: Trained, rec
     assert last["norm"].item() == rows["norm"][-1]
     assert len(runner.load(record).diagnostics()["activation_histogram"][0]) == BINS
     with pytest.raises(
-        ConfigError, match=r"no run has a table curvature; .* layers and parameters"
+        ConfigError, match=r"no run has a table curvature; .* layers, parameters, time_steps"
     ):
         runner.load(record).diagnostics("curvature")
     assert len(Run(record.parent, {}).diagnostics("layers")) == 0

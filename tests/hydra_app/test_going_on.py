@@ -66,7 +66,8 @@ def killed(command: CommandLine, *line: str) -> None:
 
 def assert_same(folder: Path, expected: Path) -> None:
     """The same in every column but the times, one curve in TensorBoard, and the same weights."""
-    tables = [name for name in ("layers.npy", "parameters.npy") if (expected / name).exists()]
+    known = ("layers.npy", "parameters.npy", "noise.npy", "updates.npy")
+    tables = [name for name in known if (expected / name).exists()]
     for name in ("steps.npy", "epochs.npy", *tables):
         mine, whole = np.load(folder / name), np.load(expected / name)
         assert len(mine) == len(whole)
@@ -92,9 +93,9 @@ def assert_same(folder: Path, expected: Path) -> None:
 def test_a_killed_run_goes_on_to_the_bit_and_can_be_made_longer(
     runner: CommandLine, tmp_path: Path, kill_after: Any
 ) -> None:
-    """With its diagnostics, which remember the first evaluation and the last one."""
+    """With its diagnostics, which remember evaluations and steps."""
     folder = tmp_path / "a=b,c"
-    line = (*TINY, "diagnostics=layers")
+    line = (*TINY, "diagnostics=[layers,noise,update]", "measure_every=7")
     assert runner(*line, EPOCHS, "hydra.run.dir=whole").returncode == 0
     kill_after(2)
     killed(runner, *line, EPOCHS, 'hydra.run.dir="a=b,c"')
@@ -106,7 +107,7 @@ def test_a_killed_run_goes_on_to_the_bit_and_can_be_made_longer(
     assert done.returncode == 0, done.stderr
     assert "The run goes on after step " in done.stderr
     assert_same(folder, tmp_path / "whole")
-    assert (folder / "layers.npy").exists()
+    assert {"layers.npy", "noise.npy", "updates.npy"} <= {each.name for each in folder.iterdir()}
     summary = json.loads((folder / "summary.json").read_text())
     steps = [each["step"] for each in summary["resumed"]]
     assert len(steps) == 2

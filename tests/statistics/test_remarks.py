@@ -7,17 +7,23 @@ import pytest
 
 from runner.statistics.remarks import remarks
 
-LAYERS = np.dtype([("epoch", "<i4"), ("step", "<i4"), ("name", "<U8"), ("dead", "<f4")])
+PLACE = [("epoch", "<i4"), ("step", "<i4"), ("name", "<U8")]
+LAYERS = np.dtype([*PLACE, ("dead", "<f4"), ("saturated_units", "<f4")])
 PARAMETERS = np.dtype([("step", "<i4"), ("name", "<U15"), ("gradient_norm", "<f4")])
 NOTHING = np.zeros(0, LAYERS), np.zeros(0, PARAMETERS)
 
 
 def dead(*evaluations: tuple[float, float]) -> np.ndarray:
     """The shares of two layers at evaluations after 0, 2, 4, ... epochs."""
+    return layers(*(tuple((share, share) for share in shares) for shares in evaluations))
+
+
+def layers(*evaluations: tuple[tuple[float, float], ...]) -> np.ndarray:
+    """The shares of dead and of saturated units of layers after 0, 2, 4, ... epochs."""
     rows = [
-        (2 * place, 10 * place, f"hidden_{layer}", share)
-        for place, shares in enumerate(evaluations)
-        for layer, share in enumerate(shares, start=1)
+        (2 * place, 10 * place, f"hidden_{layer}", *shares)
+        for place, of_layers in enumerate(evaluations)
+        for layer, shares in enumerate(of_layers, start=1)
     ]
     return np.array(rows, LAYERS)
 
@@ -48,6 +54,31 @@ def gradients(**norms: float) -> np.ndarray:
 )
 def test_dead_units_are_said_of_the_last_evaluation(layers: np.ndarray, said: list[str]) -> None:
     assert list(remarks(layers, NOTHING[1])) == said
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            layers(*(((0, 0.1), (0, share)) for share in (0.4, 0.75, 0.92))),
+            ["hidden_2: 92% of units saturated since epoch 2"],
+        ),
+        (
+            layers(((0.2, 0.8), (0.6, 1.0), (0.4, 0.9))),
+            [
+                "hidden_2: 60% of units dead since epoch 0",
+                "hidden_3: 90% of units saturated since epoch 0, "
+                "and at least three quarters in 1 more layer",
+            ],
+        ),
+        (layers(((0, 0.9), (0, 0.9)), ((0, 0.4), (0, 0.74))), []),
+        (layers(((0, 0.74), (0, np.nan))), []),
+    ],
+)
+def test_saturated_units_are_said_of_layers_that_are_not_dead(
+    found: np.ndarray, said: list[str]
+) -> None:
+    assert list(remarks(found, NOTHING[1])) == said
 
 
 @pytest.mark.parametrize(

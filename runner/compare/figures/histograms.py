@@ -56,6 +56,7 @@ def histograms_figure(groups: Sequence[Group], measure: str, look: Look = PLAIN)
             panel.axhline(-place, color="0.8", lw=0.5, zorder=0)
         panel.spines[["top", "right", "left"]].set_visible(False)
         panel.tick_params(axis="y", length=0)
+        panel.locator_params("x", nbins=5)  # as many labels as a narrow panel has room for
         panel.set_xlabel(measure_label(measure), fontsize=LABEL_SIZE)
     name_layers(panels, runs, range(0, -max(len(run.names) for run in runs), -1))
     words = [f"line: epoch {runs[0].epochs[0]}, filled: the last evaluation", "each to one height"]

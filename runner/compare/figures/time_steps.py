@@ -49,7 +49,7 @@ def time_steps_figure(groups: Sequence[Group], measure: str, look: Look = PLAIN)
         groups, "time_steps", "time_steps", "diagnostics=layers and a recurrent model"
     )
     lines = [
-        (_name(label, layer, rows["name"].tolist()), of[measure], of["epoch"])
+        (_name(label, layer, rows["name"].tolist(), len(found)), of[measure], of["epoch"])
         for label, rows in found
         for layer in dict.fromkeys(rows["name"].tolist())
         for of in (rows[rows["name"] == layer],)
@@ -79,8 +79,8 @@ def time_steps_figure(groups: Sequence[Group], measure: str, look: Look = PLAIN)
     return figure
 
 
-def _name(label: str, layer: str, layers: Sequence[str]) -> str:
-    """The name of a line: the layer only where there are several."""
+def _name(label: str, layer: str, layers: Sequence[str], groups: int) -> str:
+    """The name of a line: the layer where there are several, of several groups the label."""
     if len(set(layers)) == 1:
         return label
-    return f"{label}, {layer}" if label else layer
+    return f"{label}, {layer}" if groups > 1 else layer

@@ -172,12 +172,19 @@ def _of_time(through_time: Mapping[str, ThroughTime]) -> Table:
     for states, gradients in through_time.values():
         # The objective is a mean over examples, which do not depend on each other.
         of_examples = gradients.astype(float) * gradients.shape[1]
-        norms = [jnp.sqrt((x**2).sum(2)).mean(1) for x in (of_examples, states.astype(float))]
+        norms = [_norms(x).mean(1) for x in (of_examples, states.astype(float))]
         rest = (0, longest - len(states))
         padded = [jnp.pad(each, rest, constant_values=jnp.nan) for each in norms]
         ratio = norms[0][0] / norms[0][-1]
         measured.append(dict(zip(TIME_MEASURES, padded, strict=True)) | {"gradient_ratio": ratio})
     return _table(list(through_time), measured)
+
+
+def _norms(vectors: Float[Array, "steps examples units"]) -> Float[Array, "steps examples"]:
+    """The norms of vectors of any size: squares of gradients that have vanished would be 0."""
+    largest = jnp.abs(vectors).max(2, keepdims=True)
+    unit = jnp.where(largest > 0, largest, 1.0)
+    return largest[..., 0] * jnp.sqrt(((vectors / unit) ** 2).sum(2))
 
 
 def _histogram(values: Float[Array, "rows units"]) -> dict[str, Array]:
