@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import compose
+from engine_alone import leaves_as_arrays
 
 from runner.engine.chunk import EPOCH_DTYPE
 from runner.engine.diagnostics import diagnosed
@@ -223,3 +226,90 @@ def test_a_large_rate_kills_rectified_units_unless_they_are_normalized() -> None
     assert error["none", 2.0] > 0.8
     assert max(dead["none", 0.1], dead["batch", 2.0]) < 0.3, dead
     assert max(error["none", 0.1], error["batch", 2.0]) < 0.3, error
+
+
+@functools.partial(jax.jit, static_argnames="structure")
+def tables_at_start(structure: Any, leaves: Any, arrays: Any) -> Any:
+    chosen = jax.tree.unflatten(structure, leaves)
+    state = initial_state(chosen, arrays)
+    at = jnp.zeros((), int), state.params, state.layers, jnp.zeros(())
+    return diagnosed(chosen, arrays, state.memories, *at)[1]
+
+
+def rows_at_start(chosen: Experiment) -> Mapping[str, np.ndarray]:
+    """What diagnostics measure before the first step, compiled once for runs of one structure."""
+    leaves, structure = jax.tree.flatten(leaves_as_arrays(chosen))
+    tables = tables_at_start(structure, leaves, place(chosen, chosen.data.load()))
+    return named_rows(jax.tree.map(lambda x: x[None], tables), np.zeros(1, EPOCH_DTYPE))
+
+
+def test_signals_explode_and_vanish_with_depth_unless_their_scale_is_kept() -> None:
+    """The claim of `experiment=exploding_signals`, before the first step, with six layers."""
+    ratios = {}
+    for scale, normalization in ((0.5, "none"), (1.0, "none"), (2.0, "none"), (2.0, "layer")):
+        chosen = compose(
+            model={"depth": 6},
+            initializer={"name": "he_normal", "scale": scale},
+            normalization=normalization,
+            diagnostics={"name": "layers", "examples": 64},
+        )
+        variance = rows_at_start(chosen)["layers"]["activation_variance"]
+        ratios[scale, normalization] = variance[5] / variance[0]
+    # Each of the five layers after the first multiplies the variance by the square of the scale.
+    assert ratios[2.0, "none"] / ratios[1.0, "none"] == pytest.approx(4**5, rel=1e-3)
+    assert ratios[0.5, "none"] / ratios[1.0, "none"] == pytest.approx(4**-5, rel=1e-3)
+    assert all(0.1 < ratios[key] < 10 for key in ((1.0, "none"), (2.0, "layer")))
+
+
+def test_units_saturate_with_large_weights_and_it_is_said() -> None:
+    """The claim of `experiment=saturation`, before the first step."""
+    saturated, said = {}, {}
+    for scale in (1.0, 10.0, 100.0):
+        chosen = compose(
+            model={"depth": 5},
+            activation="tanh",
+            initializer={"name": "xavier_normal", "scale": scale},
+            diagnostics={"name": "layers", "examples": 128},
+        )
+        rows = rows_at_start(chosen)
+        saturated[scale] = rows["layers"]["saturated"][:5]
+        said[scale] = list(remarks(rows["layers"], rows["parameters"]))
+    assert saturated[1.0].max() < 0.05 < 0.6 < saturated[10.0].min()
+    assert not said[1.0]
+    assert [words for words in said[100.0] if "of units saturated since epoch 0" in words]
+
+
+def test_units_that_start_equal_stay_equal() -> None:
+    """The claim of `experiment=symmetric_units`, in an epoch."""
+    chosen = compose(
+        {"epochs": 1},
+        model={"widths": [8, 8]},
+        activation="tanh",
+        initializer={"name": "constant", "value": 0.05},
+        batch_size={"drop_remainder": True},
+        diagnostics={"name": "layers", "examples": 64},
+    )
+    training = Training([chosen], chosen.data.load())
+    rows = np.concatenate([chunk.tables["layers"] for (chunk,) in training.chunks() if chunk])
+    spread = {name: rows["unit_spread"][rows["name"] == name] for name in set(rows["name"])}
+    assert not spread["hidden_1"].any()
+    assert not spread["hidden_2"].any()
+    assert spread["logits"][0] == 0 < 0.01 < spread["logits"][1], "the classes differ"
+    assert rows["pre_activation_variance"][rows["name"] == "hidden_2"].min() > 0
+
+
+def test_gradients_vanish_or_explode_through_time() -> None:
+    """The claim of `experiment=gradients_through_time`, before the first step."""
+    ratio = {}
+    for scale in (0.5, 1.5, 3.0):
+        chosen = compose(
+            model={"name": "rnn", "pixels": True, "recurrent_scale": scale},
+            activation="tanh",
+            diagnostics={"name": "layers", "examples": 64},
+        )
+        (row,) = rows_at_start(chosen)["time_steps"]
+        assert row["gradient_norm"].shape == (64,)
+        ratio[scale] = row["gradient_ratio"]
+    assert 0 < ratio[0.5] < 1e-15
+    assert 0.01 < ratio[1.5] < 10
+    assert ratio[3.0] > 1e5

@@ -41,6 +41,9 @@ MOSTLY = 0.9
 BINS = 40
 """How many bins of equal width a histogram has, from the least to the largest number."""
 
+_ROUNDING = 1e-6
+"""Up to which spread units are called equal."""
+
 _POWER_STEPS = 60
 """How often the largest singular value is refined. Each step makes what is left of a second
 direction smaller by the square of the ratio of their singular values."""
@@ -197,9 +200,10 @@ def _histogram(values: Float[Array, "rows units"]) -> dict[str, Array]:
 
 
 def _unit_spread(values: Float[Array, "rows units"]) -> Float[Array, ""]:
-    """How much units differ from each other, relative to all; 0 where all numbers are 0."""
+    """How much units differ from each other, relative to all; 0 if it is no more than rounding."""
     square = jnp.mean(values**2)
-    return jnp.sqrt(values.var(1).mean() / jnp.where(square > 0, square, 1.0))
+    spread = jnp.sqrt(values.var(1).mean() / jnp.where(square > 0, square, 1.0))
+    return jnp.where(spread > _ROUNDING, spread, 0.0)
 
 
 def _shift(
