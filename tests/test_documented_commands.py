@@ -43,7 +43,7 @@ EPOCHS_OF_STUDY = {
     "critical_batch_size": "epochs=3",  # until the target is reached
     "dead_units": "model.depth=1",
     "escape": "steps=8",
-    "exploding_signals": "model.depth=2",
+    "exploding_signals": "model.depth=1",
     "gradient_error": "steps=16",
     "gradients_through_time": "model.pixels=false",
     "growing_batch": "epochs=16",
@@ -51,6 +51,7 @@ EPOCHS_OF_STUDY = {
     "noise_scale": "epochs=3",  # until the target is reached
     "saturation": "model.depth=1",
     "surface": "steps=20",
+    "symmetric_units": "model.widths=[8]",
     "vanishing_gradients": "model.depth=2",
 }
 
