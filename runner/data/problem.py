@@ -34,7 +34,6 @@ class Problem(Source):
         "normalization",
         "regularization",
         "preprocessing",
-        "diagnostics",
     )
 
     @property

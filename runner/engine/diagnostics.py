@@ -126,12 +126,12 @@ def _probes(
     probes: dict[int, Probe] = {}
     for each in chosen(experiment):
         if each.examples not in probes:
-            batch = _Batch(experiment, arrays, layers, each.examples)
+            batch = ProbeBatch(experiment, arrays, layers, each.examples)
             probes[each.examples] = batch.probe(params, learning_rate)
         yield each, probes[each.examples]
 
 
-class _Batch:
+class ProbeBatch:
     """The first training examples, and functions of the parameters on them.
 
     Args:
@@ -177,7 +177,7 @@ class _Batch:
             self.example_losses,
             learning_rate,
             jax.random.fold_in(streams(self._experiment.seed).noise, _DIAGNOSTICS),
-            self._sharpness_limit(),
+            self.sharpness_limit(),
             self._experiment.normalization.over_batch,
         )
 
@@ -234,7 +234,7 @@ class _Batch:
         terms = [each.term(params, outputs, losses) for each in self._experiment.regularization]
         return losses.mean() + sum(terms)
 
-    def _sharpness_limit(self) -> Float[Array, ""]:
+    def sharpness_limit(self) -> Float[Array, ""]:
         """That of the optimizer, where each step minimizes the objective of this batch."""
         experiment, examples = self._experiment, self._arrays.targets.shape[0]
         limit = experiment.optimizer.sharpness_limit()

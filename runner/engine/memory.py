@@ -130,7 +130,14 @@ def bytes_of_a_lane(experiment: Experiment, arrays: Arrays) -> int:
     whole, remainder = experiment.batch_size.batches(arrays.targets.shape[0])
     evaluations = evaluations_per_call(whole + (remainder > 0))
     measured = evaluations * tables + STEPS_PER_CALL * step_tables
-    return COPIES * (state + measured) + _MEASURED
+    return COPIES * (state + measured) + working_bytes(experiment, arrays) + _MEASURED
+
+
+def working_bytes(experiment: Experiment, arrays: Arrays) -> int:
+    """What the diagnostics of a run keep while they measure; one after the other does."""
+    params = jax.eval_shape(initial_state, experiment, arrays).params
+    numbers = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
+    return 4 * max(each.working_numbers(numbers) for each in experiment.diagnostics)
 
 
 def _bytes(shapes: Any) -> int:

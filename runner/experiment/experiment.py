@@ -17,7 +17,7 @@ from runner.measures import POINTS_PER_CURVE, ErrorKind
 from runner.options.activation.base import Activation
 from runner.options.batch_size import BatchSize, Stochastic
 from runner.options.bias_initializer import BiasInitializer
-from runner.options.diagnostics.base import Diagnostic, NoDiagnostic
+from runner.options.diagnostics.base import Diagnostic
 from runner.options.gradient import GradientTreatment
 from runner.options.initializer.base import Initializer
 from runner.options.layer import Layer, Params, Shape, with_layer_before
@@ -47,7 +47,6 @@ _NEUTRAL: dict[str, Option | tuple[Option, ...]] = {
     "regularization": (Unregularized(),),
     "batch_size": Stochastic(),
     "sampling": Fixed(shuffled=False),
-    "diagnostics": (NoDiagnostic(),),
 }
 """What replaces a choice that the data ignore."""
 
@@ -173,6 +172,12 @@ class Experiment(Option):
                 "the optimizer takes curvature from differences of losses and gradients, which "
                 f"the rounding of {self.precision} exceeds; use precision=float32",
             )
+        if any(each.needs_float32 for each in self.diagnostics):
+            yield (
+                "precision",
+                "diagnostics=curvature takes derivatives of the gradient, in which the rounding of "
+                f"{self.precision} counts as curvature; use precision=float32",
+            )
 
     @property
     def input_shape(self) -> Shape:
@@ -224,6 +229,7 @@ class Experiment(Option):
             is_recurrent=self.model.is_recurrent,
             error_is_rate=self.data.error_kind is ErrorKind.RATE,
             self_normalizes=self.activation.self_normalizes,
+            has_network="model" not in self.data.ignores,
             parameters=self._parameters,
         )
 

@@ -18,8 +18,10 @@ from runner.options import (
 from runner.options.activation import base as activations
 from runner.options.activation import rectifier, saturating, smooth
 from runner.options.diagnostics.base import NoDiagnostic
+from runner.options.diagnostics.curvature import Curvature
 from runner.options.diagnostics.layers import Layers
 from runner.options.diagnostics.noise import Noise
+from runner.options.diagnostics.trajectory import Trajectory
 from runner.options.diagnostics.update import Update
 from runner.options.initializer import constant, normal, scaled, structured
 from runner.options.loss import classes, numbers
@@ -262,6 +264,8 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "layers": Layers,
         "noise": Noise,
         "update": Update,
+        "curvature": Curvature,
+        "trajectory": Trajectory,
     },
 }
 

@@ -155,6 +155,7 @@ class Facts(NamedTuple):
     is_recurrent: bool  # whether the model has a state that it reads a sequence into
     error_is_rate: bool  # whether the error is a share of wrong predictions, and not a distance
     self_normalizes: bool  # whether the activation keeps mean 0 and variance 1 (SELU)
+    has_network: bool  # and not a problem that brings parameters of its own
     parameters: Callable[[], int]  # counts the trained numbers, which takes about a second
 
     def scheduled(self, unit: str) -> float:

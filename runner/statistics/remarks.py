@@ -6,6 +6,9 @@ Three things are said, of the last evaluation:
     saturated units       at least three quarters of the units of a layer are saturated for nearly
                           all examples (`SATURATED`), and fewer than half are dead
     unequal gradients     a kernel's gradient is less than a thousandth of another's (`UNEQUAL`)
+    sharpness             the learning rate times the largest eigenvalue of the Hessian is above the
+                          limit up to which the optimizer is stable on a quadratic; where it has one
+                          (`sgd` and `momentum` with full batches)
 
 Of several layers with dead or saturated units the one with most is named. Thresholds are wide: a
 ReLU network that learns has a few dead units, in deep layers nearly half that are 0 for nearly all
@@ -29,7 +32,12 @@ UNEQUAL = 1e-3
 """The ratio of the norms of two kernels' gradients below which it is said."""
 
 
-def remarks(layers: npt.NDArray, parameters: npt.NDArray) -> Iterator[str]:
+_NOTHING = np.zeros(0)
+
+
+def remarks(
+    layers: npt.NDArray, parameters: npt.NDArray, curvature: npt.NDArray = _NOTHING
+) -> Iterator[str]:
     """Yield what deserves a look.
 
     Args:
@@ -37,6 +45,7 @@ def remarks(layers: npt.NDArray, parameters: npt.NDArray) -> Iterator[str]:
             `saturated_units`.
         parameters: a row for each evaluation and array of parameters, with `step`, `name` and
             `gradient_norm`; those whose names end with `kernel` are compared.
+        curvature: a row for each evaluation, with `sharpness_product` and `sharpness_limit`.
     """
     if len(layers):
         dead, saturated = layers["dead"], layers["saturated_units"]
@@ -44,6 +53,8 @@ def remarks(layers: npt.NDArray, parameters: npt.NDArray) -> Iterator[str]:
         yield from _many(layers, np.where(dead >= DEAD, 0, saturated), SATURATED, "saturated")
     if len(parameters):
         yield from _unequal(parameters[parameters["step"] == parameters["step"][-1]])
+    if len(curvature):
+        yield from _sharp(curvature[-1])
 
 
 def _many(layers: npt.NDArray, shares: npt.NDArray, threshold: float, word: str) -> Iterator[str]:
@@ -73,3 +84,12 @@ def _unequal(last: npt.NDArray) -> Iterator[str]:
     if ratio < UNEQUAL:
         of = f"{ratio:.0e} of" if ratio else "0, unlike"
         yield f"{least['name']}: its gradient is {of} that of {largest['name']}"
+
+
+def _sharp(last: npt.NDArray) -> Iterator[str]:
+    product, limit = last["sharpness_product"], last["sharpness_limit"]
+    if product > limit:  # not so where there is none: it is NaN
+        yield (
+            f"sharpness x learning rate {product:.3g} > {limit:.3g}: steps overshoot along the "
+            "sharpest direction"
+        )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from runner.options.layer import Params
-from runner.options.option import Option, option
+from runner.options.option import Facts, Option, option
 from runner.options.signals import Signals
 
 if TYPE_CHECKING:
@@ -112,6 +112,15 @@ class Diagnostic(Option):
             parameters: how many parameters are trained.
         """
         return 0
+
+    def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        """Refuse a problem where layers are needed."""
+        if self.needs_layers and not facts.has_network:
+            yield (
+                "name",
+                "the data are a problem with its own parameters and no layers; use "
+                "diagnostics=curvature",
+            )
 
     @abstractmethod
     def memory(self, probe: Probe) -> Any:

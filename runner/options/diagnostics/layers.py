@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from runner.lazy import jax, jnp
 from runner.options.diagnostics.base import Diagnostic, Probe, Table, ThroughTime
@@ -104,6 +104,8 @@ class Layers(Diagnostic):
     """
 
     examples: int = number(512, minimum=2)
+
+    needs_layers: ClassVar[bool] = True
 
     def memory(self, probe: Probe) -> LayersMemory:
         """Return the parameters and the moments of each unit."""
