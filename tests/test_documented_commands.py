@@ -42,14 +42,17 @@ EPOCHS_OF_STUDY = {
     "convergence_rates": "steps=40",
     "critical_batch_size": "epochs=3",  # until the target is reached
     "dead_units": "model.depth=1",
+    "edge_of_stability": "epochs=2 diagnostics.curvature.iterations=2 model.widths=[4]",
     "escape": "steps=8",
     "exploding_signals": "model.depth=1",
     "gradient_error": "steps=16",
     "gradients_through_time": "model.pixels=false",
     "growing_batch": "epochs=16",
+    "ill_conditioning": "epochs=1 diagnostics.curvature.iterations=2 model.widths=[4]",
     "look_ahead": "steps=8",
     "noise_scale": "epochs=3",  # until the target is reached
     "saturation": "model.depth=1",
+    "saddle_points": "epochs=2 diagnostics.curvature.iterations=2 model.widths=[2]",
     "surface": "steps=20",
     "symmetric_units": "model.widths=[8]",
     "vanishing_gradients": "model.depth=2",
@@ -147,7 +150,7 @@ def _small_study(name: str, given: set[str]) -> list[str]:
     """Overrides that leave two values of everything that a study sweeps, one seed, few layers."""
     study = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text())
     length = EPOCHS_OF_STUDY.get(name, "epochs=2")
-    small = [] if {"epochs", "steps"} & given else [length]
+    small = [] if {"epochs", "steps"} & given else length.split()
     if "depth" in study.get("model", {}):
         small.append("model.depth=2")
     hydra = study.get("hydra", {})

@@ -18,6 +18,7 @@ from runner.engine.evaluation import predictions
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
 from runner.lazy import jax
+from runner.options.layer import LayerState, Params
 from runner.record.tensors import TensorsError, restored
 from runner.record.weights import RecordedWeights
 
@@ -65,15 +66,14 @@ def _outputs(
     Raises:
         ConfigError: the weights do not belong to the experiment.
     """
-    preprocessing, network = experiment.preprocessing, experiment.network()
+    preprocessing = experiment.preprocessing
     some = np.zeros((2, *experiment.data.input_shape), dtype)
-    shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), experiment.input_shape)[:2])
+    params, layers = parameters(experiment, weights)
     try:
         # What it is fitted to here is of no interest, only how that is structured.
         fitted = restored(preprocessing.fit(some), weights.preprocessing, checked=False)
-        params, layers = map(restored, shapes, (weights.params, weights.layers))
     except TensorsError as error:
-        raise ConfigError(f"the weights do not belong to the recorded config: {error}") from None
+        raise _of_another(error) from None
 
     @jax.jit
     def outputs(rows: Any) -> Any:
@@ -81,3 +81,26 @@ def _outputs(
         return predictions(experiment, params, layers, prepared)
 
     return outputs
+
+
+def parameters(experiment: Experiment, weights: RecordedWeights) -> tuple[Params, LayerState]:
+    """The recorded parameters, and the state of the layers that belongs to them.
+
+    Args:
+        experiment: the options of the run.
+        weights: its weights.
+
+    Raises:
+        ConfigError: the weights do not belong to the experiment.
+    """
+    network = experiment.network()
+    shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), experiment.input_shape)[:2])
+    try:
+        params, layers = map(restored, shapes, (weights.params, weights.layers))
+    except TensorsError as error:
+        raise _of_another(error) from None
+    return params, layers
+
+
+def _of_another(error: TensorsError) -> ConfigError:
+    return ConfigError(f"the weights do not belong to the recorded config: {error}")

@@ -36,7 +36,7 @@ class WithWeights(ABC):
         Raises:
             ConfigError: the run has none, or they cannot be read.
         """
-        return nested(self._weights.params)
+        return nested(self.weights.params)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class WithWeights(ABC):
         Raises:
             ConfigError: see `params`.
         """
-        return nested(self._weights.layers)
+        return nested(self.weights.layers)
 
     def predict(self, inputs: npt.ArrayLike) -> npt.NDArray:
         """The logits `[n, classes]` of the network with `params`; their softmax is a probability.
@@ -61,11 +61,11 @@ class WithWeights(ABC):
         """
         from runner.compare.prediction import predict  # imports JAX
 
-        return predict(self.config, self._weights, inputs)
+        return predict(self.config, self.weights, inputs)
 
     @functools.cached_property
-    def _weights(self) -> RecordedWeights:
-        """The best weights, or else the final ones.
+    def weights(self) -> RecordedWeights:
+        """The best weights, or else the final ones, as they are recorded.
 
         Raises:
             ConfigError: see `params`.

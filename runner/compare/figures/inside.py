@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from runner.compare.figures.style import COLUMN, LABEL_SIZE, TICK_SIZE
+from runner.compare.figures.style import COLUMN, LABEL_SIZE, TICK_SIZE, readable
 from runner.compare.grouping import Group
 from runner.compare.look import Look
 from runner.errors import ConfigError
@@ -40,10 +40,31 @@ class Inside(NamedTuple):
     rows: npt.NDArray
 
 
-def recorded(
+def shown(
+    groups: Sequence[Group], table: str, kind: str, needs: str = "diagnostics=layers"
+) -> tuple[list[Inside], str]:
+    """The first run of each of the first groups, and a note that says so.
+
+    Of parameters only the kernels are shown.
+
+    Args:
+        groups: the groups.
+        table: the name of the table.
+        kind: the name of the figure, for the error.
+        needs: what a run needs to have the table, for the error.
+
+    Raises:
+        ConfigError: no run has the table.
+    """
+    found = measured(groups, table, kind, needs)
+    inside = [_of(group.label, rows) for group, rows in found[:MOST_PANELS]]
+    return inside, note(groups, len(found))
+
+
+def measured(
     groups: Sequence[Group], table: str, kind: str, needs: str
-) -> tuple[list[tuple[str, npt.NDArray]], str]:
-    """The label of each group with the table of its first run that has one, and a note on that.
+) -> list[tuple[Group, npt.NDArray]]:
+    """The groups with a table of a diagnostic, each with the rows of its first run that has it.
 
     Args:
         groups: the groups.
@@ -59,32 +80,29 @@ def recorded(
         tables = (run.diagnostics(table) for run in sorted(group.runs, key=lambda run: run.seed))
         rows = next(filter(len, tables), None)
         if rows is not None:
-            found.append((group.label, rows))
+            found.append((group, rows))
     if not found:
         raise ConfigError(f"the figure {kind} needs runs with {needs}; there is none")
-    return found, "the run with the least seed" * any(len(group.runs) > 1 for group in groups)
+    return found
 
 
-def shown(
-    groups: Sequence[Group], table: str, kind: str, needs: str = "diagnostics=layers"
-) -> tuple[list[Inside], str]:
-    """The first run of each of the first groups, and a note that says so.
+def title_of_panel(group: Group) -> str:
+    """The label of a group, after the name of the setting if it is a single one."""
+    keys = [readable(key) for key in group.settings]
+    return " ".join([*keys, group.label]) if len(keys) == 1 else group.label
 
-    Of parameters only the kernels are shown.
+
+def note(groups: Sequence[Group], found: int = 0, most: int = MOST_PANELS) -> str:
+    """What is left out of a figure, in words.
 
     Args:
         groups: the groups.
-        table: the name of the table: `layers`, `parameters` or another one with such rows.
-        kind: the name of the figure, for the error.
-        needs: what a run needs to have the table, for the error.
-
-    Raises:
-        ConfigError: no run has the table.
+        found: how many of them could be shown.
+        most: how many are shown at most.
     """
-    found, note = recorded(groups, table, kind, needs)
-    more = f"the first {MOST_PANELS} of {len(found)} groups" * (len(found) > MOST_PANELS)
-    inside = [_of(label, rows) for label, rows in found[:MOST_PANELS]]
-    return inside, "; ".join(filter(None, [note, more]))
+    notes = ["the run with the least seed"] * any(len(group.runs) > 1 for group in groups)
+    notes += [f"the first {most} of {found} groups"] * (found > most)
+    return "; ".join(notes)
 
 
 def _of(label: str, rows: npt.NDArray) -> Inside:

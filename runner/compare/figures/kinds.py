@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from runner.compare.figures import histograms, layers, noise, time_steps, updates
+from runner.compare.figures import curvature, histograms, layers, noise, time_steps, updates
+from runner.compare.figures.along_gradient import along_gradient_figure
 from runner.compare.figures.critical_batch_size import critical_batch_size_figure
 from runner.compare.figures.curves import curves_figure, generalization_figure
 from runner.compare.figures.final import final_figure
@@ -14,6 +15,7 @@ from runner.compare.figures.images import images_figure
 from runner.compare.figures.profile import profile_figure
 from runner.compare.figures.rate import rate_figure
 from runner.compare.figures.scatter import scatter
+from runner.compare.figures.spectrum import spectrum_figure
 from runner.compare.figures.suited import numeric_keys, scattered_keys
 from runner.compare.figures.surface import SurfaceFigure
 from runner.compare.grouping import Group
@@ -135,6 +137,30 @@ def _updates(asked: Request) -> Figure:
     return updates.updates_figure(asked.groups, asked.measure, asked.look)
 
 
+def _curvature(asked: Request) -> Figure:
+    return curvature.curvature_figure(asked.groups, asked.measure, asked.look)
+
+
+def _spectrum(asked: Request) -> Figure:
+    return spectrum_figure(asked.groups, asked.look)
+
+
+def _along_gradient(asked: Request) -> Figure:
+    return along_gradient_figure(asked.groups, asked.look)
+
+
+def _landscape(asked: Request) -> Figure:
+    from runner.compare.figures.loss_surface import landscape_figure  # imports JAX
+
+    return landscape_figure(asked.groups, asked.look)
+
+
+def _trajectory(asked: Request) -> Figure:
+    from runner.compare.figures.loss_surface import trajectory_figure  # imports JAX
+
+    return trajectory_figure(asked.groups, asked.look)
+
+
 class Kind(NamedTuple):
     """A kind of figure.
 
@@ -214,5 +240,22 @@ KINDS: Mapping[str, Kind] = {
         updates.DEFAULT,
         of_results=False,
         own_measures=updates.MEASURES,
+    ),
+    "curvature": Kind(
+        f"of diagnostics=curvature a measure over time: {', '.join(curvature.MEASURES)}",
+        _curvature,
+        curvature.DEFAULT,
+        of_results=False,
+        own_measures=curvature.MEASURES,
+    ),
+    "spectrum": Kind("the eigenvalues of the Hessian", _spectrum, of_results=False),
+    "along_gradient": Kind(
+        "the objective after a step along the gradient", _along_gradient, of_results=False
+    ),
+    "landscape": Kind(
+        "the objective in a random plane around trained networks", _landscape, of_results=False
+    ),
+    "trajectory": Kind(
+        "the objective in the plane of the path of training", _trajectory, of_results=False
     ),
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from runner.compare.figures.inside import panels_for, recorded
+from runner.compare.figures.inside import measured, note, panels_for
 from runner.compare.figures.style import (
     LABEL_SIZE,
     NOTE_SIZE,
@@ -46,8 +46,8 @@ def noise_figure(groups: Sequence[Group], measure: str, look: Look = PLAIN) -> F
     Raises:
         ConfigError: no run has such diagnostics.
     """
-    found, note = recorded(groups, "noise", "noise", "diagnostics=noise")
-    labels = [label for label, _ in found[:_MOST_PANELS]]
+    found = measured(groups, "noise", "noise", "diagnostics=noise")
+    labels = [group.label for group, _ in found[:_MOST_PANELS]]
     figure, panels = panels_for(labels, look, _HEIGHT)
     for panel, (_, rows) in zip(panels, found, strict=False):
         rows = rows[rows["name"] == ALL]
@@ -62,8 +62,8 @@ def noise_figure(groups: Sequence[Group], measure: str, look: Look = PLAIN) -> F
         panel.legend(fontsize=NOTE_SIZE, framealpha=0.9, edgecolor="none")
     panels[0].set_ylabel("standard deviation of the gradient", fontsize=LABEL_SIZE)
     words = "dashed: sigma / sqrt(batch size); dotted: norm of the gradient; on the probe batch"
-    more = f"the first {_MOST_PANELS} of {len(found)} groups" * (len(found) > _MOST_PANELS)
-    small_print(figure, "; ".join(filter(None, [words, note, more])))
+    left_out = note(groups, len(found), _MOST_PANELS)
+    small_print(figure, "; ".join(filter(None, [words, left_out])))
     return figure
 
 

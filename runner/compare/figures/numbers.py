@@ -35,8 +35,8 @@ class Point(NamedTuple):
         y_axis: what is on its vertical axis.
         line: the name of the line, as in the legend before it is renamed; of pixels the example.
         shows: `line`, `mean` (a line without a name), `raw` (single steps), `runs` (single runs),
-            `diverged`, `stopped` (where runs did), `rest` (runs after the mean), `best`, `final` or
-            `pixels`.
+            `diverged`, `stopped` (where runs did), `rest` (runs after the mean), `best`, `final`,
+            `pixels`, `surface` or `path`.
         x: its place on the horizontal axis.
         y: its place on the vertical axis.
         low: the lower end of the band, if there is one.
@@ -83,6 +83,9 @@ def points_of(figure: Figure) -> Iterator[Point]:
 def _cells(image: AxesImage, panel: Axes, labels: tuple[int, str, str]) -> Iterator[Point]:
     """The pixels of a picture, or the cells of a heat map, whose places are in its ticks."""
     name, shows = _meaning(str(image.get_label()))
+    if shows == "surface":
+        yield from _places(image, labels)
+        return
     across = [text.get_text() for text in panel.get_xticklabels()]
     up = [text.get_text() for text in panel.get_yticklabels()]
     for (row, column, *channel), value in np.ndenumerate(_array(image.get_array())):
@@ -91,6 +94,15 @@ def _cells(image: AxesImage, panel: Axes, labels: tuple[int, str, str]) -> Itera
             yield Point(*labels, which, shows, column, row, value=value)
         else:
             yield Point(*labels, name, shows or "final", across[column], up[row], value=value)
+
+
+def _places(image: AxesImage, labels: tuple[int, str, str]) -> Iterator[Point]:
+    """The points of a surface, the outermost of which lie on the edges of the panel."""
+    values = _array(image.get_array())
+    left, right, low, high = image.get_extent()
+    x, y = np.linspace(left, right, values.shape[1]), np.linspace(low, high, values.shape[0])
+    for (row, column), value in np.ndenumerate(values):
+        yield Point(*labels, "", "surface", x[column], y[row], value=value)
 
 
 def _array(values: Any) -> np.ndarray:

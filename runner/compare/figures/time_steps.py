@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runner.compare.curve import measure_label
-from runner.compare.figures.inside import recorded
+from runner.compare.figures.inside import measured, note
 from runner.compare.figures.style import (
     LABEL_SIZE,
     empty_panels,
@@ -45,12 +45,10 @@ def time_steps_figure(groups: Sequence[Group], measure: str, look: Look = PLAIN)
     Raises:
         ConfigError: no run has such diagnostics.
     """
-    found, note = recorded(
-        groups, "time_steps", "time_steps", "diagnostics=layers and a recurrent model"
-    )
+    found = measured(groups, "time_steps", "time_steps", "diagnostics=layers and a recurrent model")
     lines = [
-        (_name(label, layer, rows["name"].tolist(), len(found)), of[measure], of["epoch"])
-        for label, rows in found
+        (_name(group.label, layer, rows["name"].tolist(), len(found)), of[measure], of["epoch"])
+        for group, rows in found
         for layer in dict.fromkeys(rows["name"].tolist())
         for of in (rows[rows["name"] == layer],)
     ][:MOST_LINES]
@@ -73,7 +71,7 @@ def time_steps_figure(groups: Sequence[Group], measure: str, look: Look = PLAIN)
     last = {int(epochs[-1]) for _, _, epochs in lines}
     end = f"epoch {last.pop()}" if len(last) == 1 else "the last evaluation"
     words = [f"line: {end}, dotted: epoch {lines[0][2][0]}", "mean over the probe batch"]
-    small_print(figure, "; ".join(filter(None, [*words, note])))
+    small_print(figure, "; ".join(filter(None, [*words, note(groups)])))
     if len(lines) > 1:
         legend_beside(figure, panel, title_of(groups[0].settings), look)
     return figure

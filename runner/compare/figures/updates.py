@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.compare.curve import Curve, measure_label
-from runner.compare.figures.inside import recorded
+from runner.compare.figures.inside import measured, note
 from runner.compare.figures.style import (
     LABEL_SIZE,
     empty_panels,
@@ -61,7 +61,7 @@ def updates_figure(groups: Sequence[Group], measure: str, look: Look = PLAIN) ->
     Raises:
         ConfigError: no run has such diagnostics.
     """
-    found, note = recorded(groups, "updates", "updates", "diagnostics=update")
+    found = measured(groups, "updates", "updates", "diagnostics=update")
     found = found[:MOST_LINES]
     figure, (panel,) = empty_panels(1, look)
     if not look.size and not look.is_paper:
@@ -71,22 +71,22 @@ def updates_figure(groups: Sequence[Group], measure: str, look: Look = PLAIN) ->
     if is_log:
         panel.set_yscale("log")
     window = 0.0 if measure in _SMOOTH else look.smoothing
-    for (label, _), rows, style in zip(
+    for (group, _), rows, style in zip(
         found, curves, group_styles(groups, look)[: len(found)], strict=True
     ):
         if window and len(found) == 1:
             every = max(1, len(rows) // _MOST_DOTS)
             dots = rows[::every]
-            raw = {"color": style["color"], "alpha": 0.35, "ms": 2, "label": f"_raw: {label}"}
+            raw = {"color": style["color"], "alpha": 0.35, "ms": 2, "label": f"_raw: {group.label}"}
             panel.plot(dots["step"], _shown(dots[measure], is_log), ".", **raw)
-        _line(panel, rows, measure, label, style, window, is_log)
+        _line(panel, rows, measure, group.label, style, window, is_log)
     if not is_log:
         number_ticks(panel, is_percentage=False)
     panel.set_xlabel("iterations", fontsize=LABEL_SIZE)
     panel.set_ylabel(_LABELS.get(measure, measure_label(measure)), fontsize=LABEL_SIZE)
     words = [f"means over {look.smoothing:.0%} of the axis" * bool(window)]
     words += ["band: one standard deviation over the parameters" * (measure == "effective_step")]
-    small_print(figure, "; ".join(filter(None, [*words, note])))
+    small_print(figure, "; ".join(filter(None, [*words, note(groups)])))
     if len(found) > 1:
         legend_beside(figure, panel, title_of(groups[0].settings), look)
     return figure
