@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from runner.compare.prediction import parameters
 from runner.compare.runs import Run
-from runner.config.build import PLUGINS, build
+from runner.config.build import build
+from runner.config.plugins import PLUGINS
 from runner.engine.diagnostics import ProbeBatch
 from runner.engine.placement import place
 from runner.errors import ConfigError
