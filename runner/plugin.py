@@ -52,6 +52,7 @@ A class derives from the base of its group (the docstring of each base says what
 |---|---|
 | `data` | `Source`, or `Problem` or `Surface` for a loss with its own parameters |
 | `loss` | `Loss` |
+| `augmentation` | `Augmentation` |
 | `preprocessing` | `Preprocessing` |
 | `model` | `Model` |
 | `activation` | `Activation`, or `Elementwise` for a function of each number |
@@ -97,6 +98,7 @@ from runner.errors import ConfigError, DataError
 from runner.experiment.groups import register
 from runner.lazy import jax, jnp, np, optax
 from runner.options.activation.base import Activation, Elementwise
+from runner.options.augmentation import Augmentation
 from runner.options.batch_size import BatchSize
 from runner.options.bias_initializer import BiasInitializer
 from runner.options.clock import Clock, Unit
@@ -125,7 +127,7 @@ from runner.options.model.base import (
     hidden,
     hidden_dense,
 )
-from runner.options.model.cnn import convolution
+from runner.options.model.spatial import convolution
 from runner.options.momentum_schedule import MomentumSchedule
 from runner.options.moving_average import moving_average
 from runner.options.normalization.base import Normalization, NormalizingLayer, Position
@@ -155,6 +157,7 @@ __all__ = [
     "SLOPE",
     "Activation",
     "AffineWeights",
+    "Augmentation",
     "BatchSize",
     "BiasInitializer",
     "Clock",

@@ -29,6 +29,7 @@ CONF = ROOT / "conf"
 DEFAULTS = {
     "data": "digits",
     "loss": "auto",
+    "augmentation": "none",
     "preprocessing": "minmax",
     "model": "mlp",
     "activation": "relu",

@@ -253,9 +253,9 @@ def _check_together(check: _Checker, experiment: Experiment) -> None:
 
 
 def chosen_options(experiment: Experiment) -> Iterator[tuple[str, Option]]:
-    """Yield every option that the data of an experiment do not ignore, with its key."""
+    """Yield every option that has an effect in an experiment, with its key."""
     for group, names in OPTIONS.items():
-        if group in experiment.data.ignores:
+        if group in experiment.ignores:
             continue
         if group not in STACKED:
             yield group, getattr(experiment, group)

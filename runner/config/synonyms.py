@@ -37,9 +37,11 @@ _KEYS = {
         "depth": "num_layers n_layers",
         "channels": "filters out_channels",
         "kernel_size": "kernel",
-        "pool_size": "pool",
+        "pool_size": "pooling",
+        "blocks": "num_blocks n_blocks",
         "recurrent_initializer": "recurrent recurrent_init",
     },
+    "augmentation": {"pixels": "padding crop", "rate": "p prob probability"},
     "preprocessing": {"components": "n_components", "epsilon": "eps zca_epsilon"},
     "activation": {
         "slope": "negative_slope alpha init",
@@ -103,6 +105,11 @@ KEYS = {group: _by_word(keys) for group, keys in _KEYS.items()}
 
 _NAMES: dict[str, dict[str | None, str]] = {
     "data": {"fashion_mnist": "fashion", "cifar10": "cifar", None: "cifar100 emnist kmnist"},
+    "augmentation": {
+        "shift": "random_crop crop translate",
+        "flip": "random_flip horizontal_flip mirror",
+        None: "rotate cutout mixup cutmix color_jitter",
+    },
     "preprocessing": {
         "none": "identity",
         "center": "centre centering demean mean_subtraction",
@@ -114,9 +121,12 @@ _NAMES: dict[str, dict[str | None, str]] = {
     "model": {
         "linear": "logistic logistic_regression softmax",
         "mlp": "dense fc fully_connected perceptron",
+        "deep_linear": "linear_chain",
         "cnn": "conv convnet lenet",
+        "resnet": "residual wide_resnet",
+        "autoencoder": "auto_encoder ae",
         "rnn": "elman",
-        None: "lstm gru transformer resnet",
+        None: "lstm gru transformer vae densenet vgg",
     },
     "activation": {
         "linear": "identity none",
@@ -239,6 +249,7 @@ WORDS = _by_word(
         "normalization=group": "group_norm",
         "normalization=rms": "rms_norm",
         "normalization=weight": "weight_norm",
+        "augmentation": "augment data_augmentation",
         "preprocessing": "normalize transform",
         "regularization": "regularizer",
         "regularization.dropout.rate": "dropout dropout_rate drop_rate dropout_prob",

@@ -115,7 +115,8 @@ def _one_arm(value: Any, expected: Any, limits: Range | None, computed: bool) ->
     except ValueError as problem:
         other = ", or null" if is_optional else ""
         if lists and single and not isinstance(value, int | float | list | tuple):
-            other = f", or a list of numbers{other}"
+            items = "them" if get_origin(single[0]) is Literal else "numbers"
+            other = f", or a list of {items}{other}"
         raise ValueError(f"{problem}{other}") from None
 
 

@@ -2,7 +2,7 @@
 
 A problem starts at a known point and has known minima, so the recorded *error* is the distance of
 the parameters from the nearest minimum (and not an error rate). Model, activation, initializer,
-normalization, regularization and preprocessing have no effect.
+normalization, regularization, augmentation and preprocessing have no effect.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Problem(Source):
         "bias_initializer",
         "normalization",
         "regularization",
+        "augmentation",
         "preprocessing",
     )
 

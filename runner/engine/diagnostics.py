@@ -223,6 +223,7 @@ class ProbeBatch:
             inputs, targets = inputs[rows], targets[rows]
         layers = nudged(self._layers, nudges or {})
         outputs, after = network.apply(params, layers, inputs, False)
+        targets = self._experiment.targets(inputs, targets)
         losses, _ = self._experiment.losses_and_errors(outputs, targets, arrays.target_unit)
         signals = {} if fixed_statistics else signals_of(after)
         signals[LOGITS] = Signals(outputs, outputs, jnp.zeros(outputs.shape, bool))
@@ -243,6 +244,7 @@ class ProbeBatch:
             or not experiment.sampling.partitions
             or any(isinstance(each, RandomMasks) for each in experiment.regularization)
             or any(not isinstance(each, NoTreatment) for each in experiment.gradient)
+            or any(each.changes for each in experiment.augmentation)
         )
         is_whole = experiment.batch_size.batches(examples) == (1, 0) and self._examples >= examples
         if limit is None or is_random or not is_whole:

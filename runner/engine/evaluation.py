@@ -180,6 +180,7 @@ def _values(setup: Setup, params: Params, layers: LayerState, inputs: Any, targe
     experiment, arrays = setup.experiment, setup.arrays
     prepared = experiment.preprocessing(arrays.statistics, inputs)
     outputs = predictions(experiment, params, layers, prepared)
+    targets = experiment.targets(prepared, targets)
     losses, errors = experiment.losses_and_errors(outputs, targets, arrays.target_unit)
     squares = jnp.square(targets - outputs) if experiment.predicts_numbers else None
     return _Values(losses, errors, squares)

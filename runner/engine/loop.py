@@ -82,7 +82,7 @@ class Training:
         self.phases = first.phases()
         self.total_steps = self.phases[-1].end_step
         self.total_epochs = self.phases[-1].epoch(self.total_steps)
-        self.error_kind = first.data.error_kind
+        self.error_kind = first.error_kind
         self.compile_seconds = 0.0
         self.state: Any = None
         self.at_rest = True

@@ -99,6 +99,7 @@ class Objective:
         """The value for some examples, and their mean loss and mean error."""
         prepared = self._experiment.preprocessing(self._statistics, inputs)
         outputs, layers = self._network.apply(params, layers, prepared, True)
+        targets = self._experiment.targets(prepared, targets)
         losses, errors = self._experiment.losses_and_errors(outputs, targets, self._unit)
         loss = losses.mean()
         terms = [each.term(params, outputs, losses) for each in self._experiment.regularization]

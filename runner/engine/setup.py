@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import jax.numpy as jnp
 
-from runner.engine.state import Arrays, Timeline, streams
+from runner.engine.state import Arrays, Timeline, augmentation_key, streams
 from runner.experiment.experiment import Experiment
 from runner.options.clock import Clock
 from runner.options.layer import Layer
@@ -14,8 +14,8 @@ from runner.options.layer import Layer
 if TYPE_CHECKING:
     from jaxtyping import Array, Int, PRNGKeyArray
 
-Stream = Literal["initial", "order", "noise", "optimizer", "examples"]
-"""The fields of `runner.engine.state.Streams`."""
+Stream = Literal["initial", "order", "noise", "optimizer", "examples", "augmentation"]
+"""The fields of `runner.engine.state.Streams`, and the one that only some runs draw."""
 
 
 class Batches(NamedTuple):
@@ -59,7 +59,10 @@ class Setup(NamedTuple):
 
     def key(self, stream: Stream) -> PRNGKeyArray:
         """The key of one of the run's streams of random numbers."""
-        return getattr(streams(self.experiment.seed), stream)
+        seed = self.experiment.seed
+        return (
+            augmentation_key(seed) if stream == "augmentation" else getattr(streams(seed), stream)
+        )
 
     def epoch_of(self, step: Int[Array, ""]) -> tuple[Int[Array, ""], Int[Array, ""]]:
         """The epoch that a step belongs to, from 0, and how many of its steps come before."""

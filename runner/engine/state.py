@@ -241,3 +241,11 @@ class Streams(NamedTuple):
 def streams(seed: Int[Array, ""] | int) -> Streams:
     """The streams of a run."""
     return Streams(*jax.random.split(jax.random.key(seed), len(Streams._fields)))
+
+
+def augmentation_key(seed: Int[Array, ""] | int) -> PRNGKeyArray:
+    """The key of one more stream, for the runs that change their inputs at random.
+
+    A field of `Streams` would be part of the program of all others.
+    """
+    return jax.random.fold_in(jax.random.key(seed), len(Streams._fields))

@@ -141,14 +141,18 @@ def batch_objective(
         rows: the training examples of the batch; where the sampling draws fresh examples, only
             their number counts.
     """
-    arrays = setup.arrays
-    if setup.experiment.sampling.fresh:
+    arrays, experiment = setup.arrays, setup.experiment
+    if experiment.sampling.fresh:
         key = jax.random.fold_in(setup.key("examples"), step)
-        inputs, targets = setup.experiment.data.draw(key, len(rows))
+        inputs, targets = experiment.data.draw(key, len(rows))
     else:
         inputs, targets = arrays.inputs[rows], arrays.targets[rows]
+    for index, each in enumerate(experiment.augmentation):
+        if each.changes:
+            key = jax.random.fold_in(jax.random.fold_in(setup.key("augmentation"), index), step)
+            inputs = each(key, inputs)
     return Objective(
-        setup.experiment,
+        experiment,
         setup.network,
         arrays.statistics,
         layers,

@@ -199,7 +199,7 @@ def start_record(
             lanes=lanes,
             batch_size=facts.batch_size,
             clips=any(treatment.clips for treatment in experiment.gradient),
-            error=experiment.data.error_kind,
+            error=experiment.error_kind,
             started_from=started_from,
             stop_reason=experiment.stopping.reason(),
         ),

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from runner.data import Source
 from runner.experiment.plan import Phase, plan, tabulated
 from runner.measures import POINTS_PER_CURVE, ErrorKind
-from runner.options.activation.base import Activation
+from runner.options.activation.base import Activation, Identity
+from runner.options.augmentation import Augmentation, NoAugmentation
 from runner.options.batch_size import BatchSize, Stochastic
-from runner.options.bias_initializer import BiasInitializer
+from runner.options.bias_initializer import BiasInitializer, ZeroBias
 from runner.options.diagnostics.base import Diagnostic
 from runner.options.gradient import GradientTreatment
 from runner.options.initializer.base import Initializer
@@ -42,13 +43,16 @@ if TYPE_CHECKING:
 
 _NEUTRAL: dict[str, Option | tuple[Option, ...]] = {
     "loss": AutoLoss(),
+    "augmentation": (NoAugmentation(),),
     "preprocessing": Raw(),
+    "activation": Identity(),
+    "bias_initializer": ZeroBias(),
     "normalization": NoNormalization(),
     "regularization": (Unregularized(),),
     "batch_size": Stochastic(),
     "sampling": Fixed(shuffled=False),
 }
-"""What replaces a choice that the data ignore."""
+"""What replaces a choice that the data or the model ignore."""
 
 
 @option
@@ -57,6 +61,7 @@ class Experiment(Option):
 
     data: Source
     loss: Loss
+    augmentation: tuple[Augmentation, ...]
     preprocessing: Preprocessing
     model: Model
     activation: Activation
@@ -84,7 +89,7 @@ class Experiment(Option):
     precision: Precision = "float32"
 
     def effective(self) -> Experiment:
-        """Return the experiment with neutral options for the groups that the data ignore.
+        """Return the experiment with neutral options for the groups that have no effect.
 
         A problem brings its own parameters, and a surface its own batches. Experiments that differ
         only in what is ignored are then equal, and share one program. So do those that say how
@@ -93,12 +98,38 @@ class Experiment(Option):
         get the checksum of the files.
         """
         ignored: dict[str, Any] = {
-            group: _NEUTRAL[group] for group in self.data.ignores if group in _NEUTRAL
+            group: _NEUTRAL[group] for group in self.ignores if group in _NEUTRAL
         }
         if "loss" not in self.data.ignores and isinstance(self.loss, AutoLoss):
-            ignored["loss"] = AutoLoss.chosen(classes=self.data.classes > 0)
+            ignored["loss"] = AutoLoss.chosen(classes=self.classes > 0)
         effective = dataclasses.replace(self, data=self.data.pinned(), **ignored)
         return dataclasses.replace(effective, measure_every=effective.steps_between_norms)
+
+    @property
+    def ignores(self) -> tuple[str, ...]:
+        """The groups that have no effect, because of the data or of the model."""
+        of_model = () if "model" in self.data.ignores else self.model.ignores
+        return (*self.data.ignores, *of_model)
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether the targets are the inputs, as the preprocessing leaves them."""
+        return self.model.reconstructs and "model" not in self.data.ignores
+
+    @property
+    def classes(self) -> int:
+        """The number of classes; 0: the targets are numbers."""
+        return 0 if self.reconstructs else self.data.classes
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the network computes for an example."""
+        return math.prod(self.input_shape) if self.reconstructs else self.data.outputs
+
+    @property
+    def error_kind(self) -> ErrorKind:
+        """What the error of an example is."""
+        return ErrorKind.ABSOLUTE if self.reconstructs else self.data.error_kind
 
     def network(self, *, sampling: bool = False, watched: bool = False) -> Layer:
         """Build the network of the chosen options, or the parameters of the problem.
@@ -117,11 +148,24 @@ class Experiment(Option):
             sampling,
             watched,
         )
-        network = self.data.network() or self.model.network(chosen, self.data.outputs)
+        network = self.data.network() or self.model.network(chosen, self.outputs)
         on_inputs = chosen.regularized_inputs()
         if on_inputs is not None:
             network = with_layer_before(network, "inputs", on_inputs)
         return in_precision(network, self.precision)
+
+    def targets(
+        self,
+        inputs: Float[Array, "batch *features"],
+        targets: Num[Array, "batch *columns"],
+    ) -> Num[Array, "batch *columns"]:
+        """Return the targets of examples: those of the data, or the inputs as vectors.
+
+        Args:
+            inputs: the inputs, after the preprocessing.
+            targets: what the data say.
+        """
+        return inputs.reshape(len(inputs), -1) if self.reconstructs else targets
 
     def losses_and_errors(
         self,
@@ -133,17 +177,17 @@ class Experiment(Option):
 
         Args:
             outputs: what the network computes.
-            targets: the targets of the examples.
-            unit: what 1 in targets that are numbers stands for, by column; None: 1.
+            targets: what `targets` returns for the examples.
+            unit: what 1 in targets of the data that are numbers stands for, by column; None: 1.
         """
         if "loss" in self.data.ignores:
             return self.data.losses_and_errors(outputs, targets)
-        return self.loss.losses_and_errors(outputs, targets, unit)
+        return self.loss.losses_and_errors(outputs, targets, None if self.reconstructs else unit)
 
     @property
     def predicts_numbers(self) -> bool:
-        """Whether the targets are numbers, and not classes or none."""
-        return self.data.error_kind is ErrorKind.ABSOLUTE
+        """Whether the targets are numbers of the data, and not classes, inputs or none."""
+        return self.error_kind is ErrorKind.ABSOLUTE and not self.reconstructs
 
     @property
     def evaluation_samples(self) -> int:
@@ -219,7 +263,7 @@ class Experiment(Option):
             scheduled_steps=total_steps - warm_steps,
             scheduled_epochs=total_epochs - warm_epochs,
             momenta=self.optimizer.momenta,
-            classes=self.data.classes,
+            classes=self.classes,
             smooths_labels=self.loss.smooths_labels,
             generates_data=self.data.generates,
             normalizes_over_batch=self.normalization.over_batch,
@@ -227,7 +271,7 @@ class Experiment(Option):
             layers=self.model.layers,
             hidden_layers=self.model.hidden_layers,
             is_recurrent=self.model.is_recurrent,
-            error_is_rate=self.data.error_kind is ErrorKind.RATE,
+            error_is_rate=self.error_kind is ErrorKind.RATE,
             self_normalizes=self.activation.self_normalizes,
             has_network="model" not in self.data.ignores,
             parameters=self._parameters,

@@ -52,7 +52,7 @@ def cautions(experiment: Experiment) -> Iterator[tuple[str, str]]:
     Nothing is said where no activation is used, or where a normalization sets the size of its
     inputs. Needs plain numbers.
     """
-    unused = "activation" in experiment.data.ignores or experiment.model.layers == 1
+    unused = "activation" in experiment.ignores or experiment.model.layers == 1
     if unused or not isinstance(experiment.normalization, NoNormalization):
         return
     activation = _name_of("activation", experiment.activation)

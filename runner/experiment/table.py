@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from runner import data
 from runner.options import (
+    augmentation,
     batch_size,
     bias_initializer,
     gradient,
@@ -26,9 +27,11 @@ from runner.options.diagnostics.update import Update
 from runner.options.initializer import constant, normal, scaled, structured
 from runner.options.loss import classes, numbers
 from runner.options.loss.auto import AutoLoss
+from runner.options.model.autoencoder import Autoencoder
 from runner.options.model.cnn import CNN
-from runner.options.model.dense import MLP, Linear
+from runner.options.model.dense import MLP, DeepLinear, Linear
 from runner.options.model.recurrent import RNN
+from runner.options.model.resnet import ResNet
 from runner.options.normalization import batch, example, kernel
 from runner.options.normalization.base import NoNormalization
 from runner.options.optimizer import (
@@ -50,7 +53,7 @@ from runner.options.regularization.base import Unregularized
 from runner.options.schedule import base as schedules
 from runner.options.schedule import cycle, decay, finite, plateau
 
-STACKED = ("regularization", "gradient", "diagnostics")
+STACKED = ("augmentation", "regularization", "gradient", "diagnostics")
 """Groups of which several options can be chosen; they act in the order of the table."""
 
 OPTIONS: dict[str, dict[str, type[Option]]] = {
@@ -89,6 +92,11 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "absolute_error": numbers.AbsoluteError,
         "huber": numbers.Huber,
     },
+    "augmentation": {
+        "none": augmentation.NoAugmentation,
+        "shift": augmentation.Shift,
+        "flip": augmentation.Flip,
+    },
     "preprocessing": {
         "none": scaling.Raw,
         "center": scaling.Center,
@@ -100,7 +108,10 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
     "model": {
         "linear": Linear,
         "mlp": MLP,
+        "deep_linear": DeepLinear,
         "cnn": CNN,
+        "resnet": ResNet,
+        "autoencoder": Autoencoder,
         "rnn": RNN,
     },
     "activation": {

@@ -31,7 +31,7 @@ def check(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str]) ->
         The experiment.
 
     Raises:
-        ConfigError: a key or value is wrong, or an override sets what the data ignore.
+        ConfigError: a key or value is wrong, or an override sets what has no effect.
     """
     plain = as_plain(config)
     experiment = build(plain, where=lambda key: _place(loader, config, overrides, key))
@@ -40,7 +40,7 @@ def check(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str]) ->
 
 
 def refuse_ignored(experiment: Experiment, plain: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Refuse overrides that have no effect with the chosen data.
+    """Refuse overrides that have no effect with the chosen data or the chosen model.
 
     Args:
         experiment: the experiment.
@@ -52,10 +52,18 @@ def refuse_ignored(experiment: Experiment, plain: dict[str, Any], overrides: Seq
     """
     for override in overrides:
         group = key_of(override).rpartition("@")[2].partition(".")[0]
-        if group in experiment.data.ignores:
-            typed = as_typed(override.lstrip("+"))
-            why = "has no examples" if group == "batch_size" else "brings its own parameters"
-            raise ConfigError(f"{typed} has no part in data={plain['data']['name']}, which {why}")
+        if group not in experiment.ignores:
+            continue
+        typed = as_typed(override.lstrip("+"))
+        if group not in experiment.data.ignores:
+            model = f"model={plain['model']['name']}"
+            raise ConfigError(f"{typed} has no part in {model}, which has no {_PARTS[group]}")
+        why = "has no examples" if group == "batch_size" else "brings its own parameters"
+        raise ConfigError(f"{typed} has no part in data={plain['data']['name']}, which {why}")
+
+
+_PARTS = {"activation": "activation", "bias_initializer": "biases"}
+"""What a model lacks that ignores a group."""
 
 
 def as_plain(config: DictConfig) -> dict[str, Any]:

@@ -127,7 +127,7 @@ class SweepProgress:
         errors = chunk.epochs[METRIC]
         if np.isfinite(errors).any():
             best = float(np.nanmin(np.where(np.isfinite(errors), errors, np.inf)))
-            self._best = min(self._best, (best, title, experiment.data.error_kind))
+            self._best = min(self._best, (best, title, experiment.error_kind))
         self._show()
 
     def end(self, title: str, status: str) -> None:

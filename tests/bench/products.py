@@ -23,11 +23,12 @@ def shapes(workload: Workload) -> list[tuple[int, int, int]]:
     A layer y = x W multiplies x by W, x^T by dy and dy by W^T; the first layer needs no gradient of
     its inputs. A convolution is such a layer for every patch.
     """
-    forward = []
-    widths = [784, *workload.widths, 10]
-    if workload.network == "cnn":
-        forward = [(workload.batch * 26 * 26, 9, 32), (workload.batch * 24 * 24, 9 * 32, 64)]
-        widths[0] = 12 * 12 * 64
+    forward, side, channels = [], 28, 1
+    for layer in workload.convolutions:
+        side -= 0 if layer.keeps_size else layer.size - 1
+        forward.append((workload.batch * side**2, layer.size**2 * channels, layer.channels))
+        side, channels = side // layer.window, layer.channels
+    widths = [workload.flattened, *workload.widths, 10]
     forward += [(workload.batch, *pair) for pair in itertools.pairwise(widths)]
     kernels = [(k, m, n) for m, k, n in forward]
     inputs = [(m, n, k) for m, k, n in forward[1:]]

@@ -59,7 +59,7 @@ def goals(workload: Workload, times: Times) -> list[Goal]:
     if not {RUNNER, BARE} <= times.keys():
         return []
     fraction = GOAL_AT_BATCH_1 if workload.batch == 1 else GOAL
-    peers = PEERS if workload.network != "cnn" else ()  # see `tests.bench.products`
+    peers = () if workload.convolutions else PEERS  # see `tests.bench.products`
     return [
         Goal(
             f"{workload.name}: {TITLES[contender]}",

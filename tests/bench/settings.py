@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from tests.bench.workloads import ADAM, Workload
+from tests.bench.workloads import ADAM, RESIDUAL, Workload
 
 
 def config(workload: Workload) -> dict:
     model = {"name": "mlp", "widths": workload.widths}
-    if workload.network == "cnn":
-        model = {"name": "cnn"}
+    if workload.network == RESIDUAL:
+        model = {"name": "resnet"}
+    elif workload.convolutions:
+        model = _convolutional(workload)
+    normalization = {"name": "batch"} if workload.network == RESIDUAL else {"name": "none"}
     return {
         "data": {"name": "mnist"},
         "preprocessing": {"name": "minmax"},
@@ -16,7 +19,7 @@ def config(workload: Workload) -> dict:
         "activation": {"name": "relu"},
         "initializer": {"name": "he_normal"},
         "bias_initializer": {"name": "zeros"},
-        "normalization": {"name": "none"},
+        "normalization": normalization,
         "optimizer": {"name": "adam", **ADAM},
         "momentum_schedule": {"name": "constant"},
         "schedule": {"name": "constant"},
@@ -27,4 +30,19 @@ def config(workload: Workload) -> dict:
         "loss": {"name": "auto"},
         "stopping": {"name": "none"},
         "steps": workload.steps,
+    }
+
+
+def _convolutional(workload: Workload) -> dict:
+    layers = workload.convolutions
+    if workload.network == "cnn":
+        return {"name": "cnn"}  # its defaults
+    return {
+        "name": "cnn",
+        "channels": [layer.channels for layer in layers],
+        "kernel_size": [layer.size for layer in layers],
+        "padding": ["same" if layer.keeps_size else "valid" for layer in layers],
+        "pool_size": [layer.window for layer in layers],
+        "pool_after": "each",
+        "widths": workload.widths,
     }

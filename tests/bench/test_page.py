@@ -7,8 +7,11 @@ import jax.numpy as jnp
 import pytest
 from jax import lax
 
+from runner.config.build import build
+from tests.bench.contenders import bare_scan
 from tests.bench.kernels import beyond, kernels
 from tests.bench.report import goals, limits, order, page
+from tests.bench.settings import config
 from tests.bench.workloads import Workload
 
 # Of three rounds the second was disturbed, to a different degree for each contender.
@@ -27,6 +30,25 @@ def test_a_goal_is_a_fraction_of_the_bare_loop_for_peers_too() -> None:
     assert (peer.wanted, peer.measured) == pytest.approx((0.95 * 4.5, 2.7))
     assert goals(ONE, TIMES)[0].wanted == pytest.approx(0.85)
     assert goals(SMALL, {"runner_itself": [1.0]}) == [], "there is nothing to compare with"
+
+
+@pytest.mark.parametrize(
+    ("network", "parameters"),
+    # Of 2c2d see tests/options/test_presets.py; with one channel instead of three for ResNet-8.
+    [("784-64-10", 50_890), ("cnn", 1_199_882), ("2c2d", 3_274_634), ("resnet", 75_002)],
+)
+def test_a_workload_is_the_same_network_for_everyone(network: str, parameters: int) -> None:
+    workload = Workload(network, 2, 1)
+    built = build(config(workload)).network()
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    params = jax.eval_shape(lambda key: built.init(key, (28, 28, 1))[0], key)
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == parameters
+    if workload.contenders is None:
+        bare = jax.eval_shape(lambda: bare_scan.initial(workload))
+        assert sum(leaf.size for leaf in jax.tree.leaves(bare)) == parameters
+        images = jax.ShapeDtypeStruct((2, 28, 28, 1), jnp.float32)
+        outputs = jax.eval_shape(lambda p, x: bare_scan.forward(workload, p, x), bare, images)
+        assert outputs.shape == (2, 10)
 
 
 def test_the_page_says_what_was_met() -> None:

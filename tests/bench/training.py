@@ -143,7 +143,8 @@ def main() -> None:
     results = {}
     for workload in workloads:
         print(workload.name, file=sys.stderr)
-        results[workload] = measure(workload, contenders, rounds)
+        able = workload.contenders or contenders
+        results[workload] = measure(workload, [c for c in contenders if c in able], rounds)
     use_few_cores()
     drawing = kernels.order_milliseconds(workloads[0].examples)
     details = [

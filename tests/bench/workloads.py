@@ -5,10 +5,31 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 ADAM = {"learning_rate": 0.001, "b1": 0.9, "b2": 0.999, "eps": 1e-8}
+
+
+RESIDUAL = "resnet"
+"""Its first convolution has 16 channels, and three blocks 16, 32 and 64; batch normalization."""
+
+
+class Convolution(NamedTuple):
+    """A convolution with its activation, and the windows of the max-pooling after it."""
+
+    channels: int
+    size: int
+    keeps_size: bool  # whether zeros surround the image
+    window: int  # 1: there is no pooling
+
+
+CONVOLUTIONS = {
+    "cnn": (Convolution(32, 3, False, 1), Convolution(64, 3, False, 2)),
+    "2c2d": (Convolution(32, 5, True, 2), Convolution(64, 5, True, 2)),
+}
+WIDTHS = {"cnn": [128], "2c2d": [1024], RESIDUAL: []}
 
 
 @dataclass(frozen=True)
@@ -30,7 +51,30 @@ class Workload:
 
     @property
     def widths(self) -> list[int]:
-        return [128] if self.network == "cnn" else [int(x) for x in self.network.split("-")[1:-1]]
+        if self.network in WIDTHS:
+            return WIDTHS[self.network]
+        return [int(x) for x in self.network.split("-")[1:-1]]
+
+    @property
+    def convolutions(self) -> tuple[Convolution, ...]:
+        return CONVOLUTIONS.get(self.network, ())
+
+    @property
+    def flattened(self) -> int:
+        """How many numbers of an image the first dense layer gets."""
+        side, channels = 28, 1
+        for layer in self.convolutions:
+            side = (side if layer.keeps_size else side - layer.size + 1) // layer.window
+            channels = layer.channels
+        return side**2 * channels
+
+    @property
+    def contenders(self) -> tuple[str, ...] | None:
+        """Who has the network; None: all."""
+        return _HAVE_RESIDUAL if self.network == RESIDUAL else None
+
+
+_HAVE_RESIDUAL = ("runner_itself", "runner_default", "pytorch", "pytorch_fused")
 
 
 WORKLOADS = {
@@ -41,11 +85,13 @@ WORKLOADS = {
         Workload("784-512-512-10", 32, 900),
         Workload("784-512-512-10", 128, 450),
         Workload("cnn", 128, 12),
+        Workload("2c2d", 128, 12),
+        Workload(RESIDUAL, 128, 12),
     )
 }
 SMALL_WORKLOADS = {workload.name: workload for workload in [Workload("cnn", 2, 2, 10)]}
 """What `--small` measures instead, enough to see that every contender runs: a network that has
-convolutions and dense layers."""
+convolutions and dense layers. `tests/bench/test_page.py` builds the others."""
 
 LISTED = WORKLOADS["784-64-10, batch 1"]
 """The workload whose kernels are listed: at batch 1 their number counts most."""

@@ -1,4 +1,4 @@
-"""Convolution against SciPy and against XLA's own, values and both gradients; max-pooling."""
+"""Convolution against SciPy and against XLA's own, values and both gradients."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from conftest import compose
 from scipy.signal import correlate2d
 
 from runner.options.model import convolution
-from runner.options.model.convolution import convolve, max_pool
+from runner.options.model.convolution import convolve
 
 RANDOM = np.random.default_rng(4)
 # One program in place of one for each of its operations.
-compiled = jax.jit(convolve, static_argnames=("padding", "method"))
+compiled = jax.jit(convolve, static_argnames=("padding", "stride", "method"))
 SHAPES = [  # batch, height, width, in, rows, columns, out
     (2, 7, 6, 1, 3, 3, 4),
     (2, 7, 6, 3, 3, 3, 5),
@@ -91,6 +91,45 @@ def test_gradients_are_those_of_the_definition(shape: tuple[int, ...], padding: 
             )
 
 
+STRIDED = [  # shape and stride; TensorFlow's zeros before and after each side for `same`
+    ((2, 7, 8, 2, 3, 3, 4), 2, ((1, 1), (0, 1))),
+    ((2, 8, 7, 2, 5, 2, 3), 3, ((1, 2), (0, 1))),
+    ((1, 6, 5, 3, 1, 1, 2), 2, ((0, 0), (0, 0))),
+]
+
+
+@pytest.mark.parametrize(("shape", "stride", "zeros"), STRIDED)
+def test_strides(shape: tuple[int, ...], stride: int, zeros: tuple) -> None:
+    """Every `stride`-th row and column of the convolution; both gradients by duality."""
+    arguments, directions = inputs_and_kernel(shape), inputs_and_kernel(shape)
+    padded = [np.pad(images, [(0, 0), *zeros, (0, 0)]) for images, _ in (arguments, directions)]
+    for padding, images, d_images in (
+        ("valid", arguments[0], directions[0]),
+        ("same", *padded),
+    ):
+        expected = reference(images, arguments[1], "valid")[:, ::stride, ::stride]
+        weights = RANDOM.normal(size=expected.shape)
+        pairs = ((d_images, arguments[1]), (images, directions[1]))
+        moved = [np.sum(weights * reference(*p, "valid")[:, ::stride, ::stride]) for p in pairs]
+        for method in ("native", "patches"):
+            with jax.enable_x64(True):
+                gradients = gradients_of(*arguments, weights, padding, stride, method)
+                got = compiled(*arguments, padding=padding, stride=stride, method=method)
+            np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
+            for gradient, direction, change in zip(gradients, directions, moved, strict=True):
+                np.testing.assert_allclose(
+                    np.sum(np.asarray(gradient) * direction), change, rtol=1e-9
+                )
+
+
+def weighted(x: jax.Array, k: jax.Array, weights: jax.Array, *choices: str | int) -> jax.Array:
+    padding, stride, method = choices
+    return jnp.sum(convolve(x, k, padding=padding, stride=stride, method=method) * weights)
+
+
+gradients_of = jax.jit(jax.grad(weighted, (0, 1)), static_argnums=(3, 4, 5))
+
+
 @pytest.mark.parametrize("together", [1, 2])
 def test_patches_of_some_images_at_a_time(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Five images, multiplied one by one, and in pairs with one left over."""
@@ -143,37 +182,6 @@ def test_a_population_of_kernels_is_each_kernel_alone() -> None:
         np.testing.assert_allclose(
             lane, convolve(jnp.asarray(images), kernel, padding="valid"), rtol=1e-5, atol=1e-5
         )
-
-
-@pytest.mark.parametrize(("size", "side"), [(1, 4), (2, 6), (2, 5), (3, 7)])
-def test_max_pooling(size: int, side: int) -> None:
-    images = RANDOM.normal(size=(2, side, side, 3)).astype(np.float32)
-    new = side // size
-    expected = np.array(
-        [
-            [
-                images[:, i * size : (i + 1) * size, j * size : (j + 1) * size].max((1, 2))
-                for j in range(new)
-            ]
-            for i in range(new)
-        ]
-    )
-    np.testing.assert_array_equal(max_pool(images, size), np.moveaxis(expected, 2, 0))
-    gradient = jax.grad(lambda x: max_pool(x, size).sum())(jnp.asarray(images))
-    assert float(gradient.sum()) == 2 * new * new * 3
-    assert set(np.unique(gradient)) <= {0.0, 1.0}
-
-
-def test_of_equal_largest_values_the_first_has_the_gradient() -> None:
-    images = jnp.array([[1.0, 3.0], [3.0, 3.0]]).reshape(1, 2, 2, 1)
-    gradient = jax.grad(lambda x: max_pool(x, 2).sum())(images)
-    np.testing.assert_array_equal(gradient.reshape(2, 2), [[0, 1], [0, 0]])
-
-
-@pytest.mark.parametrize("place", range(4))
-def test_a_window_with_nan_is_nan(place: int) -> None:
-    window = jnp.arange(4.0).at[place].set(jnp.nan).reshape(1, 2, 2, 1)
-    assert np.isnan(max_pool(window, 2)).all()
 
 
 def test_the_gradient_of_a_pooled_normalized_convolution_is_whole() -> None:

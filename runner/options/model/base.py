@@ -130,6 +130,12 @@ class Model(Option):
     is_recurrent: ClassVar[bool] = False
     """Whether it reads a sequence into a state, step by step."""
 
+    reconstructs: ClassVar[bool] = False
+    """Whether its target is its input, as the preprocessing leaves it, whatever the data say."""
+
+    ignores: ClassVar[tuple[str, ...]] = ()
+    """Groups that have no effect on it."""
+
     @property
     def hidden_layers(self) -> tuple[HiddenLayer, ...] | None:
         """The sizes of the layers with a kernel before that of the logits.

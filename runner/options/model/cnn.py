@@ -3,50 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Literal, NamedTuple, TypeVar
 
-from runner.options.layer import (
-    KernelMap,
-    Layer,
-    LayerState,
-    Params,
-    Shape,
-    pure,
-    same_kernel,
-    serial,
-)
-from runner.options.model.base import (
-    AffineWeights,
-    LayerOptions,
-    Model,
-    dense,
-    flatten,
-    hidden,
-    hidden_dense,
-)
-from runner.options.model.convolution import Padding, convolve, max_pool
+from runner.options.layer import Layer, serial
+from runner.options.model.base import LayerOptions, Model, dense, flatten, hidden_dense
+from runner.options.model.convolution import Padding, outputs_of_side
+from runner.options.model.pooling import Pool
+from runner.options.model.spatial import hidden_convolution, pooling
 from runner.options.option import Facts, HiddenLayer, number, option
 from runner.options.parameters import LOGITS
 
-if TYPE_CHECKING:
-    from jaxtyping import Array, Float, PRNGKeyArray
-
-    from runner.options.initializer.base import Initializer
+_Value = TypeVar("_Value")
 
 
 @option
 class CNN(Model):
-    """Convolutions with normalization and activation, one max-pooling, then dense layers.
+    """Convolutions with normalization and activation, pooling, then dense layers.
 
     The defaults are the widespread MNIST example: 3x3 convolutions to 32 and 64 channels without
-    padding, 2x2 max-pooling, 128 hidden units. Strides are 1. `normalization=batch` normalizes
-    each channel after each convolution. For images only.
+    padding, 2x2 max-pooling after the last, 128 hidden units. Kernels, strides and paddings are one
+    for all convolutions, or a list with one for each; so are windows with `pool_after=each`.
+    `padding=same` surrounds images by zeros, and windows by what does not count: there is an output
+    for every `stride`-th pixel. A mean (`pool=average`) is of the pixels inside the image.
+    `normalization=batch` normalizes each channel after each convolution. For images only.
+    LeNet-5 and the networks 2c2d and 3c3d of DeepOBS are the studies `lenet5`, `deepobs_2c2d` and
+    `deepobs_3c3d`.
     """
 
     channels: tuple[int, ...] = number((32, 64), minimum=1)
-    kernel_size: int = number(3, minimum=1)
-    padding: Padding = "valid"
-    pool_size: int = number(2, minimum=1)
+    kernel_size: int | tuple[int, ...] = number(3, minimum=1)
+    stride: int | tuple[int, ...] = number(1, minimum=1)
+    padding: Padding | tuple[Padding, ...] = "valid"
+    pool: Pool = "max"
+    pool_size: int | tuple[int, ...] = number(2, minimum=1)
+    pool_stride: int | tuple[int, ...] | None = number(None, minimum=1)
+    pool_padding: Padding = "valid"
+    pool_after: Literal["last", "each"] = "last"
     widths: tuple[int, ...] = number((128,), minimum=1)
 
     is_spatial: ClassVar[bool] = True
@@ -59,22 +51,48 @@ class CNN(Model):
         return (*convolutions, *dense_layers)
 
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
-        """Return the convolutions, the pooling, the hidden layers and one affine map."""
-        convolutions = {
-            f"convolution_{index + 1}": self._hidden_convolution(channels, chosen.of_layer(index))
-            for index, channels in enumerate(self.channels)
-        }
+        """Return the convolutions with their pooling, the hidden layers and one affine map."""
+        spatial: dict[str, Layer] = {}
+        for index, block in enumerate(self._blocks()):
+            spatial[f"convolution_{index + 1}"] = hidden_convolution(
+                block.channels,
+                block.size,
+                chosen.of_layer(index),
+                padding=block.padding,
+                stride=block.stride,
+            )
+            if self.pool_after == "each" and block.window != (1, 1):
+                spatial[f"pool_{index + 1}"] = self._pooling(block.window)
+        if self.pool_after == "last":
+            spatial["pool"] = self._pooling(self._windows()[-1])
         dense_layers = {
             f"hidden_{index + 1}": hidden_dense(width, chosen.of_layer(len(self.channels) + index))
             for index, width in enumerate(self.widths)
         }
         return serial(
-            **convolutions,
-            pool=_pool(self.pool_size),
+            **spatial,
             flatten=flatten(),
             **dense_layers,
             **{LOGITS: dense(classes, chosen.of_layer(-1).initializer)},
         )
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Refuse lists of another length than there are convolutions or poolings."""
+        count = len(self.channels)
+        if not count:
+            yield "channels", "it names no convolution; use model=mlp"
+        for field in ("kernel_size", "stride", "padding", "pool_size", "pool_stride"):
+            value = getattr(self, field)
+            if not isinstance(value, tuple):
+                continue
+            if field.startswith("pool") and self.pool_after == "last":
+                yield field, "there is one pooling, after the last convolution: pool_after=each"
+            elif len(value) != count:
+                yield (
+                    field,
+                    f"it has length {len(value)}, and model.channels has {count}; give one for "
+                    "each convolution, or one for all",
+                )
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse inputs that are no images, and an architecture that leaves no pixel of them."""
@@ -85,69 +103,55 @@ class CNN(Model):
                 f"shape {list(facts.input_shape)}; use model=mlp",
             )
             return
-        lost = 0 if self.padding == "same" else (self.kernel_size - 1) * len(self.channels)
         for side in facts.input_shape[:2]:
-            if (side - lost) // self.pool_size < 1:
-                yield (
-                    "kernel_size",
-                    f"{len(self.channels)} convolutions of {self.kernel_size} and pooling of "
-                    f"{self.pool_size} leave nothing of an image of {side} pixels",
-                )
-                return
+            left = side
+            for index, block in enumerate(self._blocks(), start=1):
+                left = outputs_of_side(left, block.size, block.stride, block.padding)
+                if left < 1:
+                    yield (
+                        "kernel_size",
+                        f"{index} convolutions leave nothing of an image of {side} pixels",
+                    )
+                    return
+                if self.pool_after == "last" and index < len(self.channels):
+                    continue
+                left = outputs_of_side(left, *block.window, self.pool_padding)
+                if left < 1:
+                    yield (
+                        "pool_size",
+                        f"{index} convolutions and pooling of {block.window[0]} leave nothing of "
+                        f"an image of {side} pixels",
+                    )
+                    return
 
-    def _hidden_convolution(self, channels: int, chosen: LayerOptions) -> Layer:
-        affine = convolution(
-            channels,
-            self.kernel_size,
-            self.padding,
-            chosen.initializer,
-            bias=chosen.bias(has_positions=True),
-            kernel_map=chosen.kernel_map(),
-        )
-        return hidden(chosen, convolution=affine)
+    def _blocks(self) -> list[_Block]:
+        """The convolutions, each with the window of the pooling after it."""
+        count = len(self.channels)
+        columns = (self.channels, *(_each(v, count) for v in (self.kernel_size, self.stride)))
+        paddings: tuple[Padding, ...] = _each(self.padding, count)
+        return [_Block(*row) for row in zip(*columns, paddings, self._windows(), strict=True)]
 
+    def _windows(self) -> list[tuple[int, int]]:
+        """Size and stride of the window after each convolution."""
+        count = len(self.channels)
+        sizes = _each(self.pool_size, count)
+        strides = sizes if self.pool_stride is None else _each(self.pool_stride, count)
+        return list(zip(sizes, strides, strict=True))
 
-def convolution(
-    channels: int,
-    size: int,
-    padding: Padding,
-    initializer: Initializer,
-    *,
-    bias: bool = True,
-    kernel_map: KernelMap = same_kernel,
-) -> Layer:
-    """Return a convolution of stride 1.
-
-    Args:
-        channels: the number of output channels.
-        size: the side of the kernel, in pixels.
-        padding: `valid` (none) or `same` (zeros, so that the image keeps its size).
-        initializer: draws the trained kernel, of shape `(size, size, in, channels)`.
-        bias: whether a bias is added to each channel, starting at 0.
-        kernel_map: from the trained kernel to the one that is applied.
-    """
-    weights = AffineWeights(initializer, bias, kernel_map)
-
-    def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
-        height, width, inputs = shape
-        params, state = weights.init(key, (size, size, inputs, channels))
-        lost = 0 if padding == "same" else size - 1
-        return params, state, (height - lost, width - lost, channels)
-
-    def apply(
-        params: Params,
-        state: LayerState,
-        inputs: Float[Array, "batch height width channels"],
-        training: bool,
-    ) -> tuple[Float[Array, "batch new_height new_width new_channels"], LayerState]:
-        kernel, state = weights.kernel(params, state, training)
-        return weights.with_bias(params, convolve(inputs, kernel, padding=padding)), state
-
-    return Layer(init, apply)
+    def _pooling(self, window: tuple[int, int]) -> Layer:
+        return pooling(self.pool, *window, self.pool_padding)
 
 
-def _pool(size: int) -> Layer:
-    return pure(
-        lambda inputs: max_pool(inputs, size),
-        lambda shape: (shape[0] // size, shape[1] // size, shape[2]),
-    )
+class _Block(NamedTuple):
+    """A convolution and the window after it."""
+
+    channels: int
+    size: int
+    stride: int
+    padding: Padding
+    window: tuple[int, int]  # size and stride
+
+
+def _each(value: _Value | tuple[_Value, ...], count: int) -> tuple[_Value, ...]:
+    """One value for each convolution."""
+    return value if isinstance(value, tuple) else (value,) * count

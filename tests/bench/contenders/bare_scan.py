@@ -7,6 +7,7 @@ show what these measures cost.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,33 +17,33 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from runner.options.model.convolution import convolve, max_pool
+from runner.options.model.convolution import Padding, convolve
+from runner.options.model.pooling import max_pool
 from runner.options.optimizer.adam import Adam
 from tests.bench.workloads import ADAM, Workload, images_and_labels
 
 
-def forward(params: list, images: jax.Array) -> jax.Array:
+def forward(workload: Workload, params: list, images: jax.Array) -> jax.Array:
     hidden = images
-    for kernel, bias in params:
-        if kernel.ndim == 4:
-            hidden = jax.nn.relu(convolve(hidden, kernel, padding="valid") + bias)
-            continue
-        if hidden.ndim == 4:
-            if hidden.shape[-1] > 1:
-                hidden = max_pool(hidden, 2)
-            hidden = hidden.reshape(len(hidden), -1)
-        else:
-            hidden = jax.nn.relu(hidden)
-        hidden = hidden @ kernel + bias
+    count = len(workload.convolutions)
+    for layer, (kernel, bias) in zip(workload.convolutions, params[:count], strict=True):
+        padding: Padding = "same" if layer.keeps_size else "valid"
+        hidden = jax.nn.relu(convolve(hidden, kernel, padding=padding) + bias)
+        if layer.window > 1:
+            hidden = max_pool(hidden, layer.window)
+    hidden = hidden.reshape(len(hidden), -1)
+    for index, (kernel, bias) in enumerate(params[count:]):
+        hidden = (jax.nn.relu(hidden) if index else hidden) @ kernel + bias
     return hidden
 
 
 def initial(workload: Workload) -> list:
-    sizes = [(784, *workload.widths, 10)]
     shapes: list[tuple[int, ...]] = []
-    if workload.network == "cnn":
-        shapes, sizes = [(3, 3, 1, 32), (3, 3, 32, 64)], [(9216, 128, 10)]
-    shapes += list(zip(sizes[0][:-1], sizes[0][1:], strict=True))
+    channels = 1
+    for layer in workload.convolutions:
+        shapes.append((layer.size, layer.size, channels, layer.channels))
+        channels = layer.channels
+    shapes += itertools.pairwise((workload.flattened, *workload.widths, 10))
     keys = jax.random.split(jax.random.key(0), len(shapes))
     return [
         (0.05 * jax.random.normal(key, shape), jnp.zeros(shape[-1]))
@@ -61,7 +62,7 @@ def program(
         params, memory = state
 
         def objective(params: list) -> tuple:
-            logits = forward(params, images[rows] / 255.0)
+            logits = forward(workload, params, images[rows] / 255.0)
             losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels[rows])
             return losses.mean(), (logits.argmax(-1) != labels[rows]).mean()
 

@@ -26,14 +26,12 @@ WARM_UP = 5
 
 
 def network(workload: Workload) -> keras.Model:
-    hidden: list[Any] = [layers.Flatten()]
-    if workload.network == "cnn":
-        hidden = [
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.Conv2D(64, 3, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Flatten(),
-        ]
+    hidden: list[Any] = []
+    for layer in workload.convolutions:
+        padding = "same" if layer.keeps_size else "valid"
+        hidden.append(layers.Conv2D(layer.channels, layer.size, padding=padding, activation="relu"))
+        hidden += [layers.MaxPooling2D(layer.window)] * (layer.window > 1)
+    hidden.append(layers.Flatten())
     hidden += [layers.Dense(width, activation="relu") for width in workload.widths]
     scale = layers.Rescaling(1 / 255)
     return keras.Sequential([keras.Input((28, 28, 1)), scale, *hidden, layers.Dense(10)])

@@ -9,20 +9,51 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
-from tests.bench.workloads import ADAM, Workload, images_and_labels
+from tests.bench.workloads import ADAM, RESIDUAL, Workload, images_and_labels
 
 
 def network(workload: Workload) -> nn.Sequential:
-    if workload.network == "cnn":
-        return nn.Sequential(
-            nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 10),
-        )  # fmt: skip
-    layers: list[nn.Module] = [nn.Flatten()]
-    sizes = [784, *workload.widths]
+    if workload.network == RESIDUAL:
+        return residual_network()
+    layers: list[nn.Module] = []
+    channels = 1
+    for layer in workload.convolutions:
+        padding = layer.size // 2 if layer.keeps_size else 0
+        layers += [nn.Conv2d(channels, layer.channels, layer.size, padding=padding), nn.ReLU()]
+        layers += [nn.MaxPool2d(layer.window)] * (layer.window > 1)
+        channels = layer.channels
+    layers.append(nn.Flatten())
+    sizes = [workload.flattened, *workload.widths]
     for inputs, outputs in itertools.pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(sizes[-1], 10))
+
+
+class Block(nn.Module):
+    """Two convolutions, and the identity with channels of zeros beside them."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.missing, self.stride = outputs - inputs, stride
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        shortcut = images[:, :, :: self.stride, :: self.stride]
+        shortcut = nn.functional.pad(shortcut, (0, 0, 0, 0, 0, self.missing))
+        return torch.relu(self.branch(images) + shortcut)
+
+
+def residual_network() -> nn.Sequential:
+    first = [nn.Conv2d(1, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
+    blocks = [Block(16, 16, 1), Block(16, 32, 2), Block(32, 64, 2)]
+    last = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)]
+    return nn.Sequential(*first, *blocks, *last)
 
 
 def adam(parameters: Iterable[torch.Tensor], *, fused: bool = False) -> torch.optim.Adam:
