@@ -41,6 +41,9 @@ EPOCHS_OF_STUDY = {
     "cliff": "steps=8",
     "convergence_rates": "steps=40",
     "critical_batch_size": "epochs=3",  # until the target is reached
+    "deep_linear": "model.depth=1,2",
+    "linear_autoencoder": "steps=5",
+    "shortcuts": "epochs=1",
     "dead_units": "model.depth=1",
     "edge_of_stability": "epochs=2 diagnostics.curvature.iterations=2 model.widths=[4]",
     "escape": "steps=8",
@@ -57,6 +60,9 @@ EPOCHS_OF_STUDY = {
     "symmetric_units": "model.widths=[8]",
     "vanishing_gradients": "model.depth=2",
 }
+
+LARGE = ("deepobs_2c2d", "deepobs_3c3d", "lenet5")
+"""Studies of large networks, which `tests/options/test_presets.py` builds."""
 
 
 SHOWN_FILE = r"`([\w/]+\.(?:py|yaml))`:\n\n```(?:python|yaml)\n(.*?)^```$"
@@ -123,6 +129,8 @@ def in_small(words: tuple[str, ...], in_gallery: bool) -> list[str]:
         return arguments
     given = {word.partition("=")[0].lstrip("+"): word.partition("=")[2] for word in arguments}
     if "experiment" in given:
+        if given["experiment"] in LARGE:
+            return [*arguments, "--cfg", "job"]
         small = _small_study(given["experiment"], set(given))
         if "-m" in small and not in_gallery and "hydra.sweep.dir" not in given:
             return [*arguments, "dry_run=true"]

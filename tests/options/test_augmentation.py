@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import jax
 import numpy as np
@@ -51,33 +52,35 @@ def test_a_share_of_the_images_is_mirrored() -> None:
 SMALL = {"model": "linear", "batch_size": {"size": 36}, "optimizer": {"learning_rate": 0.0}}
 
 
+def losses(tiny: Dataset, augmentation: Any, seed: int = 0) -> tuple[list[float], np.ndarray]:
+    """Of three full batches in training, and of an evaluation; the parameters stay."""
+    settings = {"evaluate_train": True, "seed": seed}
+    measured = Engine(compose(settings, augmentation=augmentation, **SMALL), tiny).advance(0, 3, 3)
+    return measured.steps["train_loss"][:3].tolist(), measured.epochs.values[0]
+
+
 def test_only_training_sees_changed_images_and_every_step_others(tiny: Dataset) -> None:
-    """With a rate of 0 the parameters stay; so the loss of a full batch changes with its images."""
-    plain, changed = (
-        Engine(compose({"evaluate_train": True}, augmentation=each, **SMALL), tiny).advance(0, 3, 3)
-        for each in ("none", ["shift", "flip"])
-    )
-    losses = changed.steps["train_loss"][:3]
-    assert len(set(losses.tolist())) == 3
-    assert len(set(plain.steps["train_loss"][:3].tolist())) == 1
-    for measure in ("training_set_loss", "validation_loss", "test_error"):
-        np.testing.assert_array_equal(changed.epochs[measure][:1], plain.epochs[measure][:1])
+    """And how far they are moved is data."""
+    plain, evaluated = losses(tiny, "none")
+    changed, evaluated_too = losses(tiny, ["shift", "flip"])
+    assert (len(set(plain)), len(set(changed))) == (1, 3)
+    np.testing.assert_array_equal(evaluated, evaluated_too)
+    with CompilationCounter() as counter:
+        again, _ = losses(tiny, ["shift", "flip"])
+        farther, _ = losses(tiny, [{"name": "shift", "pixels": 3}, "flip"])
+        others, _ = losses(tiny, ["shift", "flip"], seed=1)
+    assert counter.programs == 0
+    assert again == changed
+    assert not {*changed} & {*farther, *others}
 
 
 def test_none_of_it_is_in_the_program_of_other_runs(tiny: Dataset) -> None:
-    """That of `none` is that of no augmentation at all; and the numbers of pixels are data."""
     programs = []
-    for each in ("none", []):
-        engine = Engine(compose(augmentation=each, **SMALL), tiny)
-        engine.advance(0, 1, 1)
+    for augmentation in ("none", []):
+        engine = Engine(compose(augmentation=augmentation, **SMALL), tiny)
         start = (engine.leaves, engine.arrays, engine.state, 0, 1, engine.setup.timeline)
         programs.append(advance.lower(*start).as_text())
     assert programs[0] == programs[1]
-    Engine(compose(augmentation="shift", **SMALL), tiny).advance(0, 1, 1)
-    with CompilationCounter() as counter:
-        again = {"name": "shift", "pixels": 3}
-        Engine(compose({"seed": 1}, augmentation=again, **SMALL), tiny).advance(0, 1, 1)
-    assert counter.programs == 0
 
 
 def test_examples_that_are_no_images_are_refused() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+import pytest
 from command_line import CommandLine
 from conftest import compose
 
@@ -45,6 +48,29 @@ def test_the_gradient_of_a_chain_is_the_product_of_its_other_weights() -> None:
         expected = (residual * entering).mean() * np.delete(chain, k).prod()
         np.testing.assert_allclose(found, expected, rtol=1e-9)
     assert {path for layer in params.values() for path in layer} == {"dense", "kernel"}, "no bias"
+
+
+def test_with_depth_the_gradient_halves_or_becomes_fourfold() -> None:
+    """The claim of `experiment=deep_linear`: for weights of 0.5, and of 2."""
+    train = compose(data="diabetes").data.load().train
+    norms = {}
+    for value, depth in itertools.product((0.5, 2.0), (8, 12)):
+        chosen = {"name": "deep_linear", "units": 1, "depth": depth}
+        experiment = compose(
+            data="diabetes", model=chosen, initializer={"name": "constant", "value": value}
+        )
+        network = experiment.network()
+        params, _, _ = network.init(jax.random.key(0), (10,))
+
+        def loss(params: Any) -> Any:
+            outputs, _ = network.apply(params, {}, train.inputs, True)  # noqa: B023
+            return experiment.losses_and_errors(outputs, train.targets)[0].mean()  # noqa: B023
+
+        norms[value, depth] = float(optax.tree.norm(jax.jit(jax.grad(loss))(params)))
+    # The number of weights grows, too, and with it the norm of equal gradients.
+    more = np.sqrt(12 / 8)
+    assert norms[0.5, 12] / norms[0.5, 8] == pytest.approx(0.5**4 * more, rel=0.2)
+    assert norms[2.0, 12] / norms[2.0, 8] == pytest.approx(4.0**4 * more, rel=0.2)
 
 
 def test_an_activation_and_biases_have_no_part_in_it(runner: CommandLine) -> None:

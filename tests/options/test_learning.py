@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import compose
-from engine_alone import leaves_as_arrays
+from engine_alone import Engine, leaves_as_arrays
 
 from runner.engine.chunk import EPOCH_DTYPE
 from runner.engine.diagnostics import diagnosed
@@ -312,3 +312,30 @@ def test_gradients_vanish_or_explode_through_time() -> None:
     assert 0 < ratio[0.5] < 1e-15
     assert 0.01 < ratio[1.5] < 10
     assert ratio[3.0] > 1e5
+
+
+def test_a_linear_autoencoder_finds_the_principal_components_from_every_start() -> None:
+    """The claim of `experiment=linear_autoencoder`, against the singular values of the data."""
+    code, steps = 2, 1500
+    for seed, stddev in enumerate((0.01, 0.1)):
+        experiment = compose(
+            {"steps": steps, "evaluate_every": steps, "seed": seed},
+            data={"validation_examples": 1417},
+            model={"name": "autoencoder", "widths": [code]},
+            activation="linear",
+            initializer={"name": "normal", "stddev": stddev},
+            batch_size="full",
+            optimizer={"name": "adam", "learning_rate": 0.03},
+            schedule="cosine",
+        )
+        data = experiment.data.load()
+        engine = Engine(experiment, data)
+        measured = engine.advance(0, steps, steps)
+        rows = data.train.inputs.reshape(-1, 64) / 16
+        centred = rows - rows.mean(0)
+        _, values, axes = np.linalg.svd(centred, full_matrices=False)
+        least = (values[code:] ** 2).sum() / rows.size
+        assert measured.steps["train_loss"][steps - 1] == pytest.approx(least, rel=2e-3)
+        span, _ = np.linalg.qr(np.asarray(engine.state.params["logits"]["kernel"]).T)
+        cosines = np.linalg.svd(axes[:code] @ span, compute_uv=False)
+        assert cosines.min() > 0.99, "of the angles between the decoder's span and the components"

@@ -104,7 +104,17 @@ def _by_patches(
     together = max(PATCHES_BYTES // bytes_of_image, 1)
     if together >= len(inputs):
         return jax.vmap(of_image)(inputs)
+    together = _without_rest(len(inputs), together)
     return jax.lax.map(jax.checkpoint(of_image), inputs, batch_size=together)
+
+
+def _without_rest(images: int, most: int) -> int:
+    """How many images to multiply at a time: `most`, or a divisor if one is above half of it.
+
+    Images that are left over are a program of their own, which takes as long to compile.
+    """
+    divisors = (size for size in range(most, most // 2, -1) if images % size == 0)
+    return next(divisors, most)
 
 
 def _patches_of(
