@@ -43,7 +43,7 @@ EPOCHS_OF_STUDY = {
     "critical_batch_size": "epochs=3",  # until the target is reached
     "deep_linear": "model.depth=1,2",
     "linear_autoencoder": "steps=5",
-    "shortcuts": "epochs=1",
+    "shortcuts": "model.blocks=1",
     "dead_units": "model.depth=1",
     "edge_of_stability": "epochs=2 diagnostics.curvature.iterations=2 model.widths=[4]",
     "escape": "steps=8",
@@ -158,7 +158,9 @@ def _small_study(name: str, given: set[str]) -> list[str]:
     """Overrides that leave two values of everything that a study sweeps, one seed, few layers."""
     study = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text())
     length = EPOCHS_OF_STUDY.get(name, "epochs=2")
-    small = [] if {"epochs", "steps"} & given else length.split()
+    words = length.split()
+    small = [] if {"epochs", "steps"} & given else words
+    given = given | {word.partition("=")[0] for word in words}
     if "depth" in study.get("model", {}):
         small.append("model.depth=2")
     hydra = study.get("hydra", {})
