@@ -140,9 +140,9 @@ def in_small(words: tuple[str, ...], in_gallery: bool) -> list[str]:
         return [*(word for word in arguments if not word.startswith("epochs=")), "epochs=1"]
     if given.get("data") in ("npz", "images"):  # their files are read and checked
         return ["-m", *arguments, "dry_run=true"]
-    if given.get("model") == "cnn" or given.get("data") == "mnist":
+    if given.get("model") == "cnn" or given.get("data") in ("mnist", "fashion_mnist"):
         narrow = ["model.widths=[8]"] + ["model.channels=[2,3]"] * (given.get("model") == "cnn")
-        if given.get("data") == "mnist":
+        if given.get("data") in ("mnist", "fashion_mnist"):
             narrow.append("data.validation_examples=100")  # most of the time is evaluation
         arguments = [word for word in arguments if not word.startswith("epochs=")]
         return [*arguments, "steps=2", *narrow]
