@@ -124,7 +124,7 @@ _NAMES: dict[str, dict[str | None, str]] = {
         "deep_linear": "linear_chain",
         "cnn": "conv convnet lenet",
         "resnet": "residual wide_resnet",
-        "autoencoder": "auto_encoder ae",
+        "autoencoder": "ae",
         "rnn": "elman",
         None: "lstm gru transformer vae densenet vgg",
     },
