@@ -34,7 +34,7 @@ def forecast(experiment: Experiment, config: Mapping[str, Any], directory: Path)
         directory: the folder that it would be written to.
     """
     settings = typed(config)
-    ignored = experiment.data.ignores
+    ignored = experiment.ignores
     options = [f"{key}={shown(settings[key])}" for key in OPTIONS if key not in ignored]
     phases = experiment.phases()
     lines = {
@@ -81,10 +81,10 @@ def _data(experiment: Experiment) -> str:
     """How many examples there are, of which shape, and what is predicted."""
     if "model" in experiment.data.ignores:
         return "none: a problem with its own parameters"
-    sizes, classes = experiment.data.sizes(), experiment.data.classes
+    sizes, classes = experiment.data.sizes(), experiment.classes
     counts = f"{sizes.train:,} training, {sizes.validation:,} validation and {sizes.test:,} test"
     shape = "x".join(map(str, experiment.data.input_shape))
-    targets = f"{classes} classes" if classes else _count(experiment.data.outputs, "number")
+    targets = f"{classes} classes" if classes else _count(experiment.outputs, "number")
     return f"{counts} examples of {shape}; {targets} to predict"
 
 
