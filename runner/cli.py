@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner.config.explain import help_for
-from runner.errors import ConfigError, exit_code, log_failure
-from runner.interruption import check, deferred, handle_signals, in_worker, was_received
+from runner.errors import ConfigError, exit_code
+from runner.interruption import deferred, handle_signals, in_worker, was_received
 from runner.terminal.pipes import files_come_first, outlive_readers, output_was_lost
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ def _train(application: Application, arguments: Namespace) -> None:
     from runner.hydra_app.error_lines import run_errors
     from runner.hydra_app.flags import config_name
     from runner.hydra_app.searching import refuse_blind_search
+    from runner.hydra_app.task import sweep_task
 
     name, overrides = config_name(arguments), arguments.overrides
     mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
@@ -162,10 +163,10 @@ def _train(application: Application, arguments: Namespace) -> None:
             config = application.compose_config(name, overrides, RunMode.MULTIRUN, True)
             refuse_blind_search(config, (build(as_plain(each)) for each in [config]))
             if dry_run:
-                application.multirun(name, _sweep_task, overrides)
+                application.multirun(name, sweep_task, overrides)
                 return
             with deferred(), claimed(config, "sweep", overrides):
-                application.multirun(name, _sweep_task, overrides)
+                application.multirun(name, sweep_task, overrides)
         elif dry_run:
             _forecast(config)
         else:
@@ -245,53 +246,18 @@ def _single_task(config: DictConfig, **start: Any) -> float:
         config: its config.
         **start: what it starts from, if from something (see `runner.execution.run.run`).
     """
+    from runner.hydra_app import task
     from runner.record.summary import minimized
     from runner.terminal.live import print_closing_table
     from runner.terminal.words import shell_path
 
     try:
-        summary, directory = _record(config, **start)
+        summary, directory = task.record(config, **start)
     except KeyboardInterrupt:
-        print(f"Curves: {shell_path(_directory())}")
+        print(f"Curves: {shell_path(task.directory())}")
         raise
     print_closing_table(summary, directory)
     return minimized(summary)
-
-
-def _sweep_task(config: DictConfig) -> float:
-    """Train one run of a sweep for another launcher of Hydra; its log says why it failed."""
-    from runner.record.summary import minimized
-
-    try:
-        return minimized(_record(config)[0])
-    except Exception as error:
-        log_failure(logging.getLogger(__name__), error)
-        raise
-
-
-def _record(config: DictConfig, **start: Any) -> tuple[dict[str, Any], Path]:
-    """Train the run of a config; return its summary and its directory."""
-    from runner.config.build import build, pin_data
-    from runner.hydra_app.checking import as_plain
-    from runner.record.environment import ask_for_commit
-
-    plain = as_plain(config)
-    experiment = build(plain)
-    pin_data(plain, experiment)
-    directory = _directory()
-    ask_for_commit()  # answered while JAX is imported
-
-    from runner.execution.run import run  # imports JAX
-
-    check()
-    return run(experiment, directory, plain, **start), directory
-
-
-def _directory() -> Path:
-    """The directory of the run that Hydra has started."""
-    from hydra.core.hydra_config import HydraConfig
-
-    return Path(HydraConfig.get().runtime.output_dir)
 
 
 if __name__ == "__main__":

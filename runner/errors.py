@@ -9,7 +9,8 @@ from __future__ import annotations
 import difflib
 import logging
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from runner.interruption import INTERRUPTED
 
@@ -18,9 +19,14 @@ NEAR = 0.76
 
 
 class UserError(Exception):
-    """Bad input: the message is one line for the user, never a traceback."""
+    """Bad input: the message is one line for the user, never a traceback.
+
+    Attributes:
+        runs: the runs of a sweep from Python, if it was raised there (`runner.compare.api.Runs`).
+    """
 
     exit_code = 2
+    runs: Sequence[Any] = ()
 
 
 class ConfigError(UserError):
@@ -35,6 +41,26 @@ class RecordError(UserError):
     """A record cannot be written or read: a full disk, a directory without permission."""
 
     exit_code = 1
+
+
+class SweepError(UserError):
+    """Some runs of a sweep failed, after all were tried."""
+
+    exit_code = 1
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while runs were trained from Python.
+
+    Attributes:
+        runs: the runs up to here (`runner.compare.api.Runs`).
+    """
+
+    def __init__(self, runs: Sequence[Any]) -> None:
+        super().__init__(
+            "interrupted; what was trained is in the attribute `runs` of this exception"
+        )
+        self.runs = runs
 
 
 def exit_code(program: str, command: Callable[[], None], interrupted: str = "interrupted") -> int:

@@ -93,6 +93,40 @@ def deferred() -> Iterator[None]:
         _Signals.deferrals -= 1
 
 
+@contextlib.contextmanager
+def handled_here() -> Iterator[None]:
+    """Handle Ctrl-C during a call from Python, and leave the handler as it was.
+
+    A first one is obeyed at the next `check`, a second one at once. In other threads than the main
+    one, where Python handles no signals, nothing is changed.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or before in (signal.SIG_IGN, None):
+        yield
+        return
+    _Signals.received = None
+    signal.signal(signal.SIGINT, _remember)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        _Signals.received = None
+
+
+def _remember(number: int, frame: Any) -> None:
+    """Remember a first signal.
+
+    Raises:
+        KeyboardInterrupt: it is not the first one.
+    """
+    before, _Signals.received = _Signals.received, time.monotonic()
+    if before is None:
+        _say("interrupted: ends when what is running now is done (again: at once)")
+    elif _Signals.received - before >= _SAME_SIGNAL:
+        raise KeyboardInterrupt
+
+
 def check() -> None:
     """Obey a signal that came before.
 

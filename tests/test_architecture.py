@@ -46,6 +46,7 @@ ROOMS = (
     "compare",
     "execution",
     "hydra_app",
+    "api",
     "cli",
     "documentation",
     "",
@@ -183,9 +184,11 @@ HYDRA_APP = (
     "jobs",
     "launch",
     "products",
+    "python",
     "rerun",
     "resume",
     "searching",
+    "task",
 )
 
 
@@ -225,7 +228,13 @@ def test_options_know_neither_each_other_nor_the_run() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["runner.cli", "runner.config.build", "runner.hydra_app.application", "runner.plugin"],
+    [
+        "runner",
+        "runner.cli",
+        "runner.config.build",
+        "runner.hydra_app.application",
+        "runner.plugin",
+    ],
 )
 def test_what_comes_before_training_imports_neither_jax_nor_numpy(module: str) -> None:
     code = f"import sys, {module}; print({{'jax', 'numpy', 'optax'}} & set(sys.modules))"

@@ -15,6 +15,7 @@ A list of one word may be the word alone.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -22,13 +23,19 @@ from typing import TYPE_CHECKING, Any, overload
 from runner import files
 from runner.compare.conclusions import verdict
 from runner.compare.curve_summary import Row, table
-from runner.compare.grouping import Group, group_runs
+from runner.compare.grouping import Group, differing_keys, group_runs
+from runner.compare.notebook import in_html, shown
 from runner.compare.profile import Profile
 from runner.compare.runs import Run, find
+from runner.compare.tables import group_cells
 from runner.compare.view import View
+from runner.config.keys import SEED
 from runner.config.values import from_plain
 from runner.errors import ConfigError, did_you_mean
+from runner.measures import METRIC
 from runner.record.summary import stopped_step
+from runner.status import count_statuses
+from runner.terminal.words import several
 
 if TYPE_CHECKING:
     import pandas
@@ -61,6 +68,20 @@ class Runs(Sequence[Run]):
     def __repr__(self) -> str:
         return f"<{len(self)} runs: {', '.join(group.label for group in self.groups()[:5])}>"
 
+    def __add__(self, other: Runs) -> Runs:
+        return Runs([*self, *other])
+
+    def _repr_html_(self) -> str:
+        """How many runs there are and how they ended; with groups, the table of them."""
+        counts = count_statuses(run.status for run in self)
+        ended = f"{several(len(self), 'run')}: " if self else "no runs"
+        line = ended + ", ".join(f"{count} {status}" for status, count in counts.items())
+        try:
+            rows = self.table() if len(self) > 1 else []
+        except ConfigError:
+            rows = []
+        return in_html(group_cells(rows, METRIC, None) if rows else [], [line])
+
     def frame(self) -> pandas.DataFrame:
         """Tabulate the runs.
 
@@ -83,8 +104,36 @@ class Runs(Sequence[Run]):
             for when in ("final", "best"):
                 measures = run.summary.get(when) or {}
                 row |= {f"{when}.{name}": value for name, value in measures.items()}
-            rows.append({**row, "directory": str(run.directory)})
+            rows.append({**row, "directory": run.directory and str(run.directory)})
         return pandas.DataFrame(rows)
+
+    def curves(self, curve: str = "epochs") -> pandas.DataFrame:
+        """Tabulate the curves of all runs, one below the other.
+
+        Args:
+            curve: `epochs`, `steps` or `path`.
+
+        Returns:
+            A row for each run and evaluation (or step): `run` (its place among these runs), the
+            settings in which the runs differ, and the measures.
+
+        Raises:
+            ConfigError: there is no such curve.
+            ImportError: pandas is not installed.
+        """
+        import pandas
+
+        keys = differing_keys([run.settings for run in self])
+        if len({run.seed for run in self}) > 1:
+            keys.append(SEED)
+        frames = []
+        for place, run in enumerate(self):
+            rows = run.frame(curve)
+            own = {key: [run.settings.get(key)] * len(rows) for key in keys}
+            frames.append(
+                pandas.concat([pandas.DataFrame({"run": place, **own}, rows.index), rows], axis=1)
+            )
+        return pandas.concat(frames, ignore_index=True) if frames else pandas.DataFrame()
 
     def diagnostics(self, table: str = "layers") -> pandas.DataFrame:
         """Tabulate what diagnostics measured.
@@ -202,16 +251,16 @@ class Runs(Sequence[Run]):
             **view: all fields of `View`.
 
         Returns:
-            A matplotlib figure, which can be edited.
+            A matplotlib figure, which can be edited. A notebook shows it.
 
         Raises:
             ConfigError: the measure, an axis or a key is not known or does not suit the kind.
         """
         chosen = _view(measure=measure, **view)
-        return chosen.draw(chosen.groups(self._runs))
+        return shown(chosen.draw(chosen.groups(self._runs)))
 
 
-def load(*folders: str | Path) -> Runs:
+def load(*folders: str | os.PathLike[str]) -> Runs:
     """Read the runs in some folders and below them, in any state, as `runner-compare` does.
 
     Args:

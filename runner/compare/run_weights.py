@@ -11,14 +11,16 @@ from typing import Any
 import numpy.typing as npt
 
 from runner.errors import ConfigError
+from runner.record.memory import Memory
 from runner.record.tensors import nested
 from runner.record.weights import RecordedWeights, kept_weights
 
 
 class WithWeights(ABC):
-    """A run with the folder of its record."""
+    """A run with the folder of its record, or its record in memory."""
 
     directory: Path | None
+    memory: Memory | None
     config: Mapping[str, Any]
 
     @property
@@ -70,8 +72,11 @@ class WithWeights(ABC):
         Raises:
             ConfigError: see `params`.
         """
-        found = kept_weights(self.directory) if self.directory else None
+        found = self.memory.weights() if self.memory else None
+        if self.directory is not None and (kept := kept_weights(self.directory)) is not None:
+            found = kept[1]
         if found is not None:
-            return found[1]
-        kept = " and weights=false" if self.config.get("weights") is False else ""
-        raise ConfigError(f"{self.directory}: has no weights (status {self.status}{kept})")
+            return found
+        without = " and weights=false" if self.config.get("weights") is False else ""
+        where = self.directory or "the run"
+        raise ConfigError(f"{where}: has no weights (status {self.status}{without})")

@@ -13,38 +13,43 @@ from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 
 from runner import files
+from runner.compare.notebook import run_in_html
+from runner.compare.run_curves import WithCurves
 from runner.compare.run_weights import WithWeights
 from runner.config.keys import SEED, typed
-from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE
-from runner.errors import ConfigError, RecordError
-from runner.measures import OPTIONAL_MEASURES, ErrorKind
-from runner.record.curves import read_curve
+from runner.errors import ConfigError
+from runner.measures import ErrorKind
+from runner.record.memory import Memory, Place
 from runner.record.summary import best_metric, fingerprint, read_summary
 from runner.status import COMPLETE, Status
 
 
-class Run(WithWeights):
+class Run(WithCurves, WithWeights):
     """One run: its config, its summary, and its curves, which are read when they are asked for.
 
     Args:
-        directory: the folder of its record; None if it has none.
+        place: the folder of its record, or its record in memory; None if it has none.
         summary: the content of its `summary.json`; empty if it has none.
         config: the resolved config; by default the one in the summary.
         overrides: the overrides that a sweep gave it, as typed; empty if not known.
+
+    Attributes:
+        directory: the folder of its record; None if it is in memory or has none.
+        memory: its record in memory; None if it is in a folder or has none.
     """
 
     def __init__(
         self,
-        directory: Path | None,
+        place: Place | None,
         summary: Mapping[str, Any],
         config: Mapping[str, Any] | None = None,
         overrides: Mapping[str, str] | None = None,
     ) -> None:
-        self.directory = directory
+        self.directory = place if isinstance(place, Path) else None
+        self.memory = place if isinstance(place, Memory) else None
         self.summary = summary
         self.config: Mapping[str, Any] = summary.get("config", {}) if config is None else config
         self.overrides: Mapping[str, str] = overrides or {}
@@ -87,100 +92,17 @@ class Run(WithWeights):
         """One of `runner.measures.ErrorKind`: what the errors of the run are."""
         return str(self.summary.get("error", ErrorKind.RATE))
 
+    def __repr__(self) -> str:
+        where = f" in {self.directory}" if self.directory else ""
+        return f"<run{where}: {self.status}>"
+
+    def _repr_html_(self) -> str:
+        return run_in_html(self.summary, self.directory)
+
     @property
     def metric(self) -> float | None:
         """The least `METRIC` (the validation error) over the evaluations; None if there is none."""
         return best_metric(self.summary)
-
-    @property
-    def steps(self) -> npt.NDArray:
-        """A row for each step, of dtype `runner.engine.chunk.STEP_DTYPE`; empty without a curve.
-
-        The file is read or mapped at each access and not kept, so that any number of long runs fits
-        in memory.
-
-        Raises:
-            RecordError: the file is there and cannot be read.
-        """
-        return self._curve(files.STEPS, STEP_DTYPE)
-
-    @property
-    def epochs(self) -> npt.NDArray:
-        """A row for each evaluation, of dtype `EPOCH_DTYPE`; kept if they are few.
-
-        A file of an earlier version lacks some of the optional measures; they are NaN.
-
-        Raises:
-            RecordError: the file is there and cannot be read.
-        """
-        if self._epochs is None:
-            rows = self._read_epochs()
-            if rows.nbytes > _KEPT_BYTES:
-                return rows
-            self._epochs = rows
-        return self._epochs
-
-    def _read_epochs(self) -> npt.NDArray:
-        rows = self._curve(files.EPOCHS, _ALWAYS_RECORDED)
-        if set(OPTIONAL_MEASURES) <= set(rows.dtype.names or ()):
-            return rows
-        complete = np.zeros(len(rows), EPOCH_DTYPE)
-        for name in EPOCH_DTYPE.names or ():
-            complete[name] = rows[name] if name in (rows.dtype.names or ()) else np.nan
-        return complete
-
-    @property
-    def path(self) -> npt.NDArray:
-        """The point (x, y) after each step, of dtype `PATH_DTYPE`; empty if there is no path."""
-        return self._curve(files.PATH, PATH_DTYPE)
-
-    def diagnostics(self, table: str) -> npt.NDArray:
-        """What diagnostics measured: a row for each evaluation and layer (or parameter).
-
-        Args:
-            table: its name: `layers` or `parameters`.
-
-        Returns:
-            An array with the columns `epoch`, `step`, `name` and the measures; empty if the run has
-            no such table.
-        """
-        return self._curve(files.diagnostics(table), _NAMED)
-
-    def _curve(self, name: str, expected: np.dtype) -> npt.NDArray:
-        """The rows of a curve file; empty unless it has the expected columns."""
-        missing = np.zeros(0, expected)
-        if self.directory is None:
-            return missing
-        try:
-            # A plain array on the same memory: every slice of a `memmap` costs ten times as much.
-            rows = np.asarray(read_curve(self.directory / name))
-        except (FileNotFoundError, NotADirectoryError, ValueError, EOFError, OverflowError):
-            return missing
-        except OSError as error:
-            if error.errno is None:  # a pipe, or something else that is no file
-                return missing
-            file = self.directory / name
-            raise RecordError(f"{file}: cannot be read: {error.strerror}") from error
-        return rows if _has_columns(rows.dtype, expected) else missing
-
-
-def _has_columns(found: np.dtype, expected: np.dtype) -> bool:
-    """Whether rows have the expected columns, of numbers of the same kind."""
-    return all(
-        name in (found.names or ()) and np.can_cast(found[name], expected[name], "same_kind")
-        for name in expected.names or ()
-    )
-
-
-_KEPT_BYTES = 2**17
-"""Evaluations with more bytes than this are read again when they are asked for."""
-
-_ALWAYS_RECORDED = np.dtype(
-    [(name, EPOCH_DTYPE[name]) for name in EPOCH_DTYPE.names or () if name not in OPTIONAL_MEASURES]
-)
-
-
-_NAMED = np.dtype([("epoch", "<i4"), ("step", "<i4"), ("name", "<U1")])
 
 
 class Found(NamedTuple):

@@ -6,6 +6,7 @@ from runner.data.diabetes import Diabetes
 from runner.data.digits import Digits
 from runner.data.mnist import MNIST, FashionMNIST
 from runner.data.noisy_quadratic import NoisyQuadratic
+from runner.data.own.arrays import Arrays
 from runner.data.own.csv import CSV
 from runner.data.own.images import Images
 from runner.data.own.npz import NPZ
@@ -29,6 +30,7 @@ __all__ = [
     "CSV",
     "MNIST",
     "NPZ",
+    "Arrays",
     "Beale",
     "Cliff",
     "Dataset",

@@ -14,6 +14,7 @@ from runner.errors import ConfigError, RecordError, UserError
 from runner.execution.results import Computation, rank, write_csv, write_summary
 from runner.execution.table import print_sweep_table
 from runner.measures import METRIC
+from runner.terminal.caller import is_command_line
 
 
 def close_sweep(
@@ -40,8 +41,9 @@ def close_sweep(
     if any(run.summary for run in runs):
         known = recorded([run.directory for run in runs if run.directory and run.summary])
         figure = draw_figure(known, directory, view)
-        notes = [*filter(None, [unvalidated(runs, METRIC)]), *_edges(known, view)]
-        print_sweep_table(runs, rows, directory, computation, seconds, figure, notes)
+        if is_command_line():
+            notes = [*filter(None, [unvalidated(runs, METRIC)]), *_edges(known, view)]
+            print_sweep_table(runs, rows, directory, computation, seconds, figure, notes)
     if unwritten:
         raise unwritten
 

@@ -28,6 +28,7 @@ from runner.interruption import check
 from runner.record.checkpoints import RecordedCheckpoint
 from runner.record.facts import RunFacts
 from runner.record.lock import writing_in
+from runner.record.memory import Memory, Place
 from runner.record.recorder import Recorder
 from runner.statistics.remarks import remarks
 from runner.status import Status
@@ -39,18 +40,18 @@ log = logging.getLogger(__name__)
 
 def run(
     experiment: Experiment,
-    directory: Path,
+    place: Place,
     config: dict[str, Any],
     title: str = "training",
     earlier: RecordedCheckpoint | None = None,
     origin: Origin | None = None,
     trunk: Trunk | None = None,
 ) -> dict[str, Any]:
-    """Train one experiment and record it in a directory.
+    """Train one experiment and record it in a directory, or in memory.
 
     Args:
         experiment: what to train.
-        directory: where the record goes; it is created.
+        place: where the record goes; a directory is created.
         config: the resolved config, recorded unchanged.
         title: what the progress line calls the run.
         earlier: the checkpoint in this directory from which the run goes on; None: it starts.
@@ -78,8 +79,8 @@ def run(
     training.prepare()  # programs are loaded while the record is started
     source = origin or trunk
     facts = source.facts if source else None
-    with _locked(directory):
-        recorder = start_record(experiment, directory, config, earlier=earlier, started_from=facts)
+    with _locked(place):
+        recorder = start_record(experiment, place, config, earlier=earlier, started_from=facts)
         try:
             if start is not None:
                 recorder.write_checkpoint(start)  # nothing else has these weights
@@ -90,8 +91,8 @@ def run(
             return finish_record(recorder, training, 0, chunk, remarks_at=logging.WARNING)
         except BaseException as error:
             recorder.fail(error, training.compile_seconds)
-            if isinstance(error, KeyboardInterrupt):
-                print(f"To go on: runner --resume {shell_path(directory)}", file=sys.stderr)
+            if isinstance(error, KeyboardInterrupt) and isinstance(place, Path):
+                print(f"To go on: runner --resume {shell_path(place)}", file=sys.stderr)
             raise
 
 
@@ -102,7 +103,8 @@ def _train(training: Training, recorder: Recorder, title: str) -> Chunk:
         KeyboardInterrupt: there was a signal; what was computed is in a checkpoint.
     """
     progress = Progress(training.error_kind)
-    checkpoints = Checkpoints(keeping(recorder.config).checkpoint_every)
+    every = keeping(recorder.config).checkpoint_every
+    checkpoints = Checkpoints(None if isinstance(recorder.place, Memory) else every)
     try:
         progress.start(training.total_steps, training.total_epochs, title)
         with progress.compiling():
@@ -150,23 +152,26 @@ def _branched(trunk: Training, branch: Training, recorder: Recorder) -> Training
 
 
 @contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Make the folder of a run and hold its lock.
+def _locked(place: Place) -> Iterator[None]:
+    """Make the folder of a run and hold its lock; nothing to do in memory.
 
     Raises:
         RecordError: it cannot be made, or another process writes there.
     """
+    if isinstance(place, Memory):
+        yield
+        return
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RecordError(f"{directory}: cannot be written: {error.strerror}") from error
-    with writing_in(directory):
+        raise RecordError(f"{place}: cannot be written: {error.strerror}") from error
+    with writing_in(place):
         yield
 
 
 def start_record(
     experiment: Experiment,
-    directory: Path,
+    place: Place,
     config: dict[str, Any],
     lanes: int = 1,
     earlier: RecordedCheckpoint | None = None,
@@ -176,7 +181,7 @@ def start_record(
 
     Args:
         experiment: what is trained.
-        directory: where the record goes; it is created.
+        place: where the record goes; a directory is created.
         config: the resolved config.
         lanes: how many runs are computed side by side.
         earlier: the checkpoint in this directory from which the run goes on; None: it starts.
@@ -187,7 +192,7 @@ def start_record(
     """
     facts, device = experiment.facts(), jax.devices()[0]
     recorder = Recorder(
-        directory,
+        place,
         RunFacts(
             config=config,
             seed=experiment.seed,
@@ -245,7 +250,7 @@ def finish_record(
     if keeping(recorder.config).weights:
         recorder.write_weights(training.weights(place, chunk))
     summary = recorder.finish(training.compile_seconds)
-    record = Run(recorder.directory, summary)
+    record = Run(recorder.place, summary)
     for remark in remarks(*map(record.diagnostics, ("layers", "parameters", "curvature"))):
         log.log(remarks_at, "diagnostics: %s", remark)
     log.info("%s: %d steps in %.2f s", summary["status"], summary["steps"], summary["seconds"])

@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -32,6 +31,7 @@ from runner.experiment.experiment import Experiment
 from runner.interruption import check
 from runner.record.checkpoints import RecordedCheckpoint
 from runner.record.lock import check_free
+from runner.record.memory import Memory, Place
 from runner.record.recorder import Recorder
 from runner.status import Status, status_after
 from runner.terminal.live_sweep import SweepProgress
@@ -49,11 +49,12 @@ class Job(Protocol):
     config: dict[str, Any]
     title: str
 
-    directory: Path | None
-    """Where the record goes; it is made when `at_work` is first entered."""
-
     earlier: RecordedCheckpoint | None
     """The checkpoint from which the run goes on, in the directory; None: it starts."""
+
+    @property
+    def directory(self) -> Place | None:
+        """Where the record goes; a folder is made when `at_work` is first entered."""
 
     def at_work(self) -> AbstractContextManager[None]:
         """Make the log and the environment of the run current, while the context is open."""
@@ -223,7 +224,8 @@ class _Lane:
         try:
             with self._job.at_work():
                 assert self._job.directory is not None
-                check_free(self._job.directory)
+                if not isinstance(self._job.directory, Memory):
+                    check_free(self._job.directory)
                 self._recorder = start_record(
                     self._job.experiment,
                     self._job.directory,
@@ -249,6 +251,8 @@ class _Lane:
     @property
     def checkpoint_every(self) -> float | None:
         """The seconds from one checkpoint to the next; None: there is none."""
+        if isinstance(self._job.directory, Memory):
+            return None
         return keeping(self._job.config).checkpoint_every
 
     def save(self, checkpoint: Checkpoint) -> None:

@@ -66,6 +66,7 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "csv": data.CSV,
         "npz": data.NPZ,
         "images": data.Images,
+        "arrays": data.Arrays,
         "teacher": data.Teacher,
         "sparse_features": data.SparseFeatures,
         "quadratic": data.Quadratic,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from runner.execution.results import Computation
 from runner.hydra_app.job import HydraJob
+from runner.terminal.caller import tell
 from runner.terminal.words import several
 
 
@@ -21,7 +21,7 @@ def announce(runs: int, computation: Computation) -> None:
     if computation.lanes and computation.devices and computation.lanes > 1:
         where = f"{computation.strategy} on {several(computation.devices, 'device')}"
         words.append(f"up to {computation.lanes} runs side by side ({where})")
-    print(", ".join(words), file=sys.stderr, flush=True)
+    tell(", ".join(words))
 
 
 def print_plan(jobs: Sequence[HydraJob], missing: Sequence[HydraJob]) -> None:

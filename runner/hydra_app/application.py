@@ -61,6 +61,12 @@ def prepare_overrides(overrides: Sequence[str]) -> list[str]:
     return normal
 
 
+def find_plugins() -> None:
+    """Let Python find the launcher and the sweeper, where Hydra looks for them."""
+    if _PLUGIN_PATH not in sys.path:
+        sys.path.append(_PLUGIN_PATH)
+
+
 def _refuse_several(overrides: Sequence[str]) -> None:
     """Refuse a list of options of a group of which a run has one.
 
@@ -110,8 +116,7 @@ class Application(Hydra):
             ConfigError: there is no such folder.
         """
         version.setbase("1.3")
-        if _PLUGIN_PATH not in sys.path:
-            sys.path.append(_PLUGIN_PATH)
+        find_plugins()
         search_path = create_config_search_path(f"file://{config_directory()}")
         if config_dir is not None:
             directory = existing(config_dir).absolute()

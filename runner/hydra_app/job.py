@@ -29,6 +29,12 @@ from runner.record.checkpoints import RecordedCheckpoint, find_checkpoint
 from runner.record.summary import minimized
 
 
+class RunReturn(JobReturn):
+    """The result of a job for Hydra, with its run."""
+
+    run: Run | None = None
+
+
 class HydraJob:
     """A job of a sweep (see `runner.execution.sweep.Job`).
 
@@ -68,7 +74,7 @@ class HydraJob:
         self._incomplete: Path | None = None
         self.summary: dict[str, Any] = {}
         self.error: BaseException | None = None
-        self.returned = JobReturn(overrides=composed.overrides)
+        self.returned = RunReturn(overrides=composed.overrides)
         self._composed = composed
         self._context, self._task, self._sweep = context, task, sweep
         self._earlier, self._once = earlier, once
@@ -213,6 +219,7 @@ class HydraJob:
     def _return(self, summary: dict[str, Any], error: BaseException | None) -> None:
         self.returned.working_dir = os.getcwd()  # noqa: PTH109 - a string, as Hydra has it
         self.returned.task_name = str(self._sweep.hydra.job.name)
+        self.returned.run = self.run
         if error is not None:
             self.returned.status, self.returned.return_value = JobStatus.FAILED, error
             return

@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from runner.compare.view import View
-from runner.errors import RecordError, UserError
+from runner.errors import RecordError, SweepError
 from runner.execution.closing import close_sweep
 from runner.execution.results import Computation
 from runner.execution.resume import EarlierRuns
@@ -24,16 +23,15 @@ from runner.hydra_app.announcement import announce
 from runner.hydra_app.composer import Composed
 from runner.hydra_app.job import HydraJob
 from runner.hydra_app.job_environment import OncePerMessage
+from runner.hydra_app.memory_job import MemoryJob
 from runner.hydra_app.settings import LauncherSettings
 from runner.record.environment import ask_for_commit
 from runner.status import Status
+from runner.terminal.caller import tell
 from runner.terminal.words import several
 
-
-class SweepError(UserError):
-    """Some jobs of a sweep failed, after all were tried."""
-
-    exit_code = 1
+if TYPE_CHECKING:
+    from runner.execution.sweep import Job
 
 
 class Plan(NamedTuple):
@@ -110,7 +108,7 @@ def _close(plan: Plan, computation: Computation, start: float, view: View) -> No
     close_sweep(runs, computation, time.time() - start, plan.directory, view)
 
 
-def raise_failures(jobs: Sequence[HydraJob]) -> None:
+def raise_failures(jobs: Sequence[HydraJob | MemoryJob]) -> None:
     """Report failed jobs.
 
     Raises:
@@ -121,9 +119,10 @@ def raise_failures(jobs: Sequence[HydraJob]) -> None:
         return
     reason, others = failed[0].error, [job for job in jobs if job.run.status == Status.NOT_RUN]
     not_run = f"; {len(others)} were not started" if others else ""
+    where = f" (see {failed[0].directory})" if isinstance(failed[0], HydraJob) else ""
     raise SweepError(
         f"{len(failed)} of {len(jobs)} runs failed{not_run}; the first because of "
-        f"{type(reason).__name__}: {reason} (see {failed[0].directory})"
+        f"{type(reason).__name__}: {reason}{where}"
     )
 
 
@@ -142,11 +141,11 @@ def _make(directory: Path) -> None:
 def _find_checkpoints(jobs: Sequence[HydraJob]) -> None:
     """Let the runs go on from their checkpoints, and say how many do and what cannot be used."""
     for line in [line for job in jobs for line in job.take_checkpoint()]:
-        print(f"Note:   {line}", file=sys.stderr)
+        tell(f"Note:   {line}")
     count = sum(job.earlier is not None for job in jobs)
     if count:
         verb = "goes" if count == 1 else "go"
-        print(f"{several(count, 'run')} {verb} on from a checkpoint", file=sys.stderr)
+        tell(f"{several(count, 'run')} {verb} on from a checkpoint")
 
 
 def _train(plan: Plan, settings: LauncherSettings) -> Computation:
@@ -155,13 +154,28 @@ def _train(plan: Plan, settings: LauncherSettings) -> Computation:
     Raises:
         KeyboardInterrupt: after what was computed has been recorded.
     """
-    missing = plan.missing
-    earlier = len(plan.jobs) - len(missing)
-    if not missing:
+    earlier = len(plan.jobs) - len(plan.missing)
+    if not plan.missing:
         announce(len(plan.jobs), Computation(earlier))
         return Computation(earlier, programs=0, compilations=0)
     ask_for_commit()
-    _find_checkpoints(missing)
+    _find_checkpoints(plan.missing)
+    # What the end of the sweep needs is imported while programs compile.
+    Thread(target=importlib.import_module, args=("runner.execution.figure",), daemon=True).start()
+    return train_jobs(plan.missing, earlier, settings)
+
+
+def train_jobs(missing: Sequence[Job], earlier: int, settings: LauncherSettings) -> Computation:
+    """Train jobs side by side, and tell each of them how it ended.
+
+    Args:
+        missing: the jobs.
+        earlier: how many others of the sweep are done.
+        settings: how they are computed.
+
+    Raises:
+        KeyboardInterrupt: after what was computed has been recorded.
+    """
     # JAX is imported here, so that a sweep with nothing to train does not wait for it.
     from runner.engine.compilation import CompilationCounter, use_persistent_cache
     from runner.execution.cohorts import (
@@ -189,11 +203,10 @@ def _train(plan: Plan, settings: LauncherSettings) -> Computation:
         lanes=max(cohort.lanes for cohort in cohorts),
         devices=max(cohort.devices for cohort in cohorts),
     )
-    announce(len(plan.jobs), computation)
+    runs = earlier + len(missing)
+    announce(runs, computation)
     print_found(each.data for each in experiments)
-    progress = SweepProgress(len(plan.jobs), earlier, sum(map(work_of, experiments)))
-    # What the end of the sweep needs is imported while programs compile.
-    Thread(target=importlib.import_module, args=("runner.execution.figure",), daemon=True).start()
+    progress = SweepProgress(runs, earlier, sum(map(work_of, experiments)))
     with CompilationCounter() as counter, progress, contextlib.suppress(Stopped):
         train(missing, cohorts, progress, fail_fast=settings.fail_fast)
     return dataclasses.replace(computation, compilations=counter.programs)

@@ -29,6 +29,7 @@ from runner.hydra_app.searching import refuse_blind_search
 from runner.hydra_app.settings import LauncherSettings
 from runner.interruption import check
 from runner.record.summary import fingerprint
+from runner.terminal.caller import tell
 from runner.terminal.words import several
 
 
@@ -89,25 +90,16 @@ def _run(
 
     Overrides with equal configs (`seed=0,0`, `learning_rate=0.1,0.10`) share one job.
     """
-    composer, view, composed = Composer(context, sweep), _view(sweep), []
-    for number, overrides in enumerate(job_overrides, start=first_number):
-        check()
-        composed.append(composer.compose(overrides, number))
-    refuse_blind_search(sweep, (one.experiment for one in composed))
+    view, composed = _view(sweep), compose_jobs(context, sweep, job_overrides, first_number)
     _check_places(composed)
     names = [fingerprint(one.plain) for one in composed]
-    distinct: dict[str, Composed] = {}
-    for name, one in zip(names, composed, strict=True):
-        distinct.setdefault(name, one)
+    distinct = distinct_jobs(composed)
     plan = plan_jobs(context, task, sweep, list(distinct.values()), overwrite=chosen.overwrite)
     view.check_keys(job.config for job in plan.jobs)
     if len(distinct) < len(composed):
-        print(
-            f"Note:   of {len(composed)} runs {len(distinct)} differ; each of these is run once",
-            file=sys.stderr,
-        )
+        tell(f"Note:   of {len(composed)} runs {len(distinct)} differ; each of these is run once")
     for note in _foreseen(plan.jobs, view, chosen):
-        print(f"Note:   {note}", file=sys.stderr)
+        tell(f"Note:   {note}")
     by_name = dict(zip(distinct, plan.jobs, strict=True))
     jobs = [by_name[name] for name in names]
     if chosen.dry_run:
@@ -134,6 +126,33 @@ def _check_places(composed: Iterable[Composed]) -> None:
             str(one.config(shared=True).hydra.sweep.subdir)
         except OmegaConfBaseException as error:
             raise ConfigError(f"hydra.sweep.subdir: {first_line(error)}") from error
+
+
+def compose_jobs(
+    context: HydraContext,
+    sweep: DictConfig,
+    job_overrides: Sequence[Sequence[str]],
+    first_number: int = 0,
+) -> list[Composed]:
+    """Compose and check the jobs of a sweep.
+
+    Raises:
+        ConfigError: the config of a job is wrong, or the sweep searches without validation.
+    """
+    composer, composed = Composer(context, sweep), []
+    for number, overrides in enumerate(job_overrides, start=first_number):
+        check()
+        composed.append(composer.compose(overrides, number))
+    refuse_blind_search(sweep, (one.experiment for one in composed))
+    return composed
+
+
+def distinct_jobs(composed: Sequence[Composed]) -> dict[str, Composed]:
+    """Return of jobs with equal configs the first, by the fingerprints of the configs."""
+    distinct: dict[str, Composed] = {}
+    for one in composed:
+        distinct.setdefault(fingerprint(one.plain), one)
+    return distinct
 
 
 def check_settings(config: DictConfig) -> None:

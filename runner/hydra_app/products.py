@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from runner.errors import ConfigError
+from runner.hydra_app.application import prepare_overrides
 from runner.hydra_app.checking import first_line
 from runner.hydra_app.composer import Composer
 from runner.hydra_app.overrides import as_typed
@@ -19,6 +22,40 @@ from runner.hydra_app.searching import refuse_blind_search
 from runner.record.summary import fingerprint
 
 _MOST_JOBS = 100_000
+
+
+def every_job(
+    context: HydraContext, cases: Sequence[Sequence[str]], words: Sequence[str]
+) -> list[list[str]]:
+    """Return the overrides of each job of a sweep.
+
+    Args:
+        context: Hydra's context, with its loader.
+        cases: lists of overrides, for each of which all combinations are run; none: one without.
+        words: the overrides of all cases, with the values to combine.
+
+    Raises:
+        ConfigError: `cases` is not a list of lists, an override has no values, or there are too
+            many combinations.
+    """
+    parser = OverridesParser.create(config_loader=context.config_loader)
+    if not _is_list_of_lists(cases := cases or [[]]):
+        raise ConfigError(
+            "hydra.sweeper.cases must be a list of lists of overrides, like "
+            "[[optimizer=sgd, seed=1], [optimizer=adam]]"
+        )
+    jobs = []
+    for case in cases:
+        jobs += jobs_of(parser.parse_overrides(prepare_overrides([*case, *words])))
+    return jobs
+
+
+def _is_list_of_lists(cases: Any) -> bool:
+    """Whether `cases` is a list of lists of text."""
+    lists = [cases, *cases] if isinstance(cases, Sequence) else [None]
+    if any(isinstance(one, str) or not isinstance(one, Sequence) for one in lists):
+        return False
+    return all(isinstance(word, str) for case in cases for word in case)
 
 
 def jobs_of(overrides: Sequence[Override]) -> list[list[str]]:

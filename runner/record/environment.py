@@ -6,12 +6,15 @@ the versions of the packages.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +24,26 @@ from runner.lazy import jax
 _THREADS = ("PJRT_NPROC", "NPROC")
 """The environment variables by which XLA chooses the number of its threads, the first one first."""
 
+_command: ContextVar[str | None] = ContextVar("command", default=None)
+
 _PATIENCE = 10.0
 """How many seconds git may take; it was started before JAX, and has long answered."""
 
 
+@contextlib.contextmanager
+def started_by(line: str) -> Iterator[None]:
+    """Record a command that does the same as what is called from Python meanwhile."""
+    token = _command.set(line)
+    try:
+        yield
+    finally:
+        _command.reset(token)
+
+
 def command_line() -> str:
     """The command that started this process, ready to paste into a shell."""
+    if (line := _command.get()) is not None:
+        return line
     program = Path(sys.argv[0])
     name = program.parent.name if program.stem == "__main__" else program.name
     return shlex.join([name, *sys.argv[1:]])

@@ -30,6 +30,7 @@ from runner.record.curves import read_curve
 from runner.record.environment import command_line, environment
 from runner.record.event_writer import EventWriter
 from runner.record.facts import RunFacts
+from runner.record.memory import Memory, Place
 from runner.record.summary import SummaryWriter, read_summary, timestamp, versions
 from runner.record.totals import Totals
 from runner.record.weights import write_weights
@@ -54,10 +55,10 @@ class Writer(Protocol):
 
 
 class Recorder:
-    """Writes the directory of one run.
+    """Writes the directory of one run, or keeps its record in memory.
 
     Args:
-        directory: where the record goes; it is created.
+        place: where the record goes; a directory is created.
         facts: what is known about the run.
         earlier: the checkpoint from which the run goes on; the record then goes on after the rows
             that belong to it. None: the run starts.
@@ -68,9 +69,9 @@ class Recorder:
     """
 
     def __init__(
-        self, directory: Path, facts: RunFacts, earlier: RecordedCheckpoint | None = None
+        self, place: Place, facts: RunFacts, earlier: RecordedCheckpoint | None = None
     ) -> None:
-        self.directory, self.config = directory, facts.config
+        self.place, self.config = place, facts.config
         self._is_closed = False
         self.has_checkpoint = earlier is not None
         self._totals = Totals(clips=facts.clips)
@@ -83,7 +84,7 @@ class Recorder:
             "total_steps": facts.total_steps,
             "total_epochs": facts.total_epochs,
             "error": facts.error,
-            **_history(directory, None if facts.started_from else earlier),
+            **_history(place, None if facts.started_from else earlier),
             "command": command_line(),
             "versions": versions(),
             "environment": environment(),
@@ -91,26 +92,34 @@ class Recorder:
         }
         if facts.started_from is not None:
             self._facts["started_from"] = dict(facts.started_from)
+        self._writers: list[Writer]
+        if isinstance(place, Memory):
+            place.start(self._facts)
+            self._writers = [place]
+            return
         with self._record_errors():
-            directory.mkdir(parents=True, exist_ok=True)
-            before = _chunk_before(directory, earlier.position) if earlier else None
-            _discard_earlier(directory, is_resumed=earlier is not None)
-            # The summary is there first: what lies beside it is then known as that of a run.
-            summary = SummaryWriter(directory, self._facts)
-            steps, evaluations = (len(before.steps), len(before.epochs)) if before else (0, 0)
-            events = EventWriter(directory, facts)
-            if before:
-                self._totals.add(before)
-                events.write(before)
-            self._writers: list[Writer] = [
-                CurvesWriter(directory, steps, evaluations),
-                PathWriter(directory, steps),
-                DiagnosticsWriter(
-                    directory, {**before.tables, **before.step_tables} if before else {}
-                ),
-                events,
-                summary,
-            ]
+            self._writers = self._open_files(place, facts, earlier)
+
+    def _open_files(
+        self, directory: Path, facts: RunFacts, earlier: RecordedCheckpoint | None
+    ) -> list[Writer]:
+        directory.mkdir(parents=True, exist_ok=True)
+        before = _chunk_before(directory, earlier.position) if earlier else None
+        _discard_earlier(directory, is_resumed=earlier is not None)
+        # The summary is there first: what lies beside it is then known as that of a run.
+        summary = SummaryWriter(directory, self._facts)
+        steps, evaluations = (len(before.steps), len(before.epochs)) if before else (0, 0)
+        events = EventWriter(directory, facts)
+        if before:
+            self._totals.add(before)
+            events.write(before)
+        return [
+            CurvesWriter(directory, steps, evaluations),
+            PathWriter(directory, steps),
+            DiagnosticsWriter(directory, {**before.tables, **before.step_tables} if before else {}),
+            events,
+            summary,
+        ]
 
     def write(self, chunk: Chunk) -> None:
         """Record a chunk."""
@@ -120,22 +129,29 @@ class Recorder:
                 writer.write(chunk)
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Record the state after the last chunk."""
+        """Record the state after the last chunk; nothing to do in memory, where nothing goes on."""
+        if isinstance(self.place, Memory):
+            return
         position = self._totals.position()
         assert position.steps == checkpoint.steps
         with self._record_errors():
-            write_checkpoint(self.directory, self.config, checkpoint, position)
+            write_checkpoint(self.place, self.config, checkpoint, position)
         self.has_checkpoint = True
 
     def discard_checkpoints(self) -> None:
         """Remove the checkpoints: nothing goes on from here."""
+        if isinstance(self.place, Memory):
+            return
         with self._record_errors():
-            discard_checkpoints(self.directory)
+            discard_checkpoints(self.place)
 
     def write_weights(self, found: Mapping[WeightsKind, Weights]) -> None:
         """Record the parameters that the run leaves."""
+        if isinstance(self.place, Memory):
+            self.place.write_weights(found)
+            return
         with self._record_errors():
-            write_weights(self.directory, self.config, found)
+            write_weights(self.place, self.config, found)
 
     def finish(self, compile_seconds: float) -> dict[str, Any]:
         """Close the record of a run whose last chunk says how it ended; return the summary."""
@@ -195,26 +211,26 @@ class Recorder:
             yield
         except OSError as error:
             raise RecordError(
-                f"{self.directory}: cannot be written: {error.strerror or error}; "
+                f"{self.place}: cannot be written: {error.strerror or error}; "
                 "what was recorded before stays readable"
             ) from error
 
 
-def _history(directory: Path, earlier: RecordedCheckpoint | None) -> dict[str, Any]:
+def _history(place: Place, earlier: RecordedCheckpoint | None) -> dict[str, Any]:
     """When the run started and, if it goes on, after which step and when, each time that it did.
 
     Of a run that goes on also what it was started from.
     """
     now = timestamp(time.time())
-    if earlier is None:
+    if earlier is None or isinstance(place, Memory):
         return {"started": now}
-    before = read_summary(directory)
+    before = read_summary(place)
     resumed = before.get("resumed")
-    place = {"step": earlier.position.steps, "time": now}
+    here = {"step": earlier.position.steps, "time": now}
     return {
         **{key: before[key] for key in ("started_from",) if key in before},
         "started": before.get("started", now),
-        "resumed": [*(resumed if isinstance(resumed, list) else []), place],
+        "resumed": [*(resumed if isinstance(resumed, list) else []), here],
     }
 
 

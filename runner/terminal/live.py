@@ -20,6 +20,8 @@ from runner.engine.chunk import Chunk
 from runner.errors import one_line
 from runner.measures import METRIC, R_SQUARED, SPLITS, TRAIN_LOSS, ErrorKind
 from runner.record.summary import at_best_validation
+from runner.terminal.caller import is_command_line, reader_of_progress, tell
+from runner.terminal.notebook import NotebookBar
 from runner.terminal.speed import Speed
 from runner.terminal.waiting import waiting
 from runner.terminal.words import (
@@ -40,7 +42,7 @@ COMPILES_LONG = 5.0
 
 
 class Progress:
-    """The progress of one run: a live line on a terminal, otherwise a plain line now and then.
+    """The progress of one run: a live line on a terminal, a bar in a notebook, else plain lines.
 
     Args:
         error: what the errors of the run are.
@@ -49,6 +51,8 @@ class Progress:
     def __init__(self, error: ErrorKind = ErrorKind.RATE) -> None:
         self._error = f"val {error.noun}"
         self._live: RichProgress | None = None
+        self._bar: NotebookBar | None = None
+        self._is_shown = True
         self._speed = Speed()
         self._metrics: dict[str, float] = {}
         self._printed_at = -SECONDS_BETWEEN_LINES
@@ -63,7 +67,14 @@ class Progress:
             title: what to call the run while it compiles.
         """
         self._total_steps, self._total_epochs = total_steps, total_epochs
-        if not sys.stderr.isatty():
+        reader = reader_of_progress()
+        self._is_shown = reader != "nobody"
+        if not is_command_line():  # nothing is said of what is soon done
+            self._printed_at = time.monotonic()
+        if reader == "notebook":
+            self._bar = NotebookBar()
+            self._bar.show(0, f"{title}: compiling")
+        if reader != "terminal":
             return
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn
@@ -82,8 +93,9 @@ class Progress:
         self._live.start()
 
     def compiling(self) -> AbstractContextManager[None]:
-        """Say that programs are compiled, if it takes long; a live line says so anyway."""
-        return waiting("compiling", COMPILES_LONG) if self._live is None else nullcontext()
+        """Say that programs are compiled, if it takes long; a live line or a bar says so anyway."""
+        says_so = self._live or self._bar or not self._is_shown
+        return nullcontext() if says_so else waiting("compiling", COMPILES_LONG)
 
     def update(self, chunk: Chunk) -> None:
         """Show where the run is after a chunk."""
@@ -105,6 +117,9 @@ class Progress:
         if self._live is not None:
             self._live.update(self._task, completed=step, description=done, numbers=numbers)
             return
+        if self._bar is not None:
+            self._bar.show(step / self._total_steps, f"{done}, {numbers}")
+            return
         self._line = f"{done}/{self._total_steps:,}, {numbers}"
         if time.monotonic() - self._printed_at >= SECONDS_BETWEEN_LINES:
             self._print()
@@ -113,11 +128,14 @@ class Progress:
         """End; in a pipe the last state is printed unless it has been."""
         if self._live is not None:
             self._live.stop()
-        elif self._line != self._printed:
+        elif self._bar is not None:
+            self._bar.close()
+        elif self._line != self._printed and (self._printed or is_command_line()):
             self._print()
 
     def _print(self) -> None:
-        print(self._line, file=sys.stderr, flush=True)
+        if self._is_shown:
+            print(self._line, file=sys.stderr, flush=True)
         self._printed, self._printed_at = self._line, time.monotonic()
 
 
@@ -125,7 +143,7 @@ def print_found(sources: Iterable[Source]) -> None:
     """Print what was found in files of the user's own, each once, before anything is trained."""
     for found in dict.fromkeys(source.summary() for source in sources):
         if found is not None:
-            print(f"Data:   {found}", file=sys.stderr, flush=True)
+            tell(f"Data:   {found}")
 
 
 def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
@@ -133,16 +151,25 @@ def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    final, best, kind = summary["final"], summary["best"], ErrorKind(summary["error"])
-    table = Table(
-        "", "final loss", "best loss", f"final {kind.noun}", f"best {kind.noun}", box=None
-    )
-    has_r2 = any(name in final for name in R_SQUARED)
-    if has_r2:
-        table.add_column("final R²")
+    header, *lines = closing_cells(summary)
+    table = Table(*header, box=None)
     for column in table.columns[1:]:
         column.justify = "right"
+    for line in lines:
+        table.add_row(*line)
+    Console(highlight=False, markup=False).print(table)
+    for words in closing_lines(summary):
+        print(words)
+    print_where_to_look(directory)
+
+
+def closing_cells(summary: Mapping[str, Any]) -> list[list[str]]:
+    """The table of a run that has ended: a header, and a line for each split."""
+    final, best, kind = summary["final"], summary["best"], ErrorKind(summary["error"])
+    header = ["", "final loss", "best loss", f"final {kind.noun}", f"best {kind.noun}"]
+    has_r2 = any(name in final for name in R_SQUARED)
     has_training_set = final.get("training_set_loss") is not None
+    lines = [[*header, "final R²"] if has_r2 else header]
     for split in (*SPLITS, "training_set") if has_training_set else SPLITS:
         cells = []
         for name, shown in (("loss", None), ("error", kind)):
@@ -151,21 +178,24 @@ def print_closing_table(summary: Mapping[str, Any], directory: Path) -> None:
             cells += [format_measure(best.get(key), shown)]
         if has_r2:
             cells.append(format_measure(final.get(f"{split}_r2")))
-        table.add_row(split.replace("_", " "), *cells)
-    console = Console(highlight=False, markup=False)
-    console.print(table)
+        lines.append([split.replace("_", " "), *cells])
+    return lines
+
+
+def closing_lines(summary: Mapping[str, Any]) -> list[str]:
+    """What is said below that table: how to read it, and how the run ended."""
+    lines, kind = [], ErrorKind(summary["error"])
     settings = typed(summary.get("config", {}))
     if kind is ErrorKind.ABSOLUTE:
-        print(f"Error:  {kind}{_unit(settings.get(TARGET))}")
-    validation_loss = final.get("validation_loss")
+        lines.append(f"Error:  {kind}{_unit(settings.get(TARGET))}")
+    validation_loss = summary["final"].get("validation_loss")
     if validation_loss is not None and not math.isnan(validation_loss):
-        print(f"Best of test: where the validation loss or {kind.noun} is least")
+        lines.append(f"Best of test: where the validation loss or {kind.noun} is least")
     elif settings.get(VALIDATION_EXAMPLES) == 0:
-        print(f"Validation: none, since {VALIDATION_EXAMPLES}=0 holds no examples out")
+        lines.append(f"Validation: none, since {VALIDATION_EXAMPLES}=0 holds no examples out")
     if (kept := summary.get("kept_at")) is not None:
-        print(f"Kept:   the parameters of epoch {kept['epoch']:,}, the best by its rule")
-    print(_outcome(summary))
-    print_where_to_look(directory)
+        lines.append(f"Kept:   the parameters of epoch {kept['epoch']:,}, the best by its rule")
+    return [*lines, _outcome(summary)]
 
 
 def print_where_to_look(directory: Path) -> None:

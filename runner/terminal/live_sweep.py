@@ -1,7 +1,7 @@
 """What the terminal shows while a sweep trains: the runs that are done, the best one, time left.
 
-On a terminal there are a bar and a line below it, in a pipe a plain line now and then; both on
-standard error.
+On a terminal there are a bar and a line below it, in a notebook a bar with a line beside it, in a
+pipe a plain line now and then, on standard error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from runner.engine.chunk import Chunk
 from runner.experiment.experiment import Experiment
 from runner.measures import METRIC, ErrorKind
 from runner.status import Status
+from runner.terminal.caller import reader_of_progress
 from runner.terminal.live import COMPILES_LONG, REFRESHES_PER_SECOND, SECONDS_BETWEEN_LINES
+from runner.terminal.notebook import NotebookBar
 from runner.terminal.waiting import waiting
 from runner.terminal.words import format_duration, format_measure
 
@@ -53,10 +55,14 @@ class SweepProgress:
         self._only_first_chunks = True
         self._printed_at = time.monotonic()
         self._live: Live | None = None
+        self._notebook: NotebookBar | None = None
         self._compiling_since: float | None = None
+        self._reader = reader_of_progress()
 
     def __enter__(self) -> SweepProgress:
-        if sys.stderr.isatty():
+        if self._reader == "notebook":
+            self._notebook = NotebookBar()
+        if self._reader == "terminal":
             from rich.console import Console
             from rich.live import Live
             from rich.progress import BarColumn, TextColumn
@@ -81,6 +87,8 @@ class SweepProgress:
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
+        if self._notebook is not None:
+            self._notebook.close()
 
     def _view(self) -> RenderableType:
         """A bar, and a line below it."""
@@ -95,7 +103,7 @@ class SweepProgress:
     @contextmanager
     def compiling(self) -> Iterator[None]:
         """Say that programs are compiled, if it takes long."""
-        if self._live is None:
+        if self._reader == "lines":
             with waiting("compiling", COMPILES_LONG):
                 yield
             return
@@ -137,8 +145,11 @@ class SweepProgress:
         self._show()
 
     def _show(self) -> None:
-        """In a pipe, a line if the last one is some seconds old."""
-        if self._live is None and time.monotonic() - self._printed_at >= SECONDS_BETWEEN_LINES:
+        """In a notebook the bar; in a pipe a line if the last one is some seconds old."""
+        if self._notebook is not None:
+            words = [", ".join(self._counts()), self._left(), self._best_so_far()]
+            self._notebook.show(self._completed() / self._work, "; ".join(filter(None, words)))
+        if self._reader == "lines" and time.monotonic() - self._printed_at >= SECONDS_BETWEEN_LINES:
             self._printed_at = time.monotonic()
             words = [", ".join(self._counts()), self._left(), self._best_so_far()]
             print("; ".join(filter(None, words)), file=sys.stderr, flush=True)

@@ -48,50 +48,85 @@ class NPZ(OwnFile):
 
     def scanned(self, versions: tuple[FileVersion, ...]) -> Scanned:
         """Read the arrays."""
-        arrays = _read(versions[0])
-        parts, rows = self._parts(versions[0].path, arrays)
-        inputs = _inputs(versions[0].path, parts)
-        targets = np.concatenate([arrays[name] for _, name in parts])
-        shape = "x".join(map(str, inputs.shape[1:]))
-        what = f"inputs of {shape}, {inputs.dtype}"
-        if targets.dtype.kind in "iub":
-            classes = _classes(versions[0].path, parts[0][1], targets)
-            summary = said(self.path, rows, what, f"{classes} classes")
-            return Scanned(inputs, targets.astype(np.int32).ravel(), rows, classes, None, summary)
-        values = scaled(targets.reshape(len(targets), -1), rows[0])
-        summary = said(self.path, rows, what, f"numbers, {values.values.shape[1]} an example")
-        unit = values.deviation.astype(np.float32)
-        return Scanned(inputs, values.values, rows, 0, unit, summary)
+        return scan_arrays(versions[0].path, _read(versions[0]), self.split, self.split_seed)
 
-    def _parts(
-        self, path: str, arrays: Mapping[str, npt.NDArray]
-    ) -> tuple[list[tuple[tuple[npt.NDArray, str], str]], tuple[npt.NDArray, ...]]:
-        """The inputs and the name of the targets of each part, and the rows of the splits."""
-        pairs = _pairs(arrays)
-        if "train" not in pairs and "all" not in pairs:
-            raise DataError(
-                f"{path}: has the arrays {', '.join(sorted(arrays))}; expected inputs and targets, "
-                "or x_train and y_train"
-            )
-        parts = [((arrays[x], x), y) for x, y in pairs.values()]
-        for (inputs, x), y in parts:
-            _check_pair(path, (x, inputs), (y, arrays[y]))
-        sizes = {name: len(arrays[x]) for name, (x, _) in pairs.items()}
-        if "all" in pairs:
-            return parts, tuple(split_rows(sizes["all"], self.split, self.split_seed))
-        starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]), strict=False))
-        given = {name: starts[name] + np.arange(size) for name, size in sizes.items()}
-        # A split that is not given is a share of the training examples.
-        train, validation, test = self.split
-        shares = (
-            train,
-            0 if "validation" in given else validation,
-            0 if "test" in given else test,
+
+def scan_arrays(
+    place: str, arrays: Mapping[str, npt.NDArray], split: Shares, split_seed: int
+) -> Scanned:
+    """Find inputs, targets and splits in named arrays.
+
+    Args:
+        place: where the arrays are, for messages.
+        arrays: the arrays, called as `NPZ` says.
+        split: the shares of train, validation and test, where the names do not give them.
+        split_seed: the seed of the shuffle before the split.
+
+    Raises:
+        DataError: a name, a shape or a type is wrong; one line with the array.
+    """
+    parts, sizes = _parts(place, arrays)
+    rows = rows_of(sizes, split, split_seed)
+    inputs = _inputs(place, parts)
+    targets = np.concatenate([arrays[name] for _, name in parts])
+    shape = "x".join(map(str, inputs.shape[1:]))
+    what = f"inputs of {shape}, {inputs.dtype}"
+    if targets.dtype.kind in "iub":
+        classes = _classes(place, parts[0][1], targets)
+        summary = said(place, rows, what, f"{classes} classes")
+        return Scanned(inputs, targets.astype(np.int32).ravel(), rows, classes, None, summary)
+    values = scaled(targets.reshape(len(targets), -1), rows[0])
+    summary = said(place, rows, what, f"numbers, {values.values.shape[1]} an example")
+    unit = values.deviation.astype(np.float32)
+    return Scanned(inputs, values.values, rows, 0, unit, summary)
+
+
+def _parts(
+    place: str, arrays: Mapping[str, npt.NDArray]
+) -> tuple[list[tuple[tuple[npt.NDArray, str], str]], dict[str, int]]:
+    """The inputs and the name of the targets of each part, and the sizes of the parts by name."""
+    pairs = _pairs(arrays)
+    if "train" not in pairs and "all" not in pairs:
+        raise DataError(
+            f"{place}: has the arrays {', '.join(sorted(arrays))}; expected inputs and targets, "
+            "or x_train and y_train"
         )
-        own = split_rows(sizes["train"], shares, self.split_seed)
-        if not sum(shares[1:]):
-            own[0] = given["train"]
-        return parts, (own[0], given.get("validation", own[1]), given.get("test", own[2]))
+    parts = [((arrays[x], x), y) for x, y in pairs.values()]
+    for (inputs, x), y in parts:
+        _check_pair(place, (x, inputs), (y, arrays[y]))
+    return parts, sizes_of(arrays)
+
+
+def sizes_of(arrays: Mapping[str, npt.NDArray]) -> dict[str, int]:
+    """How many examples there are of `all`, or of `train` and of other splits that are given."""
+    return {name: len(arrays[x]) for name, (x, _) in _pairs(arrays).items()}
+
+
+def rows_of(
+    sizes: Mapping[str, int], split: Shares, split_seed: int
+) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray]:
+    """The rows of train, validation and test among parts that follow each other.
+
+    Args:
+        sizes: how many rows each part has: `all`, or `train` and those of the others that are
+            given. A split that is not given is a share of the training examples.
+        split: the shares.
+        split_seed: the seed of the shuffle before the split.
+    """
+    if "all" in sizes:
+        train, validation, test = split_rows(sizes["all"], split, split_seed)
+        return train, validation, test
+    starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]), strict=False))
+    given = {name: starts[name] + np.arange(size) for name, size in sizes.items()}
+    shares = (
+        split[0],
+        0 if "validation" in given else split[1],
+        0 if "test" in given else split[2],
+    )
+    own = split_rows(sizes["train"], shares, split_seed)
+    if not sum(shares[1:]):
+        own[0] = given["train"]
+    return own[0], given.get("validation", own[1]), given.get("test", own[2])
 
 
 def _read(version: FileVersion) -> dict[str, npt.NDArray]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.plugins.launcher import Launcher
 from omegaconf import OmegaConf
 
@@ -41,25 +40,15 @@ class RunnerSweeper(BasicSweeper):
             RecordError: the directory of the sweep cannot be created.
         """
         from runner import files
-        from runner.errors import ConfigError, RecordError
-        from runner.hydra_app.application import prepare_overrides
-        from runner.hydra_app.products import checked_jobs, jobs_of
+        from runner.errors import RecordError
+        from runner.hydra_app.products import checked_jobs, every_job
         from runner.whole_files import replace_text
 
         assert self.hydra_context
         assert self.config
         assert self.launcher
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        cases = self.cases or [[]]
-        if not _is_list_of_lists(cases):
-            raise ConfigError(
-                "hydra.sweeper.cases must be a list of lists of overrides, like "
-                "[[optimizer=sgd, seed=1], [optimizer=adam]]"
-            )
-        jobs: list[Sequence[str]] = []
-        for case in cases:
-            words = prepare_overrides([*case, *self._parse_config(), *arguments])
-            jobs += jobs_of(parser.parse_overrides(words))
+        words = [*self._parse_config(), *arguments]
+        jobs: list[Sequence[str]] = [*every_job(self.hydra_context, self.cases, words)]
         if not isinstance(self.launcher, RunnerLauncher):
             jobs = checked_jobs(self.hydra_context, self.config, jobs)
         size = self.max_batch_size or len(jobs)
@@ -82,14 +71,6 @@ class RunnerSweeper(BasicSweeper):
 
             draw_after(self.config)
         return results
-
-
-def _is_list_of_lists(cases: Any) -> bool:
-    """Whether `cases` is a list of lists of text."""
-    lists = [cases, *cases] if isinstance(cases, Sequence) else [None]
-    if any(isinstance(one, str) or not isinstance(one, Sequence) for one in lists):
-        return False
-    return all(isinstance(word, str) for case in cases for word in case)
 
 
 class RunnerLauncher(Launcher):

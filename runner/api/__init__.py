@@ -1,0 +1,1 @@
+"""Training from Python: `runner.train` and `runner.sweep`."""

@@ -1,0 +1,51 @@
+"""What Hydra runs for a job: train the run of its config, and record it in its directory."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from runner.config.build import build, pin_data
+from runner.errors import log_failure
+from runner.hydra_app.checking import as_plain
+from runner.interruption import check
+
+
+def record(config: DictConfig, **start: Any) -> tuple[dict[str, Any], Path]:
+    """Train the run of a config; return its summary and its directory.
+
+    Args:
+        config: its config.
+        **start: what it starts from, if from something (see `runner.execution.run.run`).
+    """
+    from runner.record.environment import ask_for_commit
+
+    plain = as_plain(config)
+    experiment = build(plain)
+    pin_data(plain, experiment)
+    ask_for_commit()  # answered while JAX is imported
+
+    from runner.execution.run import run  # imports JAX
+
+    check()
+    return run(experiment, directory(), plain, **start), directory()
+
+
+def directory() -> Path:
+    """The directory of the run that Hydra has started."""
+    return Path(HydraConfig.get().runtime.output_dir)
+
+
+def sweep_task(config: DictConfig) -> float:
+    """Train one run of a sweep for another launcher of Hydra; its log says why it failed."""
+    from runner.record.summary import minimized
+
+    try:
+        return minimized(record(config)[0])
+    except Exception as error:
+        log_failure(logging.getLogger(__name__), error)
+        raise
