@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,16 @@ from runner.record.environment import started_by
 from runner.terminal.caller import called_from_python
 
 DATA = "data"
+
+_SEVERAL = re.compile(r"[\w@.+~]+=\S+(\s+[\w@.+~]+=\S+)+")
+"""Overrides in one string, separated as the shell separates them."""
+
+_CALLS = {
+    "add -m, or": "use runner.sweep, or",
+    "; add -m for a sweep": "; use runner.sweep",
+    "a sweep over several is typed with -m and without brackets": "for several use runner.sweep",
+}
+"""What messages say of the command line, and what is done in Python."""
 
 _one_at_a_time = threading.RLock()
 
@@ -71,6 +82,9 @@ def _typed(overrides: Sequence[Words], words_of_mapping: Any) -> list[str]:
     words = []
     for each in overrides:
         if isinstance(each, str):
+            if _SEVERAL.fullmatch(each):
+                several = ", ".join(map(repr, each.split()))
+                raise ConfigError(f"{each!r}: each override is a string of its own: {several}")
             words.append(each)
         elif isinstance(each, Mapping):
             words += words_of_mapping(each)
@@ -142,7 +156,7 @@ def _data_given(settings: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], l
 def _in_python(error: UserError) -> UserError:
     """The error with what is done in Python, and not on the command line."""
     line = str(error)
-    for typed, called in (("add -m,", "use runner.sweep,"), ("; add -m for a sweep", "")):
+    for typed, called in _CALLS.items():
         line = line.replace(typed, called)
     if line != str(error):
         error.args = (line,)

@@ -106,6 +106,10 @@ class Source(Option):
             DataError: a file is missing, damaged or does not have the expected format.
         """
 
+    def unavailable(self) -> str | None:
+        """Return why `load` cannot work in this process, in one line; None if nothing is known."""
+        return None
+
     def absent(self) -> list[str]:
         """Return the paths of the files that `load` would download."""
         return []

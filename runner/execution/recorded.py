@@ -100,8 +100,10 @@ def _record(directory: Path, run: Run) -> RecordedRun:
     """Check that a run can be repeated and compared.
 
     Raises:
-        ConfigError: this version does not know its config, or its curves are missing.
+        ConfigError: this version does not know its config, or its curves or data are missing.
     """
     config, file = dict(run.config), str(directory / files.SUMMARY)
     experiment = build(config, where=lambda _: file)
+    if (reason := experiment.data.unavailable()) is not None:
+        raise ConfigError(f"{directory}: {reason}")
     return RecordedRun(run, directory, config, experiment, recorded_extent(run))

@@ -156,7 +156,7 @@ def _recorded_run(
                     application.run(CONFIG_NAME, _task, words)
         except KeyboardInterrupt as interruption:
             raise Interrupted(_runs_in(directory)) from interruption
-        run = read_run(directory)
+        run = read_run(directory.absolute())
     assert run is not None
     return run
 
@@ -177,13 +177,13 @@ def _recorded_sweep(application: Application, config: DictConfig, words: list[st
             raise
         found = [getattr(one, "run", None) for batch in batches or () for one in batch]
         places = dict.fromkeys(run.directory for run in found if run is not None)
-        read = [read_run(place) for place in places if place is not None]
+        read = [read_run(place.absolute()) for place in places if place is not None]
         return [run for run in read if run is not None] or _runs_in(directory)
 
 
 def _runs_in(directory: Path) -> list[Run]:
     try:
-        return find([directory]).runs
+        return find([directory.absolute()]).runs
     except ConfigError:
         return []
 

@@ -126,12 +126,18 @@ class Arrays(Source):
         """Return what was found, in one line."""
         return self._found().summary if self.sha256 in _given else None
 
+    def unavailable(self) -> str | None:
+        """Arrays are known as long as they are given."""
+        if self.sha256 in _given:
+            return None
+        return (
+            f"data.sha256={self.sha256}: these arrays are not in this process; they are given in "
+            "Python: runner.train(data=(x, y))"
+        )
+
     def _found(self) -> Scanned:
-        if self.sha256 not in _given:
-            raise DataError(
-                f"data.sha256={self.sha256}: these arrays are not in this process; they are given "
-                "in Python: runner.train(data=(x, y))"
-            )
+        if self.sha256 is None or (reason := self.unavailable()) is not None:
+            raise DataError(reason if self.sha256 else "data=arrays: no arrays are given")
         return _given[self.sha256].scanned(self.split, self.split_seed)
 
 
