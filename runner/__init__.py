@@ -76,10 +76,11 @@ def train(
         progress: whether progress is shown: a bar in a notebook and on a terminal, else lines.
         config_dir: a folder with options of your own, as `--config-dir`.
         **settings: keys and values: a number, text, a list, or a dictionary of keys below, in which
-            `name` is the option. `data` may be arrays `(x, y)`, `(x_train, y_train, x_test,
-            y_test)`, or six with `x_validation, y_validation` between those. Inputs and targets are
-            read as `data=npz` reads them: integers are classes, floats are numbers to predict. A
-            recorded config has their checksum.
+            `name` is the option. An instance of a registered option is a value, too. `data` may be
+            arrays `(x, y)`, `(x_train, y_train, x_test, y_test)`, or six with `x_validation,
+            y_validation` between those. Inputs and targets are read as `data=npz` reads them:
+            integers are classes, floats are numbers to predict. A recorded config has their
+            checksum.
 
     Returns:
         The run. One that diverged or stopped early is a result, not an error.

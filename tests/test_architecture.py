@@ -185,6 +185,7 @@ HYDRA_APP = (
     "launch",
     "products",
     "python",
+    "registered",
     "rerun",
     "resume",
     "searching",

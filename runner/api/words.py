@@ -5,6 +5,7 @@ A setting is a key with a value: a number, text, a list, or a dictionary of the 
     epochs=5                                        epochs=5
     optimizer="adam"                                optimizer=adam
     optimizer={"name": "adam", "b1": 0.8}           optimizer=adam optimizer.b1=0.8
+    optimizer=Adam(b1=0.8)                          the same, with all its numbers
     **{"model.widths": [64, 64]}                    model.widths=[64,64]
     regularization={"dropout": {"rate": 0.2}}       regularization=[dropout]
                                                     regularization.dropout.rate=0.2
@@ -14,12 +15,14 @@ Pure functions of values.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from runner.errors import ConfigError
-from runner.experiment.table import STACKED
+from runner.experiment.table import OPTIONS, STACKED
+from runner.options.option import Option
 
 _PLAIN = re.compile(r"[A-Za-z_/][\w./-]*")
 """Text that Hydra's grammar reads as the same text without quotes."""
@@ -69,6 +72,8 @@ def swept_words(grid: Mapping[str, Any]) -> list[str]:
 
 def _setting(key: str, value: Any) -> Iterator[str]:
     """The overrides of one key."""
+    if isinstance(value, Option):
+        value = _described(value)
     if not isinstance(value, Mapping):
         yield f"{key}={_value(key, value)}"
         return
@@ -82,6 +87,22 @@ def _setting(key: str, value: Any) -> Iterator[str]:
         raise ConfigError(f"{key}: the dictionary is empty")
     for below, its in inner.items():
         yield from _setting(f"{key}.{_checked(below)}", its)
+
+
+def _described(chosen: Option) -> dict[str, Any]:
+    """An option as its name and the values of its fields.
+
+    Raises:
+        ConfigError: its class is not registered.
+    """
+    cls = type(chosen)
+    names = [name for known in OPTIONS.values() for name in known if known[name] is cls]
+    if not names:
+        raise ConfigError(
+            f"{cls.__name__} is not known: runner.plugin.register(GROUP, NAME, {cls.__name__})"
+        )
+    fields = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(chosen)}
+    return {"name": names[0], **fields}
 
 
 def _value(key: str, value: Any) -> str:

@@ -73,3 +73,4 @@ def register(group: str, name: str, cls: type[Option]) -> None:
             f"{group}={name}: the name is already {known.__qualname__} of {known.__module__}; "
             "choose another"
         )
+    OPTIONS[group][name] = cls  # also where a cell of a notebook defines the class once more

@@ -38,6 +38,7 @@ from runner.hydra_app.launch import check_settings, compose_jobs, distinct_jobs
 from runner.hydra_app.memory_job import MemoryJob, TerminalLog
 from runner.hydra_app.overrides import typed_words
 from runner.hydra_app.products import every_job
+from runner.hydra_app.registered import store_registered
 from runner.hydra_app.searching import refuse_blind_search
 from runner.hydra_app.settings import LauncherSettings
 from runner.hydra_app.task import record, sweep_task
@@ -238,6 +239,7 @@ def _undisturbed() -> Iterator[None]:
     hydra.clear()
     runtime.conf = OmegaConf.create()
     _register_plugins()
+    store_registered()
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from html import escape
 from typing import Any
@@ -16,7 +17,7 @@ class NotebookBar:
         from IPython.display import HTML, display
 
         self._html: Any = HTML
-        self._shown_at = time.monotonic()
+        self._shown_at = -math.inf
         self._handle: Any = display(HTML(""), display_id=True)
 
     def show(self, done: float, words: str) -> None:
@@ -26,7 +27,7 @@ class NotebookBar:
             done: from 0 to 1.
             words: the line.
         """
-        if 0 < done < 1 and time.monotonic() - self._shown_at < SECONDS_BETWEEN_UPDATES:
+        if done < 1 and time.monotonic() - self._shown_at < SECONDS_BETWEEN_UPDATES:
             return
         self._shown_at = time.monotonic()
         bar = f'<progress value="{min(max(done, 0.0), 1.0):.4f}" max="1"></progress>'

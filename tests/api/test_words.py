@@ -13,6 +13,9 @@ from hypothesis import strategies as values
 
 from runner.api.words import swept_words, words_of
 from runner.errors import ConfigError
+from runner.options.optimizer.adam import Adam
+from runner.options.optimizer.base import Optimizer
+from runner.options.option import option
 
 
 @pytest.mark.parametrize(
@@ -104,3 +107,21 @@ def test_hydra_reads_the_value_that_was_given(value: Any) -> None:
 
 def _unquoted(read: Any) -> Any:
     return getattr(read, "text", read)  # text in quotes keeps what the quotes were
+
+
+def test_an_option_is_its_name_and_its_numbers() -> None:
+    assert words_of({"optimizer": Adam(b1=0.8)}) == [
+        "optimizer=adam",
+        "optimizer.learning_rate=0.001",
+        "optimizer.b1=0.8",
+        "optimizer.b2=0.999",
+        "optimizer.eps=1e-08",
+    ]
+
+    @option
+    class Mine(Optimizer):
+        def build(self, learning_rate: Any) -> Any:
+            raise AssertionError
+
+    with pytest.raises(ConfigError, match=r"Mine is not known: runner\.plugin\.register"):
+        words_of({"optimizer": Mine()})
