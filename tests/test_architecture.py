@@ -256,9 +256,10 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 def private_names(source: str) -> set[str]:
     """The private names of `runner` that a test imports, patches, or reads as attributes.
 
-    A test may have private names of its own; the methods of named tuples (`_replace`) are public.
+    A test may have private names of its own; the methods of named tuples (`_replace`) are public,
+    and so are those that notebooks call (`_repr_html_`).
     """
-    public = {"_replace", "_asdict", "_fields", "_make"}
+    public = {"_replace", "_asdict", "_fields", "_make", "_repr_html_", "_repr_png_"}
     tree = ast.parse(source)
     own = {node.attr for node in ast.walk(tree) if _is_own(node)}
     own |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
