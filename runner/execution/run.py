@@ -104,7 +104,7 @@ def _train(training: Training, recorder: Recorder, title: str) -> Chunk:
     """
     progress = Progress(training.error_kind)
     every = keeping(recorder.config).checkpoint_every
-    checkpoints = Checkpoints(None if isinstance(recorder.place, Memory) else every)
+    checkpoints = Checkpoints(None if isinstance(recorder.directory, Memory) else every)
     try:
         progress.start(training.total_steps, training.total_epochs, title)
         with progress.compiling():
@@ -250,7 +250,7 @@ def finish_record(
     if keeping(recorder.config).weights:
         recorder.write_weights(training.weights(place, chunk))
     summary = recorder.finish(training.compile_seconds)
-    record = Run(recorder.place, summary)
+    record = Run(recorder.directory, summary)
     for remark in remarks(*map(record.diagnostics, ("layers", "parameters", "curvature"))):
         log.log(remarks_at, "diagnostics: %s", remark)
     log.info("%s: %d steps in %.2f s", summary["status"], summary["steps"], summary["seconds"])

@@ -71,7 +71,7 @@ class Recorder:
     def __init__(
         self, place: Place, facts: RunFacts, earlier: RecordedCheckpoint | None = None
     ) -> None:
-        self.place, self.config = place, facts.config
+        self.directory, self.config = place, facts.config
         self._is_closed = False
         self.has_checkpoint = earlier is not None
         self._totals = Totals(clips=facts.clips)
@@ -130,28 +130,28 @@ class Recorder:
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Record the state after the last chunk; nothing to do in memory, where nothing goes on."""
-        if isinstance(self.place, Memory):
+        if isinstance(self.directory, Memory):
             return
         position = self._totals.position()
         assert position.steps == checkpoint.steps
         with self._record_errors():
-            write_checkpoint(self.place, self.config, checkpoint, position)
+            write_checkpoint(self.directory, self.config, checkpoint, position)
         self.has_checkpoint = True
 
     def discard_checkpoints(self) -> None:
         """Remove the checkpoints: nothing goes on from here."""
-        if isinstance(self.place, Memory):
+        if isinstance(self.directory, Memory):
             return
         with self._record_errors():
-            discard_checkpoints(self.place)
+            discard_checkpoints(self.directory)
 
     def write_weights(self, found: Mapping[WeightsKind, Weights]) -> None:
         """Record the parameters that the run leaves."""
-        if isinstance(self.place, Memory):
-            self.place.write_weights(found)
+        if isinstance(self.directory, Memory):
+            self.directory.write_weights(found)
             return
         with self._record_errors():
-            write_weights(self.place, self.config, found)
+            write_weights(self.directory, self.config, found)
 
     def finish(self, compile_seconds: float) -> dict[str, Any]:
         """Close the record of a run whose last chunk says how it ended; return the summary."""
@@ -211,7 +211,7 @@ class Recorder:
             yield
         except OSError as error:
             raise RecordError(
-                f"{self.place}: cannot be written: {error.strerror or error}; "
+                f"{self.directory}: cannot be written: {error.strerror or error}; "
                 "what was recorded before stays readable"
             ) from error
 
