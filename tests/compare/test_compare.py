@@ -130,7 +130,7 @@ def test_a_curve_that_cannot_be_read_is_not_empty(
     def refuse(*_: object) -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr("runner.compare.runs.read_curve", refuse)
+    monkeypatch.setattr("runner.compare.run_curves.read_curve", refuse)
     with pytest.raises(RecordError, match=r"a/epochs.npy: cannot be read: Too many open files"):
         _ = run.epochs
 
