@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
+from runner.experiment.table import OPTIONS
 from tests.notebook import code_cells, run_cell, run_cells
 
 TIMES = re.compile(r" in [\d.,]+ s \(.*?\)")
@@ -20,6 +21,8 @@ NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?(?: %)?")
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    # The page registers an option of its own.
+    monkeypatch.setitem(OPTIONS, "optimizer", dict(OPTIONS["optimizer"]))
 
 
 def test_the_examples_of_the_page_work() -> None:
