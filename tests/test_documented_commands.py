@@ -38,6 +38,7 @@ NO_TRAINING = ("--help", "--info", "--cfg", "--hydra-help", "--version", "-sc", 
 # What makes a prepared study short; its schedules or its figure may need more than two epochs.
 EPOCHS_OF_STUDY = {
     "adam_counterexample": "epochs=2",
+    "alpha_dropout": "model.depth=1",
     "cliff": "steps=8",
     "convergence_rates": "steps=40",
     "critical_batch_size": "epochs=3",  # until the target is reached

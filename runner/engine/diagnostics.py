@@ -217,7 +217,8 @@ class ProbeBatch:
         nudges: _Nudges | None = None,
     ) -> tuple[Array, Float[Array, " examples"], dict[str, Signals], dict[_Place, States]]:
         """The outputs, the losses and, of a network that is watched, what is inside."""
-        arrays, network = self._arrays, self._experiment.network(watched=not fixed_statistics)
+        arrays, watched = self._arrays, not fixed_statistics
+        network = self._experiment.network(sampling=watched, watched=watched)
         inputs, targets = self._inputs, arrays.targets[: self._examples]
         if rows is not None:
             inputs, targets = inputs[rows], targets[rows]

@@ -199,6 +199,23 @@ def test_gradients_vanish_in_deep_sigmoids_only() -> None:
     assert min(shares["relu", "none"], shares["sigmoid", "batch"]) > 0.1
 
 
+def test_alpha_dropout_keeps_the_variance_of_selu_and_dropout_does_not() -> None:
+    """The claim of `experiment=alpha_dropout`, with the masks that evaluations draw."""
+    variances = {}
+    for name in ("dropout", "alpha_dropout"):
+        chosen = compose(
+            model={"depth": 6, "widths": [128]},
+            activation="selu",
+            initializer="lecun_normal",
+            regularization={"name": name, "rate": 0.2, "evaluation_samples": 1},
+            preprocessing="standardize",
+            diagnostics={"name": "layers", "examples": 128},
+        )
+        variances[name] = diagnosed_at_start(chosen)["layers"]["activation_variance"][1:-1]
+    assert variances["dropout"][-1] > 1.3, variances
+    assert np.abs(variances["alpha_dropout"] - 1).max() < 0.2, variances
+
+
 def test_a_large_rate_kills_rectified_units_unless_they_are_normalized() -> None:
     """The claim of `experiment=dead_units`, in two epochs of a smaller network."""
     last = {}

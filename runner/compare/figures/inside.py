@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.compare.figures.style import COLUMN, LABEL_SIZE, TICK_SIZE, readable
-from runner.compare.grouping import Group
+from runner.compare.grouping import Group, is_number
 from runner.compare.look import Look
 from runner.errors import ConfigError
 from runner.options.parameters import KERNEL
@@ -57,7 +57,7 @@ def shown(
         ConfigError: no run has the table.
     """
     found = measured(groups, table, kind, needs)
-    inside = [_of(group.label, rows) for group, rows in found[:MOST_PANELS]]
+    inside = [_of(title_of_panel(group), rows) for group, rows in found[:MOST_PANELS]]
     return inside, note(groups, len(found))
 
 
@@ -87,9 +87,11 @@ def measured(
 
 
 def title_of_panel(group: Group) -> str:
-    """The label of a group, after the name of the setting if it is a single one."""
-    keys = [readable(key) for key in group.settings]
-    return " ".join([*keys, group.label]) if len(keys) == 1 else group.label
+    """The label of a group, after the name of its setting if it is a single number."""
+    match list(group.settings.items()):
+        case [(key, value)] if is_number(value):
+            return f"{readable(key)} {group.label}"
+    return group.label
 
 
 def note(groups: Sequence[Group], found: int = 0, most: int = MOST_PANELS) -> str:

@@ -24,13 +24,13 @@ class OfParams(Protocol):
         fixed_statistics: bool = False,
         rows: Int[Array, " some"] | None = None,
     ) -> Float[Array, "..."]:
-        """Compute it without random masks.
+        """Compute it without random masks, unless evaluations draw some.
 
         Args:
             params: any parameters, of the shapes of those that are evaluated.
             fixed_statistics: whether a normalization over the batch uses the statistics that
-                evaluations use, so that examples do not depend on each other; else it uses those of
-                the probe batch at `params`, as a training step does.
+                evaluations use, so that examples do not depend on each other, and no mask is drawn;
+                else it uses those of the probe batch at `params`, as a training step does.
             rows: which examples of the probe batch; None: all.
         """
 
