@@ -62,6 +62,33 @@ def nesterov(theta: np.ndarray, rate: Rate) -> Path:
         yield theta
 
 
+def momentum_rate_inside(theta: np.ndarray, rate: Rate) -> Path:
+    """Sutskever et al. 2013, eq. 1 and 2."""
+    velocity = np.zeros_like(theta)
+    for t in range(STEPS):
+        velocity = 0.8 * velocity - rate(t) * gradient(theta)
+        theta = theta + velocity
+        yield theta
+
+
+def nesterov_rate_inside(theta: np.ndarray, rate: Rate) -> Path:
+    """Sutskever et al. 2013, eq. 3 and 4; what is trained is their look-ahead point."""
+    point, velocity = theta, np.zeros_like(theta)
+    for t in range(STEPS):
+        velocity = 0.8 * velocity - rate(t) * gradient(point + 0.8 * velocity)
+        point = point + velocity
+        yield point + 0.8 * velocity
+
+
+def qhm(theta: np.ndarray, rate: Rate) -> Path:
+    average = np.zeros_like(theta)
+    for t in range(STEPS):
+        slope = gradient(theta)
+        average = 0.8 * average + (1 - 0.8) * slope
+        theta = theta - rate(t) * ((1 - 0.6) * slope + 0.6 * average)
+        yield theta
+
+
 def aggmo(theta: np.ndarray, rate: Rate) -> Path:
     velocities = [np.zeros_like(theta) for _ in range(3)]
     for t in range(STEPS):
@@ -169,6 +196,29 @@ def rmsprop_centered(theta: np.ndarray, rate: Rate) -> Path:
         yield theta
 
 
+def rmsprop_momentum(theta: np.ndarray, rate: Rate) -> Path:
+    """PyTorch's RMSprop with momentum."""
+    v, u = np.zeros(15), np.zeros(15)
+    for t in range(STEPS):
+        slope = gradient(theta)
+        v = 0.8 * v + 0.2 * slope**2
+        u = 0.7 * u + slope / (np.sqrt(v) + 1e-3)
+        theta = theta - rate(t) * u
+        yield theta
+
+
+def rmsprop_of_graves(theta: np.ndarray, rate: Rate) -> Path:
+    """Graves 2013, eq. 38 to 41."""
+    n, g, delta = np.zeros(15), np.zeros(15), np.zeros(15)
+    for t in range(STEPS):
+        slope = gradient(theta)
+        n = 0.8 * n + 0.2 * slope**2
+        g = 0.8 * g + 0.2 * slope
+        delta = 0.7 * delta - rate(t) * slope / np.sqrt(n - g**2 + 1e-3)
+        theta = theta + delta
+        yield theta
+
+
 def rmsprop_nesterov(theta: np.ndarray, rate: Rate) -> Path:
     """Goodfellow et al., algorithm 8.6: theta is the look-ahead point, w the point itself.
 
@@ -272,6 +322,30 @@ def nadam_constant(theta: np.ndarray, rate: Rate) -> Path:
         m, v = 0.85 * m + 0.15 * slope, 0.95 * v + 0.05 * slope**2
         m_hat = 0.85 * m / (1 - 0.85 ** (t + 1)) + 0.15 * slope / (1 - 0.85**t)
         theta = theta - rate(t - 1) * m_hat / (np.sqrt(v / (1 - 0.95**t)) + 1e-3)
+        yield theta
+
+
+def nadam_of_ruder(theta: np.ndarray, rate: Rate) -> Path:
+    """Ruder 2016: the last of his equations for Nadam."""
+    moments = _moments()
+    for t in range(1, STEPS + 1):
+        slope = gradient(theta)
+        _, _, m_hat, v_hat = moments(slope)
+        ahead = 0.85 * m_hat + (1 - 0.85) * slope / (1 - 0.85**t)
+        theta = theta - rate(t - 1) / (np.sqrt(v_hat) + 1e-3) * ahead
+        yield theta
+
+
+def nadam_of_pytorch(theta: np.ndarray, rate: Rate) -> Path:
+    """The algorithm on the page of `torch.optim.NAdam`, without weight decay."""
+    moments, product = _moments(), 1.0
+    for t in range(1, STEPS + 1):
+        slope = gradient(theta)
+        mu, next_mu = (0.85 * (1 - 0.5 * 0.96 ** (k * 0.1)) for k in (t, t + 1))
+        product *= mu
+        m, _, _, v_hat = moments(slope)
+        m_hat = next_mu * m / (1 - product * next_mu) + (1 - mu) * slope / (1 - product)
+        theta = theta - rate(t - 1) * m_hat / (np.sqrt(v_hat) + 1e-3)
         yield theta
 
 
@@ -526,13 +600,56 @@ def dadapt_adamw(theta: np.ndarray, rate: Rate) -> Path:
         yield theta
 
 
-def averaged_sgd(theta: np.ndarray, rate: Rate) -> Path:
+def averaged(theta: np.ndarray, rate: Rate) -> Path:
+    """With gradient descent as the base: Polyak & Juditsky, from the fourth point on."""
     visited = []
     for t in range(STEPS):
         theta = theta - rate(t) * gradient(theta)
         if t >= 3:
             visited.append(theta)
         yield theta, np.mean(visited, axis=0) if visited else theta
+
+
+def averaged_weights(theta: np.ndarray, rate: Rate) -> Path:
+    """Izmailov et al. 2018, algorithm 1, with c = 3 steps, on Adam: after its first two steps."""
+    mean, models = theta, 0
+    for i, point in enumerate(adam(theta, rate), start=1):
+        if i > 2 and (i - 2) % 3 == 0:
+            mean, models = (mean * models + point) / (models + 1), models + 1
+        yield point, mean if models else point
+
+
+def averaged_exponentially(theta: np.ndarray, rate: Rate) -> Path:
+    """The mean of the first five points, and from there the moving average."""
+    visited, mean = [], theta
+    for point in momentum(theta, rate):
+        visited.append(point)
+        mean = np.mean(visited, axis=0) if len(visited) <= 5 else 0.8 * mean + 0.2 * point
+        yield point, mean
+
+
+def sgdw(theta: np.ndarray, rate: Rate, independent: bool = False) -> Path:
+    """Loshchilov & Hutter 2019, algorithm 1; PyTorch's form, where the rate multiplies both."""
+    velocity = np.zeros(15)
+    for t in range(STEPS):
+        eta = rate(t) / rate(0)
+        decay = (eta if independent else rate(t)) * 0.2 * IS_KERNEL * theta
+        velocity = 0.8 * velocity + gradient(theta)
+        theta = theta - rate(t) * velocity - decay
+        yield theta
+
+
+def sgdw_of_the_paper(theta: np.ndarray, rate: Rate) -> Path:
+    return sgdw(theta, rate, independent=True)
+
+
+def layer_rates(theta: np.ndarray, rate: Rate) -> Path:
+    """With Adam as the base; the kernel is the one layer."""
+    moments = _moments()
+    for t in range(STEPS):
+        _, _, m, v = moments(gradient(theta))
+        theta = theta - rate(t) * np.where(IS_KERNEL, 0.3, 1.0) * m / (np.sqrt(v) + 1e-3)
+        yield theta
 
 
 def schedule_free_sgd(theta: np.ndarray, rate: Rate) -> Path:
@@ -614,6 +731,9 @@ RULES: list[tuple[dict[str, Any], Callable[[np.ndarray, Rate], Path]]] = [
     ({"name": "sgd"}, sgd),
     ({"name": "momentum", "momentum": 0.8}, momentum),
     ({"name": "nesterov", "momentum": 0.8}, nesterov),
+    ({"name": "momentum", "momentum": 0.8, "rate_inside_velocity": True}, momentum_rate_inside),
+    ({"name": "nesterov", "momentum": 0.8, "rate_inside_velocity": True}, nesterov_rate_inside),
+    ({"name": "qhm", "momentum": 0.8, "nu": 0.6}, qhm),
     ({"name": "aggmo", "scale": 0.2}, aggmo),
     ({"name": "sign_sgd"}, sign_sgd),
     ({"name": "lion", "b1": 0.8, "b2": 0.95, "weight_decay": 0.1}, lion),
@@ -634,6 +754,19 @@ RULES: list[tuple[dict[str, Any], Callable[[np.ndarray, Rate], Path]]] = [
         {"name": "rmsprop", "decay": 0.8, "eps": 1e-3, "centered": True, "eps_inside_root": True},
         rmsprop_centered,
     ),
+    ({"name": "rmsprop_momentum", "decay": 0.8, "momentum": 0.7, "eps": 1e-3}, rmsprop_momentum),
+    (
+        {
+            "name": "rmsprop_momentum",
+            "decay": 0.8,
+            "momentum": 0.7,
+            "eps": 1e-3,
+            "eps_inside_root": True,
+            "centered": True,
+            "rate_inside_velocity": True,
+        },
+        rmsprop_of_graves,
+    ),
     ({"name": "rmsprop_nesterov", "decay": 0.8, "momentum": 0.7, "eps": 1e-3}, rmsprop_nesterov),
     ({"name": "yogi", "b1": 0.8, "b2": 0.9, "initial": 0.5}, yogi),
     ({"name": "adam", "b1": 0.85, "b2": 0.95, "eps": 1e-3}, adam),
@@ -651,7 +784,19 @@ RULES: list[tuple[dict[str, Any], Callable[[np.ndarray, Rate], Path]]] = [
     ),
     ({"name": "adamax", "b1": 0.85, "b2": 0.95}, adamax),
     ({"name": "nadam", "b1": 0.85, "b2": 0.95, "eps": 1e-3, "momentum_decay": 0.1}, nadam),
-    ({"name": "nadam", "b1": 0.85, "b2": 0.95, "eps": 1e-3, "growing": False}, nadam_constant),
+    ({"name": "nadam", "b1": 0.85, "b2": 0.95, "eps": 1e-3, "form": "constant"}, nadam_constant),
+    ({"name": "nadam", "b1": 0.85, "b2": 0.95, "eps": 1e-3, "form": "ruder"}, nadam_of_ruder),
+    (
+        {
+            "name": "nadam",
+            "b1": 0.85,
+            "b2": 0.95,
+            "eps": 1e-3,
+            "momentum_decay": 0.1,
+            "form": "pytorch",
+        },
+        nadam_of_pytorch,
+    ),
     *(
         ({"name": "amsgrad", "b1": 0.85, "b2": 0.95, "eps": 1e-3, "bias_correction": when}, rule)
         for when, rule in (("none", amsgrad), ("after", amsgrad_after), ("before", amsgrad_before))
@@ -707,7 +852,40 @@ RULES: list[tuple[dict[str, Any], Callable[[np.ndarray, Rate], Path]]] = [
         },
         dadapt_adamw,
     ),
-    ({"name": "averaged_sgd", "burn_in": 3}, averaged_sgd),
+    ({"name": "averaged", "burn_in": 3, "base": "sgd"}, averaged),
+    (
+        {
+            "name": "averaged",
+            "burn_in": 2,
+            "every": 3,
+            "base": {"name": "adam", "b1": 0.85, "b2": 0.95, "eps": 1e-3},
+        },
+        averaged_weights,
+    ),
+    (
+        {"name": "averaged", "decay": 0.8, "base": {"name": "momentum", "momentum": 0.8}},
+        averaged_exponentially,
+    ),
+    *(
+        (
+            {
+                "name": "decoupled_decay",
+                "weight_decay": 0.2,
+                "independent": independent,
+                "base": {"name": "momentum", "momentum": 0.8},
+            },
+            rule,
+        )
+        for independent, rule in ((False, sgdw), (True, sgdw_of_the_paper))
+    ),
+    (
+        {
+            "name": "layer_rates",
+            "multiplier": [0.3],
+            "base": {"name": "adam", "b1": 0.85, "b2": 0.95, "eps": 1e-3},
+        },
+        layer_rates,
+    ),
     ({"name": "schedule_free_sgd", "momentum": 0.8, "weight_decay": 0.2}, schedule_free_sgd),
     (
         {"name": "schedule_free_adamw", "b1": 0.85, "b2": 0.95, "eps": 1e-3, "weight_decay": 0.2},

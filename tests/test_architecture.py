@@ -61,6 +61,7 @@ SHARED_BY_OPTIONS = {
     "clock",
     "parameters",
     "moving_average",
+    "per_layer",
     "signals",
     "functions",
 }

@@ -268,7 +268,7 @@ class Experiment(Option):
             generates_data=self.data.generates,
             normalizes_over_batch=self.normalization.over_batch,
             model_is_spatial=self.model.is_spatial,
-            layers=self.model.layers,
+            layers=None if "model" in self.data.ignores else self.model.layers,
             hidden_layers=self.model.hidden_layers,
             is_recurrent=self.model.is_recurrent,
             error_is_rate=self.error_kind is ErrorKind.RATE,

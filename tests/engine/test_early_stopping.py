@@ -140,7 +140,7 @@ def test_chunks_do_not_change_where_a_run_stops_nor_what_it_keeps(few: Dataset) 
         {"epochs": EPOCHS, "measure_every": 1},
         **SMALL,
         normalization="batch",
-        optimizer={"name": "averaged_sgd", "learning_rate": 3.0},
+        optimizer={"name": "averaged", "base": {"name": "sgd", "learning_rate": 3.0}},
         stopping={"name": "patience", "measure": "validation_loss", "patience": 2},
     )
     whole, cut = Engine(experiment, few), Engine(experiment, few)

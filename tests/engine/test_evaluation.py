@@ -54,7 +54,7 @@ def data() -> Dataset:
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "statistics"), [("averaged_sgd", "moving_average"), ("sgd", "training_set")]
+    ("optimizer", "statistics"), [("averaged", "moving_average"), ("sgd", "training_set")]
 )
 def test_statistics_are_those_of_the_evaluated_parameters(
     optimizer: str, statistics: str, data: Dataset, monkeypatch: pytest.MonkeyPatch
@@ -69,7 +69,11 @@ def test_statistics_are_those_of_the_evaluated_parameters(
         {"evaluate_train": True},
         model={"widths": [5]},
         normalization={"name": "batch", "epsilon": EPSILON, "statistics": statistics},
-        optimizer={"name": optimizer, "learning_rate": 0.5},
+        optimizer=(
+            {"name": "averaged", "base": {"name": "sgd", "learning_rate": 0.5}}
+            if optimizer == "averaged"
+            else {"name": "sgd", "learning_rate": 0.5}
+        ),
         batch_size={"size": TRAIN // SLABS},
     )
     with jax.enable_x64(True):
@@ -107,7 +111,7 @@ def test_statistics_are_those_of_the_evaluated_parameters(
     [
         {"optimizer": "sgd", "normalization": "batch"},
         {"optimizer": {"name": "sam", "base": "sgd"}, "normalization": "batch"},
-        {"optimizer": "averaged_sgd", "normalization": "layer"},
+        {"optimizer": "averaged", "normalization": "layer"},
     ],
 )
 def test_others_are_evaluated_with_the_state_that_training_left(

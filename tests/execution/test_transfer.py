@@ -24,7 +24,7 @@ def steps(folder: Path) -> np.ndarray:
 
 def test_a_run_starts_from_the_weights_of_another(runner: CommandLine, tmp_path: Path) -> None:
     """With a rate of 0 it stays there. All else is its own; for comparisons it is another run."""
-    still = (*LINE, "optimizer=averaged_sgd", "optimizer.learning_rate=0")
+    still = (*LINE, "optimizer=averaged", "optimizer.base.learning_rate=0")
     assert runner(*LINE, "seed=5", "hydra.run.dir=first").returncode == 0
     assert runner(*still, "hydra.run.dir=scratch").returncode == 0
     done = runner(*still, "--from", "first", "hydra.run.dir=second")

@@ -16,6 +16,7 @@ import scipy.optimize
 from conftest import compose
 from rules import RULES, START, STEPS
 
+from runner.errors import ConfigError
 from runner.experiment.table import OPTIONS
 from runner.options.optimizer.base import Optimizer
 from runner.options.optimizer.layerwise import orthogonalized
@@ -51,7 +52,9 @@ def extra(params: dict[str, Any], key: Any) -> dict[str, Any]:
 def unconditional(optimizer: dict[str, Any], rate: float) -> Optimizer:
     """The option with this learning rate, or its base's."""
     if "base" in optimizer:
-        optimizer = {**optimizer, "base": {**optimizer["base"], "learning_rate": rate}}
+        base = optimizer["base"]
+        base = {"name": base} if isinstance(base, str) else base
+        optimizer = {**optimizer, "base": {**base, "learning_rate": rate}}
     else:
         optimizer = {**optimizer, "learning_rate": rate}
     return compose(model="linear", optimizer=optimizer).optimizer
@@ -238,9 +241,17 @@ PEERS = [
             optax.scale_by_yogi(eps=1e-3, initial_accumulator_value=0.0), optax.scale(-r)
         ),
     ),
-    ({"name": "nadam", "growing": False}, lambda r: optax.nadam(r)),
+    ({"name": "nadam", "form": "constant"}, lambda r: optax.nadam(r)),
     ({"name": "amsgrad", "bias_correction": "before"}, lambda r: optax.amsgrad(r)),
     ({"name": "ademamix"}, lambda r: optax.contrib.ademamix(r, alpha=5.0)),
+    (
+        {"name": "rmsprop_momentum", "eps_inside_root": True, "rate_inside_velocity": True},
+        lambda r: optax.rmsprop(r, 0.9, 1e-8, momentum=0.9),
+    ),
+    (
+        {"name": "decoupled_decay", "base": "adam", "decay_all": True},
+        lambda r: optax.adamw(r, weight_decay=0.01),
+    ),
     (
         {"name": "novograd", "decay_all": True, "weight_decay": 0.1},
         lambda r: optax.novograd(r, 0.95, 0.98, 1e-8, weight_decay=0.1),
@@ -261,3 +272,56 @@ def test_optax_agrees_where_it_has_the_same_rule(choice: dict, peer: Callable) -
             updates, state = theirs.update(slope, state, params)
             params = optax.apply_updates(params, updates)
             np.testing.assert_allclose(ours, as_vector(params), rtol=1e-6)
+
+
+# --- wrappers -----------------------------------------------------------------------------------
+
+
+def test_a_list_of_multipliers_is_in_the_order_of_the_layers() -> None:
+    """Inside a program the keys are sorted, and `hidden_10` comes before `hidden_2`."""
+    multipliers = [i / 10 for i in range(12)]
+    choice = {"name": "layer_rates", "multiplier": multipliers}
+    experiment = compose(model={"widths": [2] * 11}, normalization="batch", optimizer=choice)
+    key = jax.random.key(0)
+    params, _, _ = jax.eval_shape(lambda: experiment.network().init(key, (8, 8, 1)))
+    names = [*(f"hidden_{i}" for i in range(1, 12)), "logits"]
+    ones = jax.tree.map(lambda p: np.ones(p.shape), dict(reversed(params.items())))
+    updates = experiment.optimizer.changed(ones, ones, jnp.ones(()))
+    assert sorted(updates) == sorted(names)
+    for name, multiplier in zip(names, multipliers, strict=True):
+        for update in jax.tree.leaves(updates[name]):
+            np.testing.assert_array_equal(update, multiplier)
+
+
+BAD_WRAPPERS = [
+    ({"name": "layer_rates", "multiplier": [1, 2]}, r"it has length 2, and the model has 1 layers"),
+    ({"name": "layer_rates", "base": "lookahead"}, r"base .*points of its own.*other way round"),
+    ({"name": "decoupled_decay", "base": "schedule_free_sgd"}, r"base .*points of its own"),
+    (
+        {"name": "decoupled_decay", "base": {"name": "sam", "base": "averaged"}},
+        r"base .*points of its own",
+    ),
+    (
+        {
+            "name": "decoupled_decay",
+            "independent": True,
+            "base": {"name": "sgd", "learning_rate": 0},
+        },
+        r"independent .*greater than 0",
+    ),
+    ({"name": "averaged", "burn_in": 90}, r"burn_in .* 91 steps, and the run has 90"),
+    ({"name": "averaged", "every": 91}, r"every .* 91 steps, and the run has 90"),
+]
+
+
+@pytest.mark.parametrize(("choice", "words"), BAD_WRAPPERS)
+def test_what_a_wrapper_cannot_do_is_refused(choice: dict, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        compose(model="linear", optimizer=choice)
+
+
+def test_layers_of_a_problem_have_no_rates() -> None:
+    with pytest.raises(ConfigError, match="does not say how many layers"):
+        compose(data="rosenbrock", optimizer={"name": "layer_rates", "multiplier": [1, 2]})
+    wrapped = compose(optimizer={"name": "lookahead", "base": "layer_rates"}).optimizer
+    assert wrapped.learning_rate == 0.1

@@ -51,7 +51,7 @@ def test_parameters_are_projected_after_each_update_and_averages_where_they_are_
     choices: dict[str, Any] = {
         "model": "linear",
         "batch_size": "full",
-        "optimizer": {"name": "averaged_sgd", "learning_rate": 1.0},
+        "optimizer": {"name": "averaged", "base": {"name": "sgd", "learning_rate": 1.0}},
     }
     free = Engine(compose(**choices), tiny)
     limited = Engine(compose(regularization={"name": "max_norm", "limit": 0.5}, **choices), tiny)

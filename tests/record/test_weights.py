@@ -21,7 +21,7 @@ from runner.record.tensors import TensorsError, named, nested, restored
 from runner.record.weights import read_weights
 
 TINY = ("epochs=3", "model.widths=[5]", "batch_size=512")
-BATCH = ("normalization=batch", "optimizer=averaged_sgd", "optimizer.learning_rate=0.5")
+BATCH = ("normalization=batch", "optimizer=averaged", "optimizer.base.learning_rate=0.5")
 
 
 def forward(weights: dict[str, npt.NDArray], images: npt.NDArray) -> npt.NDArray:
@@ -49,7 +49,9 @@ def loss(logits: npt.NDArray, targets: npt.NDArray) -> float:
 def test_weights_reproduce_what_was_recorded(runner: CommandLine, tmp_path: Path) -> None:
     """Final and best ones, of averages with their statistics, in a sweep; and `predict`."""
     line = (*TINY, *BATCH, "stopping=best", "stopping.measure=validation_loss")
-    rates = "optimizer.learning_rate=0.5,8"  # of the second the first evaluation is not the worst
+    rates = (
+        "optimizer.base.learning_rate=0.5,8"  # of the second the first evaluation is not the worst
+    )
     assert runner("-m", *line, rates, "hydra.sweep.dir=s").returncode == 0
     runs = load(tmp_path / "s")
     assert len(runs) == 2

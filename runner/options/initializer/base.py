@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from runner.options.option import Facts, Option, per_layer_names
+from runner.options.per_layer import wrong_lengths
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
@@ -43,15 +44,4 @@ class Initializer(Option):
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse lists that do not have a number for each layer of the model."""
-        for name in per_layer_names(type(self)):
-            value = getattr(self, name)
-            if not isinstance(value, tuple) or len(value) == facts.layers:
-                continue
-            if facts.layers is None:
-                yield name, "the model does not say how many layers it has; give one number for all"
-            else:
-                yield (
-                    name,
-                    f"it has length {len(value)}, and the model has {facts.layers} layers with a "
-                    "kernel; give a number for each, the last for the logits, or one for all",
-                )
+        yield from wrong_lengths(self, facts)

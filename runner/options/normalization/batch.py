@@ -39,7 +39,7 @@ class BatchNorm(NormalizingLayer):
     variance over batches of equal size, at most 500 examples, that are spread evenly over the
     training set (less than one example a batch is left over). An evaluation then costs one more
     pass over the training set. Optimizers that evaluate an average of the parameters
-    (`averaged_sgd`, `lookahead`, ...) are always evaluated with such statistics, from at most
+    (`averaged`, `lookahead`, ...) are always evaluated with such statistics, from at most
     10,000 examples unless the whole set is asked for. What draws random masks in training draws
     them here, too, as it does for the moving averages.
 

@@ -6,6 +6,6 @@ warm-up and the batch size have multiplied it. Products, roots and quotients are
 
 Where a method decays weights, it leaves biases and the gains and shifts of normalizations alone
 unless `decay_all` is true. A momentum schedule can change `momentum`, or `b1` and `b2`.
-`sam` and `lookahead` wrap another optimizer: `optimizer=sam optimizer.base=adam
-optimizer.base.learning_rate=0.01`.
+`sam`, `lookahead`, `averaged`, `decoupled_decay` and `layer_rates` wrap another optimizer:
+`optimizer=sam optimizer.base=adam optimizer.base.learning_rate=0.01`.
 """

@@ -182,8 +182,12 @@ class NAdam(MomentRule[NAdamState]):
     m^ = mu' * m / (1 - M') + (1 - mu) * g / (1 - M), with mu = b1 * (1 - 0.96^(t *
     momentum_decay) / 2), mu' the mu of the next step, and M, M' the products of all mu up to t and
     t + 1. Dozat 2016, algorithm 2, without the factor b2 before v in v^, which every
-    implementation takes for a misprint. `growing: false` keeps mu = b1, as optax does. PyTorch and
-    Keras average m with b1 even though mu grows.
+    implementation takes for a misprint. `form` chooses between this (`dozat`) and three others:
+
+    - `pytorch`, as in PyTorch and Keras: m is averaged with b1 even though mu grows;
+    - `constant`, as in optax: mu = b1 at all steps, so M = b1^t;
+    - `ruder`, as in the overview of Ruder 2016 and those that follow it: mu = b1, and m is
+      corrected by 1 - b1^t like g: m^ = (b1 * m + (1 - b1) * g) / (1 - b1^t).
     """
 
     learning_rate: float = number(0.002, minimum=0)
@@ -191,7 +195,7 @@ class NAdam(MomentRule[NAdamState]):
     b2: float = number(0.999, minimum=0, below=1)
     eps: float = number(1e-8, above=0)
     momentum_decay: float = number(0.004, minimum=0)
-    growing: bool = True
+    form: Literal["dozat", "pytorch", "constant", "ruder"] = "dozat"
 
     momenta: ClassVar[tuple[str, ...]] = ("b2",)
 
@@ -201,7 +205,7 @@ class NAdam(MomentRule[NAdamState]):
 
     def momentum_at(self, t: Float[Array, ""]) -> Float[Array, ""] | float:
         """Return mu at step t, from 1."""
-        if not self.growing:
+        if self.form in ("constant", "ruder"):
             return self.b1
         return self.b1 * (1 - 0.5 * 0.96 ** (t * self.momentum_decay))
 
@@ -211,10 +215,11 @@ class NAdam(MomentRule[NAdamState]):
         t = state.step + 1
         mu, next_mu = self.momentum_at(t), self.momentum_at(t + 1)
         moments = self.next_moments(state.moments, gradient)._replace(
-            m=moving_average(state.moments.m, gradient, mu),
+            m=moving_average(state.moments.m, gradient, self.b1 if self.form == "pytorch" else mu),
             b1_power=mu * state.moments.b1_power,
         )
-        m_weight = next_mu / (1 - next_mu * moments.b1_power)
+        ahead = 1.0 if self.form == "ruder" else next_mu
+        m_weight = next_mu / (1 - ahead * moments.b1_power)
         g_weight = (1 - mu) / (1 - moments.b1_power)
         c2 = 1 - moments.b2_power
         updates = jax.tree.map(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from runner.lazy import jax, jnp, optax
 from runner.options.layer import Params
 from runner.options.moving_average import moving_average
-from runner.options.optimizer.base import Optimizer, StepInputs, UpdateRule
+from runner.options.optimizer.base import Optimizer, StepInputs, UpdateRule, velocity_with_rate
 from runner.options.option import number, option
 
 if TYPE_CHECKING:
@@ -94,6 +94,37 @@ class RMSProp(Optimizer):
             eps=self.eps,
             eps_in_sqrt=self.eps_inside_root,
             centered=self.centered,
+        )
+
+
+@option
+class RMSPropMomentum(Optimizer):
+    """RMSProp with heavy-ball momentum, applied to r = g / (sqrt(v) + eps) instead of the gradient.
+
+    u <- momentum * u + r;  theta <- theta - learning_rate * u, as PyTorch does with `momentum`.
+    With `rate_inside_velocity`, u <- momentum * u + learning_rate * r and theta <- theta - u: so do
+    Graves 2013, eq. 38 to 41, with v `centered` as well, and TensorFlow, Keras and optax. As in
+    `optimizer=momentum` this differs only where a schedule changes the rate.
+    """
+
+    learning_rate: float = number(0.001, minimum=0)
+    decay: float = number(0.9, minimum=0, below=1)
+    momentum: float = number(0.9, minimum=0, below=1)
+    eps: float = number(1e-8, above=0)
+    eps_inside_root: bool = False
+    centered: bool = False
+    rate_inside_velocity: bool = False
+
+    momenta: ClassVar[tuple[str, ...]] = ("momentum",)
+
+    def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
+        """Return RMSProp, then momentum and the learning rate in their order."""
+        root = optax.scale_by_stddev if self.centered else optax.scale_by_rms
+        ratio = root(self.decay, self.eps, eps_in_sqrt=self.eps_inside_root)
+        if self.rate_inside_velocity:
+            return optax.chain(ratio, velocity_with_rate(learning_rate, self.momentum))
+        return optax.chain(
+            ratio, optax.trace(self.momentum), optax.scale_by_learning_rate(learning_rate)
         )
 
 

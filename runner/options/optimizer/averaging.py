@@ -7,52 +7,87 @@ evaluation computes statistics for the second from the training set.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.lazy import jax, jnp, optax
 from runner.options.layer import Params
 from runner.options.moving_average import moving_average
-from runner.options.optimizer.base import StepInputs, UpdateRule, decay_term, scale, square
-from runner.options.option import leaf, number, option
+from runner.options.optimizer.base import Optimizer, StepInputs, UpdateRule, decay_term, square
+from runner.options.optimizer.wrappers import Wrapper
+from runner.options.option import Facts, leaf, number, option
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int
 
 
-class AverageState(NamedTuple):
-    """The mean of the parameters and the number of steps."""
+class AveragedState(NamedTuple):
+    """The state of the base, the mean of the points and the number of steps."""
 
+    base: optax.OptState
     average: Params
     step: Int[Array, ""]
 
 
 @option
-class AveragedSGD(UpdateRule[AverageState]):
-    """theta <- theta - learning_rate * g, evaluated at the mean of all theta after `burn_in` steps.
+class Averaged(Wrapper):
+    """The steps of the base, evaluated at the mean of the points that it visits.
 
-    Polyak & Juditsky 1992 (and Ruppert 1988). Until step `burn_in` the mean is theta itself.
+    After `burn_in` steps the point after every `every`-th step is averaged: mean <- mean + w *
+    (theta - mean), where w is 1/n for the n-th such point, and never less than 1 - `decay`. The
+    mean is theta itself until there is a point.
+
+    With `decay: 1` all points have equal weights: Polyak & Juditsky 1992 (and Ruppert 1988), with
+    `base=sgd`; with the steps of an epoch as `every`, stochastic weight averaging (Izmailov et al.
+    2018). Below 1 it is the exponential moving average, with equal weights for its first
+    1 / (1 - decay) points instead of a bias towards the first.
     """
 
-    learning_rate: float = number(0.1, minimum=0)
+    base: Optimizer
     burn_in: int = leaf(0, minimum=0)
+    every: int = leaf(1, minimum=1)
+    decay: float = number(1.0, minimum=0, maximum=1)
 
-    def init(self, params: Params) -> AverageState:
-        """Return the initial parameters as their mean."""
-        return AverageState(params, jnp.zeros((), int))
+    def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
+        """Return the base's rule, which includes each new point in the mean."""
+        rule = self.base_rule(learning_rate)
 
-    def step(self, state: AverageState, inputs: StepInputs) -> tuple[Params, AverageState]:
-        """Update by gradient descent and include the new point in the mean."""
-        updates = scale(-inputs.learning_rate, inputs.gradient)
-        step = state.step + 1
-        weight = 1.0 / jnp.maximum(step - self.burn_in, 1)
-        average = jax.tree.map(
-            lambda mean, p, u: mean + weight * (p + u - mean), state.average, inputs.params, updates
-        )
-        return updates, AverageState(average, step)
+        def init(params: Params) -> AveragedState:
+            return AveragedState(rule.init(params), params, jnp.zeros((), int))
 
-    def evaluated(self, state: AverageState, params: Params) -> Params:
+        def update(
+            gradient: Params, state: AveragedState, params: Params, **extra: Any
+        ) -> tuple[Params, AveragedState]:
+            updates, base = rule.update(gradient, state.base, params, **extra)
+            step = state.step + 1
+            weight = self._weight(step)
+            point = self.base.evaluated(base, optax.tree.add(params, updates))
+            average = jax.tree.map(lambda mean, p: mean + weight * (p - mean), state.average, point)
+            return updates, AveragedState(base, average, step)
+
+        return optax.GradientTransformationExtraArgs(init, update)
+
+    def _weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """The weight of the point after this step; 1 until there is one to average."""
+        since = step - self.burn_in
+        weight = jnp.maximum(1.0 / jnp.maximum(since // self.every, 1), 1 - self.decay)
+        included = (since % self.every == 0) | (since < self.every)
+        return jnp.where(included, jnp.where(since <= self.every, 1.0, weight), 0.0)
+
+    def evaluated(self, state: AveragedState, params: Params) -> Params:
         """Return the mean."""
         return state.average
+
+    def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        """Refuse a mean that no point of the run is part of."""
+        yield from super().conflicts(facts)
+        if self.burn_in + self.every > facts.total_steps:
+            field = "burn_in" if self.burn_in >= facts.total_steps else "every"
+            yield (
+                field,
+                f"the first point to average is that after {self.burn_in + self.every} steps, and "
+                f"the run has {facts.total_steps}",
+            )
 
 
 class ScheduleFreeState(NamedTuple):

@@ -121,6 +121,21 @@ def scale(factor: Float[Array, ""] | float, tree: Params) -> Params:
     return jax.tree.map(lambda x: factor * x, tree)
 
 
+def velocity_with_rate(
+    learning_rate: Float[Array, ""], momentum: Float[Array, ""] | float, *, nesterov: bool = False
+) -> optax.GradientTransformation:
+    """Return v <- momentum * v + learning_rate * g;  theta <- theta - v: the rate is part of v.
+
+    Args:
+        learning_rate: the rate of this step.
+        momentum: the fraction of v that is kept.
+        nesterov: whether theta <- theta - (learning_rate * g + momentum * v) instead.
+    """
+    return optax.chain(
+        optax.scale_by_learning_rate(learning_rate), optax.trace(momentum, nesterov=nesterov)
+    )
+
+
 def decay_mask(decay_all: bool) -> Callable[[Params], Any]:
     """Return the function from parameters to booleans that says which of them decay.
 

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from runner.lazy import jax, jnp, optax
 from runner.options.layer import Params
-from runner.options.optimizer.base import Optimizer, StepInputs, UpdateRule, decay_mask
+from runner.options.moving_average import moving_average
+from runner.options.optimizer.base import (
+    Optimizer,
+    StepInputs,
+    UpdateRule,
+    decay_mask,
+    scale,
+    velocity_with_rate,
+)
 from runner.options.option import number, option
 
 if TYPE_CHECKING:
@@ -36,17 +44,22 @@ class Momentum(Optimizer):
     """v <- momentum * v + g;  theta <- theta - learning_rate * v.
 
     The heavy ball of Polyak 1964. Implementations differ in where the learning rate enters: here,
-    in optax and in PyTorch it multiplies v; in Sutskever et al. 2013 and Keras it multiplies g,
-    which differs once a schedule changes it.
+    in optax and in PyTorch it multiplies v. With `rate_inside_velocity` it multiplies g, v <-
+    momentum * v + learning_rate * g and theta <- theta - v, as in Sutskever et al. 2013, eq. 1, and
+    Keras. Both are one path at a constant rate; where a schedule lowers it, the velocity inside
+    keeps the larger rates of the steps before.
     """
 
     learning_rate: float = number(0.01, minimum=0)
     momentum: float = number(0.9, minimum=0, below=1)
+    rate_inside_velocity: bool = False
 
     momenta: ClassVar[tuple[str, ...]] = ("momentum",)
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Return optax's rule."""
+        """Return optax's rule, or momentum after the learning rate."""
+        if self.rate_inside_velocity:
+            return velocity_with_rate(learning_rate, self.momentum)
         return optax.sgd(learning_rate, momentum=self.momentum)
 
     def sharpness_limit(self) -> Float[Array, ""] | float:
@@ -59,17 +72,57 @@ class Nesterov(Optimizer):
     """v <- momentum * v + g;  theta <- theta - learning_rate * (g + momentum * v).
 
     Nesterov 1983 in the form of Sutskever et al. 2013, rewritten at the look-ahead point as in
-    Bengio et al. 2013 (and optax, PyTorch, Keras).
+    Bengio et al. 2013 (and optax, PyTorch, Keras). With `rate_inside_velocity` the learning rate
+    multiplies g as in `optimizer=momentum`: v <- momentum * v + learning_rate * g and theta <-
+    theta - (learning_rate * g + momentum * v), which is the rule of Sutskever et al., eq. 3 and 4,
+    and of Keras under any schedule of the rate.
     """
 
     learning_rate: float = number(0.01, minimum=0)
     momentum: float = number(0.9, minimum=0, below=1)
+    rate_inside_velocity: bool = False
 
     momenta: ClassVar[tuple[str, ...]] = ("momentum",)
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
-        """Return optax's rule."""
+        """Return optax's rule, or momentum after the learning rate."""
+        if self.rate_inside_velocity:
+            return velocity_with_rate(learning_rate, self.momentum, nesterov=True)
         return optax.sgd(learning_rate, momentum=self.momentum, nesterov=True)
+
+
+class QHMState(NamedTuple):
+    """The moving average of the gradient."""
+
+    average: Params
+
+
+@option
+class QHM(UpdateRule[QHMState]):
+    """theta <- theta - learning_rate * ((1 - nu) * g + nu * m), with m the moving average of g.
+
+    m <- momentum * m + (1 - momentum) * g before the step, from 0, without correction of its bias.
+    Quasi-hyperbolic momentum, Ma & Yarats 2019, eq. 3 and 4, who recommend nu = 0.7 with a momentum
+    of 0.999. nu = 0 is gradient descent; nu = 1 is `optimizer=momentum` and nu = momentum is
+    `optimizer=nesterov`, both at learning_rate * (1 - momentum), since m is an average.
+    """
+
+    learning_rate: float = number(0.1, minimum=0)
+    momentum: float = number(0.999, minimum=0, below=1)
+    nu: float = number(0.7, minimum=0, maximum=1)
+
+    momenta: ClassVar[tuple[str, ...]] = ("momentum",)
+
+    def init(self, params: Params) -> QHMState:
+        """Return a zero average."""
+        return QHMState(optax.tree.zeros_like(params))
+
+    def step(self, state: QHMState, inputs: StepInputs) -> tuple[Params, QHMState]:
+        """Update by a weighted mean of the gradient and its average."""
+        gradient, _, rate = inputs
+        average = moving_average(state.average, gradient, self.momentum)
+        direction = moving_average(average, gradient, self.nu)
+        return scale(-rate, direction), QHMState(average)
 
 
 class AggMoState(NamedTuple):

@@ -27,7 +27,7 @@ class MaxNorm(Regularization):
     same for dense layers only. A kernel that starts longer is projected after the first update.
 
     The measured update norm is that of the optimizer, before the projection. Where an optimizer has
-    points of its own (the average of `averaged_sgd`, z of `schedule_free_sgd`, the slow weights of
+    points of its own (the average of `averaged`, z of `schedule_free_sgd`, the slow weights of
     `lookahead`), gradients are taken and networks are evaluated at projected points; the optimizer
     keeps its points as they are.
     """
