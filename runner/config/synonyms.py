@@ -81,6 +81,7 @@ _KEYS = {
         "factor": "gamma decay",
         "milestones": "boundaries step_size",
         "length": "T_max decay_steps",
+        "decay_steps": "period transition_steps",
         "final": "eta_min min_lr",
         "least": "min_lr",
         "period": "T_0",

@@ -21,11 +21,16 @@ so that their products are exact."""
 
 
 class Base(float):
-    """The base of a power. In a program it is an array of two numbers, its `parts`."""
+    """The base of a power. In a program it is an array of two numbers, its `parts`.
+
+    `period` is what the exponent is divided by, before the logarithm is rounded.
+    """
+
+    period: float = 1.0
 
     def log(self) -> float:
-        """Return the logarithm of the base."""
-        return math.log(self)
+        """Return the logarithm of the base, divided by the period."""
+        return math.log(self) / self.period
 
     def parts(self) -> tuple[float, float]:
         """Return the leading 12 bits of the logarithm, and the rest."""
@@ -39,17 +44,27 @@ class Rate(Base):
     """A rate of natural decay, for the base e^(-rate)."""
 
     def log(self) -> float:
-        """Return -rate."""
-        return -float(self)
+        """Return -rate, divided by the period."""
+        return -float(self) / self.period
 
 
-def as_base(value: Any, kind: type[Base] = Base) -> Any:
-    """Return a plain number as a base of the given kind, and anything else unchanged."""
-    return kind(value) if isinstance(value, int | float) else value
+def as_base(value: Any, kind: type[Base] = Base, period: Any = 1) -> Any:
+    """Return a plain number as a base of the given kind, and anything else unchanged.
+
+    Args:
+        value: a plain number, or what is traced.
+        kind: the kind of base.
+        period: what exponents are divided by; a plain number where `value` is one.
+    """
+    if not isinstance(value, int | float):
+        return value
+    base = kind(value)
+    base.period = period
+    return base
 
 
 def power(base: Any, t: Any) -> Any:
-    """Return base^t, with a relative error of about 2e-7 for whole t up to 2^24.
+    """Return base^(t / period), with a relative error of about 2e-7 for whole t up to 2^24.
 
     Args:
         base: a `Base`, or its parts as an array of shape (2,).
