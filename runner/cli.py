@@ -203,15 +203,28 @@ def _is_done(directory: Path, config: dict[str, Any], *, overwrite: bool | None)
         ConfigError: it holds another run.
     """
     from runner.execution.resume import finished_before
-    from runner.terminal.live import print_closing_table
     from runner.terminal.words import shell_path
 
     summary = None if overwrite else finished_before(directory, config)
     if summary is None:
         return False
     print(f"{shell_path(directory)}: this run is done; overwrite=true runs it again")
-    print_closing_table(summary, directory)
+    _print_results(summary, directory)
     return True
+
+
+def _print_results(summary: dict[str, Any], directory: Path) -> None:
+    """Print the table of a run, and what it suggests if it is a range test."""
+    from runner.compare import range_test
+    from runner.compare.runs import Run
+    from runner.terminal.live import print_closing_table
+    from runner.terminal.words import shell_path
+
+    print_closing_table(summary, directory)
+    run = Run(directory, summary)
+    if range_test.is_range_test(run):
+        print(f"Range:  {range_test.sentence(range_test.suggested(run))}")
+        print(f"        runner-compare {shell_path(directory)} --axis=learning_rate")
 
 
 def _may_set_sweep(arguments: Namespace) -> bool:
@@ -248,7 +261,6 @@ def _single_task(config: DictConfig, **start: Any) -> float:
     """
     from runner.hydra_app import task
     from runner.record.summary import minimized
-    from runner.terminal.live import print_closing_table
     from runner.terminal.words import shell_path
 
     try:
@@ -256,7 +268,7 @@ def _single_task(config: DictConfig, **start: Any) -> float:
     except KeyboardInterrupt:
         print(f"Curves: {shell_path(task.directory())}")
         raise
-    print_closing_table(summary, directory)
+    _print_results(summary, directory)
     return minimized(summary)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
+from runner.compare import range_test
 from runner.compare.curve import label_for
 from runner.compare.curve_summary import are_shares, table
 from runner.compare.edges import COMMAND, edge_notes, edge_words
@@ -114,7 +115,7 @@ def notes(view: View, groups: Sequence[Group]) -> list[str]:
     runs = runs_of(groups)
     found = [tuned_by(view, groups), times(view, groups), repetitions(view, groups)]
     found.append(unvalidated(runs, view.chosen_measure))
-    return [*filter(None, found), *edges(view, groups)]
+    return [*filter(None, found), *range_test.notes(groups), *edges(view, groups)]
 
 
 def unvalidated(runs: Sequence[Run], measure: str) -> str:

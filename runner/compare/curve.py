@@ -12,7 +12,7 @@ import numpy.typing as npt
 from runner.compare.runs import Run
 from runner.config.keys import TARGET
 from runner.errors import one_line
-from runner.measures import EVALUATED_MEASURES, STEP_MEASURES, ErrorKind
+from runner.measures import EVALUATED_MEASURES, LEARNING_RATE, STEP_MEASURES, ErrorKind
 from runner.statistics.intervals import interval_factor
 from runner.status import Status
 
@@ -30,6 +30,9 @@ AXES = {
     "examples": Axis("examples seen", "epochs"),
     "seconds": Axis("seconds", "seconds"),
 }
+OWN_AXES = {**AXES, LEARNING_RATE: Axis("learning rate", "steps")}
+"""The axes of figures of curves: also the learning rate, of runs in which it grows throughout."""
+
 MEASURES = tuple(dict.fromkeys((*STEP_MEASURES, *EVALUATED_MEASURES)))
 POINTS = 2000
 """A drawn curve has at most this many points."""
@@ -118,14 +121,19 @@ def rows_of(run: Run, measure: str) -> npt.NDArray:
 def position(run: Run, rows: npt.NDArray, axis: str) -> npt.NDArray:
     """The place of rows on an axis: after how many iterations, epochs, examples or seconds.
 
+    On the axis of learning rates it is the rate of that step.
+
     Args:
         run: the run.
         rows: some of its steps or evaluations [n].
-        axis: one of `AXES`.
+        axis: one of `OWN_AXES`.
     """
     if axis == "seconds":
         return np.asarray(rows["seconds"], float)
     iteration = np.asarray(rows["step"], float)
+    if axis == LEARNING_RATE:
+        steps = run.steps
+        return np.interp(iteration, steps["step"], steps[LEARNING_RATE])
     if axis == "iteration":
         return iteration
     epoch = _epochs_at(run, iteration)

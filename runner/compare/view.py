@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.compare.curve import AXES, MEASURES, label_for
+from runner.compare.curve import AXES, MEASURES, OWN_AXES, label_for
 from runner.compare.curve_summary import are_shares, table
 from runner.compare.edges import edge_words, untuned
 from runner.compare.example_means import basis
@@ -27,11 +27,12 @@ from runner.compare.grouping import Group, check_keys, format_setting, group_run
 from runner.compare.look import Look, check_name, field
 from runner.compare.problems import PROBLEM, Problem, problems
 from runner.compare.profile import Profile, profile
+from runner.compare.range_test import check_axes
 from runner.compare.runs import Run
 from runner.compare.selection import keys_of, ordered, where
 from runner.compare.tuning import check_validated, target_for, tuned, tuning_measure
 from runner.errors import ConfigError
-from runner.measures import METRIC, is_minimized
+from runner.measures import LEARNING_RATE, METRIC, is_minimized
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +55,8 @@ class View(Look):
     )
     axes: tuple[str, ...] = field(
         ("iteration", "epoch"),
-        f"of curves and profiles: a panel for each of {', '.join(AXES)}",
+        f"of curves and profiles: a panel for each of {', '.join(AXES)}; of curves of a range test "
+        f"also {LEARNING_RATE}",
         flag="axis",
         metavar="AXIS,...",
     )
@@ -151,7 +153,7 @@ class View(Look):
         if not self.axes:
             raise ConfigError(f"a figure needs an axis at least: {', '.join(AXES)}")
         for axis in self.axes:
-            check_name("axis", axis, AXES)
+            check_name("axis", axis, AXES if self.by_problem else OWN_AXES)
         if self.target is not None and not math.isfinite(self.target):
             raise ConfigError(f"the target {self.target} must be a finite number")
         if KINDS[self.kind].needs_target and self.target is None:
@@ -165,7 +167,9 @@ class View(Look):
                 or nothing is held out to tune by.
         """
         planned = [Run(None, {}, config) for config in configs]
-        settings = [run.settings for run in where(planned, self.where)]
+        chosen = where(planned, self.where)
+        check_axes(self.axes, chosen)
+        settings = [run.settings for run in chosen]
         check_keys(settings, (*self.by, *self.tune), self.problem)
         if self.tune:
             check_validated(settings, self.tuning_measure)
@@ -178,6 +182,7 @@ class View(Look):
                 `where` or `order` names what no run has.
         """
         runs = where(runs, self.where)
+        check_axes(self.axes, runs)
         found = self.untuned(runs)
         if self.tune and not self.by_problem:
             target = target_for(self.tuning_measure, self.chosen_measure, self.target)

@@ -203,6 +203,7 @@ _NAMES: dict[str, dict[str | None, str]] = {
         "trapezoid": "wsd",
         "plateau": "ReduceLROnPlateau",
         "inverse_sqrt": "inverse_square_root rsqrt noam",
+        "range_test": "lr_find lr_finder lr_range_test learning_rate_finder",
     },
     "gradient": {
         "clip_norm": "clip clipping clip_by_norm clip_by_global_norm clip_grad_norm",

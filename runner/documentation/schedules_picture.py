@@ -19,6 +19,7 @@ import numpy.typing as npt
 from runner.experiment.table import OPTIONS
 from runner.options.clock import Clock, Phases
 from runner.options.schedule.base import Schedule
+from runner.options.schedule.range_test import RangeTest
 from runner.options.warmup import LinearWarmup, NoWarmup, Warmup
 
 if TYPE_CHECKING:
@@ -60,13 +61,16 @@ def curve(schedule: Schedule, warmup: Warmup) -> npt.NDArray:
 
 
 def curves() -> dict[str, tuple[npt.NDArray, npt.NDArray]]:
-    """Return by name the curve of every schedule, without and with a warm-up of one epoch."""
+    """Return by name the curve of every schedule, without and with a warm-up of one epoch.
+
+    A range test is none to train with, and grows to a thousand.
+    """
     warm = LinearWarmup(length=1, initial=0.0, unit="epoch")
     schedules = {name: cls() for name, cls in OPTIONS["schedule"].items()}
     return {
         name: (curve(schedule, NoWarmup()), curve(schedule, warm))
         for name, schedule in schedules.items()
-        if isinstance(schedule, Schedule)
+        if isinstance(schedule, Schedule) and not isinstance(schedule, RangeTest)
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner import files
+from runner.compare import range_test
 from runner.compare.conclusions import edges, unvalidated
 from runner.compare.runs import Run, find
 from runner.compare.view import View
@@ -42,7 +43,7 @@ def close_sweep(
         known = recorded([run.directory for run in runs if run.directory and run.summary])
         figure = draw_figure(known, directory, view)
         if is_command_line():
-            notes = [*filter(None, [unvalidated(runs, METRIC)]), *_edges(known, view)]
+            notes = [*filter(None, [unvalidated(runs, METRIC)]), *_of_groups(known, view)]
             print_sweep_table(runs, rows, directory, computation, seconds, figure, notes)
     if unwritten:
         raise unwritten
@@ -77,9 +78,13 @@ def draw_figure(runs: Sequence[Run], directory: Path, view: View) -> Path | None
         return None
 
 
-def _edges(runs: Sequence[Run], view: View) -> list[str]:
-    """What lies at the edge of what was tried; nothing where the runs cannot be compared."""
+def _of_groups(runs: Sequence[Run], view: View) -> list[str]:
+    """What range tests suggest, and what lies at the edge of what was tried.
+
+    Nothing where the runs cannot be compared.
+    """
     try:
-        return edges(view, view.groups(runs)) if len(runs) > 1 else []
+        groups = view.groups(runs) if len(runs) > 1 else []
+        return [*range_test.notes(groups), *edges(view, groups)] if groups else []
     except ConfigError:
         return []

@@ -52,7 +52,7 @@ from runner.options.preprocessing import scaling, whitening
 from runner.options.regularization import constraints, dropout, penalties, targets
 from runner.options.regularization.base import Unregularized
 from runner.options.schedule import base as schedules
-from runner.options.schedule import cycle, decay, finite, plateau
+from runner.options.schedule import cycle, decay, finite, plateau, range_test
 
 STACKED = ("augmentation", "regularization", "gradient", "diagnostics")
 """Groups of which several options can be chosen; they act in the order of the table."""
@@ -245,6 +245,7 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "cyclic": cycle.Cyclic,
         "trapezoid": cycle.Trapezoid,
         "plateau": plateau.Plateau,
+        "range_test": range_test.RangeTest,
     },
     "warmup": {
         "none": warmup.NoWarmup,

@@ -118,6 +118,11 @@ FORMULAS: list[tuple[dict[str, Any], np.ndarray]] = [
             cosine((PASSED - 0.3) / 0.7, end=4e-6),
         ),
     ),
+    ({"name": "range_test"}, 10 ** (-3 + 6 * PASSED)),
+    (
+        {"name": "range_test", "initial": 0.5, "final": 8.0},
+        np.geomspace(0.5, 8, TOTAL + 1)[STEPS],
+    ),
     ({"name": "cyclic"}, 0.1 + 0.9 * (1 - abs(np.mod(EPOCHS, 4) / 2 - 1))),
     (
         {"name": "cyclic", "half_cycle": 25, "unit": "step", "decay_rate": 0.99, "low": 0.0},
@@ -214,6 +219,7 @@ def test_a_warmup_precedes_and_the_schedule_starts_after_it(
         ({"epochs": 2}, {"name": "cyclic", "half_cycle": 3}, "none", r"half_cycle .* longer"),
         ({"epochs": 2}, {"name": "cosine_restarts", "period": 5}, "none", r"period .* longer"),
         ({}, {"name": "trapezoid", "rise": 0.9, "fall": 0.2}, "none", r"more than the run"),
+        ({}, {"name": "range_test", "final": 1e-4}, "none", r"final .*greater than initial=0.001"),
         ({"epochs": 2}, "constant", {"name": "linear", "length": 2}, r"leave nothing"),
         ({"epochs": 3}, {"name": "cosine", "length": 3}, "linear", r"the run of 2 epochs"),
     ],
@@ -404,6 +410,7 @@ SHAPES: dict[str, Callable[[float, float], float]] = {  # of the time and the le
         if t < 0.3 * end
         else cosine((t / end - 0.3) / 0.7, end=4e-6)
     ),
+    "range_test": lambda t, end: 10 ** (-3 + 6 * t / end),
     "cyclic": lambda t, end: 0.1 + 0.9 * (1 - abs(t / 2 % 2 - 1)),
     "trapezoid": lambda t, end: float(np.interp(t / end, [0, 0.1, 0.8, 1], [0, 1, 1, 0])),
 }

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from runner.compare.curve import AXES, Curve, band, curve, label_for, position, rows_of
+from runner.compare.curve import OWN_AXES, Band, Curve, band, curve, label_for, position, rows_of
+from runner.compare.figures.range_marks import MARKS, draw_marks
 from runner.compare.figures.stops import RESTS, STOPS, draw_stops
 from runner.compare.figures.style import (
     LABEL_SIZE,
@@ -31,7 +32,7 @@ from runner.compare.grouping import Group, format_range, runs_of
 from runner.compare.look import PLAIN, Look
 from runner.compare.runs import Run
 from runner.compare.smoothing import is_noisy, smoothed_curve
-from runner.measures import LEARNING_RATE, STEP_MEASURES
+from runner.measures import LEARNING_RATE, STEP_MEASURES, TRAIN_LOSS
 from runner.status import Status
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def curves_figure(
     Args:
         groups: the groups.
         measure: the name of the measure.
-        axes: some of `AXES`.
+        axes: some of `OWN_AXES`.
         look: how the figure looks.
 
     Raises:
@@ -103,7 +104,7 @@ def _figure(groups: Sequence[Group], panels_of: Sequence[tuple[str, str]], look:
         chosen = look.limits("xlim", number, len(panels), panel.get_xscale())
         limits = chosen or (end and (0.0, end))
         _fill(panel, groups, (measure, axis), look, limits or None)
-        panel.set_xlabel(AXES[axis].label, fontsize=LABEL_SIZE)
+        panel.set_xlabel(OWN_AXES[axis].label, fontsize=LABEL_SIZE)
         if panel is panels[0] or not is_one_measure or look.is_paper:
             panel.set_ylabel(label_for(runs_of(groups), measure), fontsize=LABEL_SIZE)
     for number, (panel, (measure, _)) in enumerate(zip(panels, panels_of, strict=True)):
@@ -111,7 +112,9 @@ def _figure(groups: Sequence[Group], panels_of: Sequence[tuple[str, str]], look:
         panel.set_ylim(look.limits("ylim", number, len(panels), panel.get_yscale()))
         number_ticks(panel, is_rate(groups, measure))
         number_ticks(panel, is_percentage=False, axis="x")
-    small_print(figure, _explanation(groups, first, is_log, look))
+    words = _explanation(groups, first, is_log, look)
+    marked = MARKS if (TRAIN_LOSS, LEARNING_RATE) in panels_of else ""
+    small_print(figure, "; ".join(filter(None, (words, marked))))
     legend_beside(figure, panels[0], title_of(groups[0].settings), look)
     return figure
 
@@ -134,7 +137,7 @@ def _horizontal_scale(
     lengths = [run.summary.get("total_steps", 0) for run in runs]
     chosen = look.xscale
     if chosen == "auto":
-        chosen = "log" if axis == "seconds" else "linear"
+        chosen = "log" if axis in ("seconds", LEARNING_RATE) else "linear"
         differ = max(lengths) > 10 * min(lengths)  # a linear axis hides the shortest
         if axis in ("iteration", "examples") and (measure in STEP_MEASURES or differ):
             chosen = "linear" if end else "symlog"
@@ -175,7 +178,9 @@ def _fill(
         visible = [line.between(low - width, high + width) for line in own]
         if with_raw and len(own) == 1 and own[0].noisy and width:
             _raw(panel, group, visible[0].between(low, high), style)
-        _line(panel, group, visible, width, style, is_stepped=shown[0] == LEARNING_RATE)
+        mean = _line(panel, group, visible, width, style, is_stepped=shown[0] == LEARNING_RATE)
+        if mean is not None and shown == (TRAIN_LOSS, LEARNING_RATE):
+            draw_marks(panel, group, mean.x, mean.mean, style)
     if limits:
         panel.set_xlim(*limits)
 
@@ -216,8 +221,12 @@ def _line(
     width: float,
     style: dict[str, Any],
     is_stepped: bool,
-) -> None:
-    """A group: the mean over seeds with its band, crosses and bars where single runs ended."""
+) -> Band | None:
+    """A group: the mean over seeds with its band, crosses and bars where single runs ended.
+
+    Returns:
+        The mean; None if there is none.
+    """
     smoothed = [
         smoothed_curve(line.curve, line.place, width if line.noisy else 0.0) for line in lines
     ]
@@ -233,7 +242,7 @@ def _line(
             Status.DIVERGED if any(line.diverged is not None for line in smoothed) else "no values"
         )
         panel.plot([], [], label=f"{group.label} ({why})", **style)
-        return
+        return None
     panel.plot(mean.x, mean.mean, label=group.label, **drawing)
     draw_stops(panel, smoothed, mean, drawing, group.label)
     if mean.low is not None and mean.high is not None:
@@ -241,6 +250,7 @@ def _line(
         label = f"_band: {group.label}"
         shade = {"alpha": 0.2, "lw": 0, "color": style["color"], "step": step, "label": label}
         panel.fill_between(mean.x, mean.low, mean.high, **shade)
+    return mean
 
 
 def _explanation(groups: Sequence[Group], measure: str, is_log: bool, look: Look) -> str:

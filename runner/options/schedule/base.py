@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Schedule(Option):
-    """A multiplier of the learning rate, 1 at its largest, as a function of time."""
+    """A multiplier of the learning rate over time, 1 at its largest but in a range test."""
 
     @abstractmethod
     def __call__(self, clock: Clock, state: Any) -> Float[Array, ""]:
