@@ -19,6 +19,7 @@ from runner.compare.example_means import example_means
 from runner.compare.grouping import Group
 from runner.compare.runs import Run
 from runner.measures import EPOCH_MEASURES, TRAIN_LOSS, is_minimized, validated
+from runner.record.summary import kept_step
 from runner.statistics.intervals import half_width
 from runner.status import Status
 
@@ -37,7 +38,8 @@ class CurveSummary(NamedTuple):
     NaN if it is not known. `best` is the least value; of the test split it is the value at the
     evaluation that is best by validation, and of a measure that has no better (a norm) it is NaN.
     `area` is the mean of the measure over the epochs (the area under its curve divided by their
-    number).
+    number). `kept` is the value at the evaluation whose parameters the run keeps: that which is
+    best by its stopping rule, and the final one where it has no rule.
     """
 
     final: float
@@ -46,6 +48,7 @@ class CurveSummary(NamedTuple):
     steps: float = math.nan
     epochs: float = math.nan
     seconds: float = math.nan
+    kept: float = math.nan
 
 
 class Row(NamedTuple):
@@ -99,8 +102,8 @@ def summarize(run: Run, measure: str, target: float | None = None) -> CurveSumma
         target: the times are those at which the measure first was at most this.
 
     Returns:
-        The summary; `final` and `area` are infinite if the run diverged, everything is NaN if it
-        has no values.
+        The summary; `final`, `area` and `kept` are infinite if the run diverged, everything is NaN
+        if it has no values.
     """
     rows, y = example_means(run, measure)
     if not len(y):
@@ -108,10 +111,17 @@ def summarize(run: Run, measure: str, target: float | None = None) -> CurveSumma
     x = position(run, rows, "epoch")
     span = float(x[-1] - x[0])
     area = float(np.trapezoid(y, x)) / span if span else float(y[-1])
-    summary = CurveSummary(float(y[-1]), _best(run, measure, y), area)
+    kept = float(y[_kept(run, rows)])
+    summary = CurveSummary(float(y[-1]), _best(run, measure, y), area, kept=kept)
     if run.status == Status.DIVERGED:
-        summary = summary._replace(final=math.inf, area=math.inf)
+        summary = summary._replace(final=math.inf, area=math.inf, kept=math.inf)
     return summary if target is None else summary._replace(**_times_to(target, run, rows, y))
+
+
+def _kept(run: Run, rows: np.ndarray) -> int:
+    """The place among some rows of the evaluation that the run keeps; without a rule the last."""
+    step = kept_step(run.summary)
+    return -1 if step is None else max(int((rows["step"] <= step).sum()) - 1, 0)
 
 
 def _best(run: Run, measure: str, y: np.ndarray) -> float:

@@ -74,8 +74,9 @@ def tuned(
 
     Best is the least median over seeds of the final measure or, with a target, of the steps until
     it is reached (infinite for a run that never reaches it); ties are broken by the mean of the
-    measure over the epochs. The chosen values stay among the settings; those at the edge of what
-    was tried are listed in `Group.edges`.
+    measure over the epochs. Of a run with a stopping rule it is the measure of what the run keeps.
+    The chosen values stay among the settings; those at the edge of what was tried are listed in
+    `Group.edges`.
 
     On a function without a minimum (`data=saddle`) less is not better, only farther away: without
     a target the middle value is taken there, the same for all.
@@ -153,7 +154,7 @@ def _check_measured(groups: Sequence[Group], measure: str) -> None:
 
 def _score(summaries: Sequence[CurveSummary], *, by_steps: bool) -> tuple[float, float]:
     """Less is better; a number that is not known is worst."""
-    firsts = [summary.steps if by_steps else summary.final for summary in summaries]
+    firsts = [summary.steps if by_steps else summary.kept for summary in summaries]
     return _median(firsts), _median([summary.area for summary in summaries])
 
 

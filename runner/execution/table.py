@@ -69,7 +69,8 @@ def _print_rows(rows: Sequence[SweepRow], runs: Sequence[Run]) -> None:
     keys = list(rows[0].group.settings)
     several = any(len(row.group.runs) > 1 for row in rows)
     kind = ErrorKind.of_all(run.error_kind for run in runs)
-    value = f"best {label_for(runs, METRIC)}"
+    which = "kept" if all(run.summary.get("kept") for run in runs) else "best"
+    value = f"{which} {label_for(runs, METRIC)}"
     table = Table(*keys, f"{value}, mean" if several else value, box=None)
     table.columns[-1].justify = "right"
     if several:

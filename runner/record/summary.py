@@ -173,6 +173,26 @@ def place_of(epochs: npt.NDArray, steps: int | None) -> dict[str, int] | None:
     return {name: found[name][0].item() for name in ("step", "epoch")} if len(found) else None
 
 
+def values_at(epochs: npt.NDArray, steps: int | None) -> dict[str, float] | None:
+    """What was measured at the evaluation after a number of steps; None if there is none.
+
+    Args:
+        epochs: the evaluations of a run (`runner.engine.chunk.EPOCH_DTYPE`).
+        steps: the number of steps.
+    """
+    found = epochs[epochs["step"] == steps] if steps is not None else epochs[:0]
+    if not len(found):
+        return None
+    values = {name: found[name][0].item() for name in (*EPOCH_MEASURES, *OPTIONAL_MEASURES)}
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def kept_step(summary: Mapping[str, Any]) -> int | None:
+    """The step after which the parameters were evaluated that a run keeps; None without a rule."""
+    place = summary.get("kept_at")
+    return place.get("step") if isinstance(place, Mapping) else None
+
+
 def stopped_step(summary: Mapping[str, Any]) -> int | None:
     """The step of a run's summary at which it stopped early; None if it did not."""
     place = summary.get("stopped_at")
@@ -189,8 +209,12 @@ def at_best_validation(kind: str) -> str:
 
 
 def best_metric(summary: Mapping[str, Any]) -> float | None:
-    """The least value of `METRIC` in a run's summary; None where nothing was evaluated."""
-    value = (summary.get("best") or {}).get(METRIC)
+    """The `METRIC` of what a run keeps, and without a stopping rule its least value over the run.
+
+    None where nothing was evaluated.
+    """
+    best = (summary.get("best") or {}).get(METRIC)
+    value = (summary.get("kept") or {}).get(METRIC, best)
     return None if value is None else float(value)
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from runner.engine.chunk import EPOCH_DTYPE, Chunk
 from runner.measures import CLIPPED
 from runner.record.checkpoints import Position
-from runner.record.summary import final_and_best, place_of
+from runner.record.summary import final_and_best, place_of, values_at
 from runner.status import Status
 
 
@@ -60,6 +60,7 @@ class Totals:
             "diverged_at": self._diverged_at,
             "stopped_at": place_of(evaluations, self._stopped_at),
             "kept_at": place_of(evaluations, self._kept_at),
+            "kept": values_at(evaluations, self._kept_at),
             **final_and_best(evaluations),
             "steps": self._steps,
             "epochs": self._epochs,

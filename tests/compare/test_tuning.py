@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -326,3 +327,33 @@ def test_a_rate_has_no_best_value_and_no_verdict(
     assert "seeds each" not in out
     assert run_command_line([*line, "train_loss"]) == 0
     assert "| best |" in capsys.readouterr().out
+
+
+def test_runs_with_a_stopping_rule_are_tuned_by_what_they_keep(tmp_path: Path) -> None:
+    """The rate 0.1 ends worse, after patience, but what it keeps is better; on any split."""
+    curves = {0.1: [0.9, 0.2, 0.6, 0.6], 0.3: [0.9, 0.7, 0.4, 0.3]}
+    for rate, errors in curves.items():
+        measures = {f"{split}_error": errors for split in ("validation", "test")}
+        own = tmp_path / str(rate)
+        evaluated(own, optimizer={"name": "sgd", "learning_rate": rate}, **measures)
+    for ruled, best in ((False, 0.3), (True, 0.1)):
+        if ruled:
+            for rate, errors in curves.items():
+                kept = int(np.argmin(errors))
+                file = tmp_path / str(rate) / "summary.json"
+                summary = json.loads(file.read_text())
+                summary["kept_at"] = {"step": kept * PER_EPOCH, "epoch": kept}
+                file.write_text(json.dumps(summary))
+        runs = find([tmp_path]).runs
+        for measure in ("validation_error", "test_error"):
+            (kept_group,) = View(tune=(RATE,), measure=measure, tune_by=measure).groups(runs)
+            assert kept_group.settings[RATE] == best
+        (end,) = [summarize(run, "validation_error") for run in runs if run.settings[RATE] == 0.1]
+        assert (end.final, end.kept) == (pytest.approx(0.6), pytest.approx(0.2 if ruled else 0.6))
+
+
+def test_a_sweep_is_ranked_by_what_its_runs_keep() -> None:
+    """A rule on the loss may keep parameters whose error is not the least of the run."""
+    best = {"validation_error": 0.1}
+    assert Run(None, {"best": best, "kept": None}).metric == 0.1
+    assert Run(None, {"best": best, "kept": {"validation_error": 0.2}}).metric == 0.2

@@ -271,6 +271,8 @@ def test_a_stopped_run_ends_with_the_evaluation_that_stopped_it(total: int, tmp_
     assert (summary["status"], summary["reason"]) == ("stopped", "no better loss")
     assert summary["stopped_at"] == {"step": 20, "epoch": 2}
     assert summary["kept_at"] == {"step": 10, "epoch": 1}
+    row = np.load(tmp_path / "epochs.npy")[1]
+    assert summary["kept"]["validation_error"] == row["validation_error"]
     assert (summary["steps"], summary["epochs"], summary["total_steps"]) == (20, 2.0, total)
     assert summary["final"]["epoch"] == 2
     assert np.load(tmp_path / "epochs.npy")["step"].tolist() == [0, 10, 20]
