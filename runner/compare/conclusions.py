@@ -27,6 +27,7 @@ from runner.compare.verdict import (
 from runner.compare.view import View
 from runner.config.keys import VALIDATION_EXAMPLES
 from runner.measures import SPLITS, is_minimized
+from runner.record.summary import kept_step
 from runner.statistics.ranks import MOST_RANKED
 
 SHARES = (
@@ -174,7 +175,8 @@ def tuned_by(view: View, groups: Sequence[Group]) -> str:
     label = label_for(runs_of(groups), measure)
     target = target_for(measure, view.chosen_measure, 0.0 if view.by_problem else view.target)
     if target is None:
-        return f"{keys} tuned by the least median final {label}."
+        keep = all(kept_step(run.summary) is not None for run in runs_of(groups))
+        return f"{keys} tuned by the least median {'kept' if keep else 'final'} {label}."
     goal = f"{view.target}"
     if view.by_problem and view.target is None:
         goal = "its target on each problem"
