@@ -19,8 +19,10 @@ from rules import RULES, START, STEPS
 from runner.errors import ConfigError
 from runner.experiment.table import OPTIONS
 from runner.options.optimizer.base import Optimizer
+from runner.options.optimizer.changed_updates import layer_of, layers_in_order
 from runner.options.optimizer.layerwise import orthogonalized
 from runner.options.optimizer.second_order import conjugate_gradients
+from runner.options.parameters import is_kernel
 
 RATES: dict[str, Callable[[int], float]] = {
     "constant": lambda t: 0.05,
@@ -291,6 +293,41 @@ def test_a_list_of_multipliers_is_in_the_order_of_the_layers() -> None:
     for name, multiplier in zip(names, multipliers, strict=True):
         for update in jax.tree.leaves(updates[name]):
             np.testing.assert_array_equal(update, multiplier)
+
+
+@pytest.mark.parametrize("shortcut", ["identity", "projection"])
+def test_the_layers_of_every_model_that_counts_them_are_found_in_their_order(shortcut: str) -> None:
+    """`init` has the parameters in the order of the layers; a traced tree has them sorted."""
+    counted = []
+    for name in ("resnet",) if shortcut == "projection" else OPTIONS["model"]:
+        model = {"name": name} | ({"shortcut": shortcut} if name == "resnet" else {})
+        experiment = compose(model=model, normalization="none" if name == "rnn" else "layer")
+        if experiment.facts().layers is None:
+            continue
+        network, shape, kept = experiment.network(), experiment.input_shape, []
+
+        def init() -> Any:
+            params, *_ = network.init(jax.random.key(0), shape)  # noqa: B023
+            kept.append(params)  # noqa: B023
+            return params
+
+        layers = layers_in_order(jax.eval_shape(init))
+        (params,) = kept
+        assert len(layers) == experiment.facts().layers, name
+        in_order = [layer_of(path) for path in paths(params) if is_kernel(path)]
+        assert layers == list(dict.fromkeys(in_order)), name
+        assert {layer_of(path) for path in paths(params)} == set(layers)
+        counted.append(name)
+    assert "resnet" in counted
+
+
+def paths(params: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The paths of the arrays in nested dictionaries, in the order of their keys."""
+    found = []
+    for name, inside in params.items():
+        below = paths(inside) if isinstance(inside, dict) else [()]
+        found += [(name, *path) for path in below]
+    return found
 
 
 BAD_WRAPPERS = [

@@ -12,6 +12,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from runner.errors import ConfigError
 from runner.lazy import jax, optax
 from runner.options import parameters
 from runner.options.layer import Params
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
 _WITH_POINTS_OF_THEIR_OWN = (Averaged, Lookahead, ScheduleFreeSGD, ScheduleFreeAdamW)
+
+_BLOCK, _CONVOLUTION = "block_", "convolution_"
+
+_LATER = ("block", "hidden", "decoder", parameters.LOGITS)
+"""The kinds of layers that come after others, in their order."""
 
 
 class UpdateWrapper(Wrapper):
@@ -116,8 +122,16 @@ class LayerRates(UpdateWrapper):
         """Return the updates times the multipliers."""
         if not isinstance(self.multiplier, tuple):
             return jax.tree.map(lambda u: self.multiplier * u, updates)
-        of_layer = dict(zip(layers_in_order(params), self.multiplier, strict=True))
-        return parameters.map_with_path(lambda path, u: of_layer.get(path[0], 1.0) * u, updates)
+        layers = layers_in_order(params)
+        if len(layers) != len(self.multiplier):
+            raise ConfigError(
+                f"optimizer.multiplier has length {len(self.multiplier)}, and the parameters are "
+                f"those of {len(layers)} layers: {', '.join(layers)}"
+            )
+        of_layer = dict(zip(layers, self.multiplier, strict=True))
+        return parameters.map_with_path(
+            lambda path, u: of_layer.get(layer_of(path), 1) * u, updates
+        )
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse a list that does not have a number for each layer of the model."""
@@ -125,18 +139,34 @@ class LayerRates(UpdateWrapper):
         yield from wrong_lengths(self, facts)
 
 
+def layer_of(path: parameters.Path) -> str:
+    """Return the name of the layer that an array of parameters belongs to.
+
+    It is the first key of its path, and in a residual block the first two; what is after the second
+    convolution of a block, or beside it, belongs to that.
+    """
+    first, *rest = path
+    if not first.startswith(_BLOCK):
+        return first
+    inside = rest[0] if rest[0].startswith(_CONVOLUTION) else f"{_CONVOLUTION}2"
+    return f"{first}.{inside}"
+
+
 def layers_in_order(params: Params) -> list[str]:
     """Return the names of the layers with a kernel, from the inputs to the logits.
 
-    Inside a program the keys of a dictionary are sorted; the numbers in the names say the order.
+    Inside a program the keys of a dictionary are sorted, so it is the names that say the order:
+    their numbers and, for layers of several kinds, `_LATER`.
 
     Args:
         params: the parameters of a network whose model says how many layers it has.
     """
-    names = {path[0] for path in parameters.named(params) if parameters.is_kernel(path)}
+    paths = parameters.named(params)
+    names = {layer_of(path) for path in paths if parameters.is_kernel(path)}
 
-    def place(name: str) -> tuple[bool, list[tuple[str, int]]]:
-        parts = re.findall(r"(\D+)(\d*)", name)
-        return name == parameters.LOGITS, [(word, int(digits or 0)) for word, digits in parts]
+    def place(name: str) -> tuple[int, list[tuple[str, int]]]:
+        parts = [(word, int(digits or 0)) for word, digits in re.findall(r"(\D+)(\d*)", name)]
+        kind = parts[0][0].rstrip("_")
+        return (_LATER.index(kind) + 1 if kind in _LATER else 0), parts
 
     return sorted(names, key=place)
