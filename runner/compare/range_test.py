@@ -132,5 +132,6 @@ def notes(groups: Sequence[Group]) -> list[str]:
     """A line for each group of range tests."""
     tests = [group for group in groups if all(map(is_range_test, group.runs))]
     return [
-        f"{group.label + ': ' if group.label else ''}{sentence(of_group(group))}" for group in tests
+        f"Range test{f' of {group.label}' if group.settings else ''}: {sentence(of_group(group))}."
+        for group in tests
     ]

@@ -79,6 +79,8 @@ def test_only_range_tests_have_the_axis_of_rates(tmp_path: Path) -> None:
 def test_the_figure_marks_the_rates_on_the_line() -> None:
     runs = [Losses(valley())]
     runs[0].summary = {"status": "finished", "total_steps": 601, "train_examples": 601}
+    (line,) = notes(group_runs(runs))
+    assert line.startswith("Range test: learning rate 0.02, a tenth of 0.2, at which")
     figure = curves_figure(group_runs(runs), "train_loss", ["learning_rate"])
     panel = figure.axes[0]
     assert panel.get_xscale() == "log"
