@@ -16,8 +16,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from runner import files
 from runner.config.explain import help_for
-from runner.errors import ConfigError, exit_code
+from runner.errors import exit_code
 from runner.interruption import deferred, handle_signals, in_worker, was_received
 from runner.terminal.pipes import files_come_first, outlive_readers, output_was_lost
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from runner.execution.transfer import Origin
     from runner.hydra_app.application import Application
+    from runner.hydra_app.starting import FromWeights
 
 
 def main() -> NoReturn:
@@ -104,9 +106,11 @@ def _with_hydra(argv: list[str]) -> None:
             )
         elif (repeat := _command_on_record(arguments)) is not None:
             from runner.hydra_app.error_lines import run_errors
+            from runner.hydra_app.task import sweep_task
 
+            task = sweep_task if arguments.multirun else _single_task
             with run_errors():
-                repeat(application, arguments, _single_task)
+                repeat(application, arguments, task)
         else:
             _train(application, arguments)
     finally:
@@ -134,12 +138,12 @@ def _train(application: Application, arguments: Namespace) -> None:
     """Train one run, or a sweep where `-m` or the config (`hydra.mode=MULTIRUN`) asks for one."""
     from hydra.types import RunMode
 
-    from runner.config.build import build
+    from runner.config.build import build, pin_data
     from runner.hydra_app.checking import as_plain
     from runner.hydra_app.claiming import claimed
     from runner.hydra_app.error_lines import run_errors
     from runner.hydra_app.flags import config_name
-    from runner.hydra_app.searching import refuse_blind_search
+    from runner.hydra_app.multirun import train_sweep
     from runner.hydra_app.task import sweep_task
 
     name, overrides = config_name(arguments), arguments.overrides
@@ -148,7 +152,7 @@ def _train(application: Application, arguments: Namespace) -> None:
         overrides.append("hydra.mode=MULTIRUN")
     config = application.compose_config(name, overrides, mode, with_log_configuration=True)
     launcher = config.hydra.launcher
-    dry_run = launcher.get("dry_run", False)
+    dry_run, starter = launcher.get("dry_run", False), _starter(arguments)
     if not dry_run:
         files_come_first()
     if _may_set_sweep(arguments):
@@ -157,46 +161,48 @@ def _train(application: Application, arguments: Namespace) -> None:
         check_settings(config)  # a run alone ignores them, but not a mistake in them
     with run_errors():
         if config.hydra.mode == RunMode.MULTIRUN:
-            if arguments.origin is not None:
-                raise ConfigError("--from starts one run, and the config asks for a sweep")
             # Where the config asks for a sweep, it is composed again, as a sweep.
-            config = application.compose_config(name, overrides, RunMode.MULTIRUN, True)
-            refuse_blind_search(config, (build(as_plain(each)) for each in [config]))
-            if dry_run:
-                application.multirun(name, sweep_task, overrides)
-                return
-            with deferred(), claimed(config, "sweep", overrides):
-                application.multirun(name, sweep_task, overrides)
-        elif dry_run:
-            _forecast(config)
-        else:
-            origin = _origin(arguments, config)
-            overwrite = launcher.get("overwrite")
-            with deferred(), claimed(config, "run", overrides) as directory:
-                if not _is_done(directory, as_plain(config), overwrite=overwrite):
-                    task = functools.partial(_single_task, origin=origin)
-                    application.run(name, task, overrides)
+            task: Callable[..., Any] = sweep_task
+            if starter:
+                from runner.hydra_app.starting import StartingTask
+
+                task = StartingTask(task, starter)
+            train_sweep(application, name, overrides, task)
+            return
+        plain = as_plain(config)
+        experiment = build(plain)
+        pin_data(plain, experiment)
+        start = starter(experiment) if starter else None
+        if dry_run:
+            _forecast(config, start)
+            return
+        overwrite = launcher.get("overwrite")
+        with deferred(), claimed(config, "run", overrides) as directory:
+            if overwrite or not _is_done(directory, plain, start):
+                application.run(name, functools.partial(_single_task, start=start), overrides)
 
 
-def _forecast(config: DictConfig) -> None:
+def _forecast(config: DictConfig, start: Origin | None) -> None:
     """Print what a run would do; train nothing.
 
     Raises:
         ConfigError: its folder holds another run.
     """
-    from runner.config.build import build
+    from runner.config.build import build, pin_data
     from runner.execution.forecast import forecast  # imports JAX
     from runner.hydra_app.checking import as_plain
 
     plain = as_plain(config)
     experiment, directory = build(plain), Path(str(config.hydra.run.dir))
-    if _is_done(directory, plain, overwrite=config.hydra.launcher.get("overwrite")):
+    pin_data(plain, experiment)
+    overwrite = config.hydra.launcher.get("overwrite")
+    if not overwrite and _is_done(directory, plain, start):
         print("0 of 1 runs to run; nothing was run")
         return
     print(forecast(experiment, plain, directory) + "1 run to run; nothing was run")
 
 
-def _is_done(directory: Path, config: dict[str, Any], *, overwrite: bool | None) -> bool:
+def _is_done(directory: Path, config: dict[str, Any], start: Origin | None) -> bool:
     """Whether a folder holds the finished run of a config; then it is shown.
 
     Raises:
@@ -205,7 +211,7 @@ def _is_done(directory: Path, config: dict[str, Any], *, overwrite: bool | None)
     from runner.execution.resume import finished_before
     from runner.terminal.words import shell_path
 
-    summary = None if overwrite else finished_before(directory, config)
+    summary = finished_before(directory, config, start.facts if start else None)
     if summary is None:
         return False
     print(f"{shell_path(directory)}: this run is done; overwrite=true runs it again")
@@ -236,20 +242,14 @@ def _may_set_sweep(arguments: Namespace) -> bool:
     return typed or bool(arguments.config_dir or arguments.config_name)
 
 
-def _origin(arguments: Namespace, config: DictConfig) -> Origin | None:
-    """The weights that the run is to start from.
-
-    Raises:
-        ConfigError: there are none, or they do not fit to the network.
-    """
+def _starter(arguments: Namespace) -> FromWeights | None:
+    """What `--from` says that runs start from; None without it."""
     if arguments.origin is None:
         return None
-    from runner.config.build import build
-    from runner.execution.transfer import weights_for  # imports JAX
-    from runner.hydra_app.checking import as_plain
+    from runner.hydra_app.starting import FromWeights
 
     layers = [word for word in (arguments.from_layers or "").split(",") if word]
-    return weights_for(build(as_plain(config)), Path(arguments.origin), layers)
+    return FromWeights(Path(arguments.origin), layers)
 
 
 def _single_task(config: DictConfig, **start: Any) -> float:
@@ -266,7 +266,8 @@ def _single_task(config: DictConfig, **start: Any) -> float:
     try:
         summary, directory = task.record(config, **start)
     except KeyboardInterrupt:
-        print(f"Curves: {shell_path(task.directory())}")
+        if (task.directory() / files.SUMMARY).exists():
+            print(f"Curves: {shell_path(task.directory())}")
         raise
     _print_results(summary, directory)
     return minimized(summary)

@@ -46,6 +46,12 @@ CHECKPOINT = "checkpoint.safetensors"
 CHECKPOINT_BEFORE = "checkpoint.before.safetensors"
 """Of a run: the checkpoint before that one, for the case that it is damaged."""
 
+CHECKPOINT_BEST = "checkpoint.best.safetensors"
+"""Of a run: of the checkpoints that were written at an evaluation, the one of the best."""
+
+CHECKPOINTS = (CHECKPOINT, CHECKPOINT_BEFORE, CHECKPOINT_BEST)
+"""In the order in which they are tried."""
+
 EVENTS = "events.out.tfevents."
 """The start of the names of TensorBoard's event files."""
 

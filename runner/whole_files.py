@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -54,6 +55,24 @@ def replace_text(file: Path, text: str, *, durably: bool = False) -> None:
     """Replace a file by a text in UTF-8; see `replacing`."""
     with replacing(file, durably=durably) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def link(file: Path, other: Path) -> None:
+    """Give a file another name in the same folder; a copy where the file system has no such names.
+
+    Args:
+        file: the file, which nobody writes to from now on.
+        other: its other name; what has had it is replaced.
+
+    Raises:
+        OSError: there is no such file, or no room for a copy.
+    """
+    with replacing(other) as temporary:
+        temporary.unlink()
+        try:
+            os.link(file, temporary)
+        except OSError:
+            shutil.copyfile(file, temporary)
 
 
 def open_no_link(path: str | Path, flags: int) -> int:

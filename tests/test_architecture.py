@@ -184,12 +184,14 @@ HYDRA_APP = (
     "job_template",
     "jobs",
     "launch",
+    "multirun",
     "products",
     "python",
     "registered",
     "rerun",
     "resume",
     "searching",
+    "starting",
     "task",
 )
 

@@ -351,6 +351,7 @@ def test_a_run_leaves_its_record_and_says_where(runner: CommandLine, tmp_path: P
     assert files == {
         ".hydra",
         "events",
+        "best.safetensors",
         "final.safetensors",
         "steps.npy",
         "epochs.npy",
@@ -460,12 +461,17 @@ def test_missing_data_is_one_line(runner: CommandLine, tmp_path: Path) -> None:
 def test_an_interrupted_run_says_where_its_record_is(
     runner: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object, **__: object) -> None:
+    """And nothing of one that has none yet."""
+
+    def interrupted(_: object, directory: Path, *__: object, **___: object) -> None:
+        if directory.name == "here":
+            (directory / "summary.json").write_text("{}")
         raise KeyboardInterrupt
 
     monkeypatch.setattr("runner.execution.run.run", interrupted)
-    done = runner("epochs=1", "hydra.run.dir=here")
-    assert (done.returncode, done.stdout) == (130, "Curves: here\n")
+    for folder, said in {"here": "Curves: here\n", "nothing": ""}.items():
+        done = runner("epochs=1", f"hydra.run.dir={folder}")
+        assert (done.returncode, done.stdout) == (130, said)
 
 
 def test_a_diverged_run_is_a_result(runner: CommandLine, tmp_path: Path) -> None:

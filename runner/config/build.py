@@ -62,22 +62,32 @@ def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experimen
         for group in OPTIONS
     }
     plain = {key: value for key, value in settings.items() if key not in OPTIONS}
-    check.fields("", "", Keeping, {key: plain.pop(key) for key in KEPT if key in plain})
+    kept = [field.name for field in dataclasses.fields(Keeping)]
+    check.fields("", "", Keeping, {key: plain.pop(key) for key in kept if key in plain})
     experiment = Experiment(**values, **check.fields("", "", Experiment, plain)).effective()
     _check_together(check, experiment)
     return experiment
 
 
 def pin_data(config: dict[str, Any], experiment: Experiment) -> None:
-    """Put the checksum of the data's files into a config, so that changed data are another run.
+    """Put the checksum of the data's files into a config, and where they are as absolute paths.
+
+    Changed data are then another run, and the run can be repeated from another folder.
 
     Args:
         config: the plain config of the experiment; it is changed, but not what it holds.
         experiment: what `build` made of it.
     """
+    pinned: dict[str, Any] = {}
+    for key in experiment.data.paths:
+        path = config["data"].get(key)
+        if path is not None and not path.startswith("~"):
+            pinned[key] = str(Path(path).absolute())
     checksum = getattr(experiment.data, "sha256", None)
     if checksum is not None:
-        config["data"] = {**config["data"], "sha256": checksum}
+        pinned["sha256"] = checksum
+    if pinned:
+        config["data"] = {**config["data"], **pinned}
 
 
 # Cached, since a sweep asks for every run.

@@ -18,12 +18,12 @@ from runner.options.option import number
 class Keeping:
     """The settings; `conf/config.yaml` says what they mean."""
 
-    weights: bool = True
     checkpoint_every: float | None = number(300.0, above=0)
+    checkpoint_epochs: int | None = number(None, minimum=1)
 
 
-KEPT = tuple(field.name for field in dataclasses.fields(Keeping))
-"""The keys of these settings."""
+KEPT = ("weights", *(field.name for field in dataclasses.fields(Keeping)))
+"""The keys of these settings. `weights` is one of the experiment, whose program keeps the best."""
 
 
 def keeping(config: Mapping[str, Any]) -> Keeping:

@@ -22,6 +22,7 @@ class PublishedImages(Source):
     validation_examples: int
     train_examples: int | None
 
+    paths = ("dir",)
     folder: ClassVar[str]
     """The name of its folder, below that of all data."""
 

@@ -70,6 +70,9 @@ class Source(Option):
     generates: ClassVar[bool] = False
     """Whether `draw` can draw new examples."""
 
+    paths: ClassVar[tuple[str, ...]] = ()
+    """The fields that say where files are."""
+
     ignores: ClassVar[tuple[str, ...]] = ()
     """Groups that have no effect, because the source has its own parameters or its own batches."""
 

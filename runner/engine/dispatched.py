@@ -12,6 +12,7 @@ import numpy.typing as npt
 from runner.engine.chunk import EPOCH_DTYPE, PATH_DTYPE, STEP_DTYPE, Chunk, make_chunk
 from runner.engine.state import GOES_ON, Measured
 from runner.engine.tables import named_rows
+from runner.engine.train import STEPS_PER_CALL
 from runner.experiment.plan import Phase
 from runner.measures import EVALUATED_MEASURES, STEP_MEASURES
 
@@ -23,6 +24,23 @@ class Dispatched(NamedTuple):
     until: int
     phase: Phase
     measured: Any  # by `SideBySide.advance`
+
+
+FASTEST_GROWTH = 32
+"""How many times longer than a chunk the next one may be."""
+
+
+def next_length(dispatched: Dispatched, seconds: float, wanted: float) -> int:
+    """The number of steps that should take some time, growing no faster than is safe.
+
+    Args:
+        dispatched: the last steps.
+        seconds: how long they took.
+        wanted: how long the next ones should take.
+    """
+    steps = dispatched.until - dispatched.start
+    following = int(steps * wanted / max(seconds, 1e-6))
+    return max(1, min(following, steps * FASTEST_GROWTH, STEPS_PER_CALL))
 
 
 def chunk_of(

@@ -1,7 +1,8 @@
 """Early stopping in the compiled loop: when a run ends before its plan, and what it keeps.
 
-The rule is an option (`runner.options.stopping`), asked at evaluations only. Without a rule there
-is no `Watch`, and nothing here is part of the program.
+The rule is an option (`runner.options.stopping`), asked at evaluations only. Without a rule the
+parameters of the best evaluation are kept all the same, and no part of the program asks whether the
+run has stopped; where weights are not kept either (`weights=false`), there is no `Watch`.
 
 Lanes that are computed by one program (`vmap`) advance in lockstep, so the loop ends when all of
 them have stopped. A lane that has stopped computes on until then, as one that has diverged does,
@@ -19,31 +20,32 @@ import jax.numpy as jnp
 from runner.engine.columns import Columns
 from runner.engine.setup import Setup
 from runner.engine.state import GOES_ON, Watch
+from runner.experiment.experiment import Experiment
 from runner.measures import VALIDATION_LOSS
 from runner.options.layer import LayerState, Params
-from runner.options.stopping import Stopping
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Int
 
 
-def first_watch(stopping: Stopping, params: Params, layers: LayerState) -> Watch | None:
-    """What early stopping remembers before the first evaluation; None without a rule.
+def first_watch(experiment: Experiment, params: Params, layers: LayerState) -> Watch | None:
+    """What is remembered before the first evaluation; None where nothing is.
 
     Args:
-        stopping: the rule.
+        experiment: the options: the rule, and whether weights are kept.
         params: the initial parameters.
         layers: the initial state of the layers.
     """
-    if stopping.measure is None:
+    if not experiment.keeps_best:
         return None
+    has_rule = experiment.stopping.measure is not None
     return Watch(
-        memory=stopping.init(),
+        memory=experiment.stopping.init(),
         least=jnp.array(jnp.inf, float),
         kept_at=jnp.zeros((), int),
         params=params,
         layers=layers,
-        stopped_at=jnp.full((), GOES_ON, int),
+        stopped_at=jnp.full((), GOES_ON, int) if has_rule else None,
     )
 
 
@@ -55,7 +57,7 @@ def watched(
     params: Params,
     layers: LayerState,
 ) -> Watch | None:
-    """What early stopping remembers after an evaluation.
+    """What is remembered after an evaluation.
 
     Args:
         setup: the options.
@@ -65,43 +67,51 @@ def watched(
         params: the parameters that were evaluated.
         layers: the state of the layers that belongs to them.
     """
-    stopping = setup.experiment.stopping
-    if watch is None or stopping.measure is None:
+    if watch is None:
         return None
-    goes_on = watch.stopped_at == GOES_ON
+    stopping, value = setup.experiment.stopping, row[setup.experiment.best_by]
+    is_best = value < watch.least
+    stopped_at = watch.stopped_at
     memory = stopping.observe(watch.memory, row)
-    stops = goes_on & stopping.stopped(memory)
-    stops &= (step > 0) & jnp.isfinite(row[VALIDATION_LOSS])  # else the next step diverges
-    is_best = goes_on & (row[stopping.measure] < watch.least)
+    if stopped_at is not None:
+        goes_on = stopped_at == GOES_ON
+        is_best &= goes_on
+        stops = goes_on & stopping.stopped(memory)
+        stops &= (step > 0) & jnp.isfinite(row[VALIDATION_LOSS])  # else the next step diverges
+        stopped_at = jnp.where(stops, step, stopped_at)
 
     def kept(new: Any, old: Any) -> Any:
         return jax.tree.map(lambda new, old: jnp.where(is_best, new, old), new, old)
 
     return Watch(
         memory=memory,
-        least=kept(row[stopping.measure], watch.least),
+        least=kept(value, watch.least),
         kept_at=kept(step, watch.kept_at),
         params=kept(params, watch.params),
         layers=kept(layers, watch.layers),
-        stopped_at=jnp.where(stops, step, watch.stopped_at),
+        stopped_at=stopped_at,
     )
 
 
 def unless_stopped(watch: Watch | None, left: Bool[Array, ""]) -> Bool[Array, ""]:
     """Whether something is left to do, if the run has not stopped."""
-    return left if watch is None else left & ~_have_all_stopped(watch)
+    if watch is None or watch.stopped_at is None:
+        return left
+    return left & ~_have_all_stopped(watch.stopped_at)
 
 
 def until_stopped(
     watch: Watch | None, step: Int[Array, ""], until: Int[Array, ""]
 ) -> Int[Array, ""]:
     """The step to stop before: `until`, or `step`, which is next, if the run has stopped."""
-    return until if watch is None else jnp.where(_have_all_stopped(watch), step, until)
+    if watch is None or watch.stopped_at is None:
+        return until
+    return jnp.where(_have_all_stopped(watch.stopped_at), step, until)
 
 
-def _have_all_stopped(watch: Watch) -> Bool[Array, ""]:
+def _have_all_stopped(stopped_at: Int[Array, ""]) -> Bool[Array, ""]:
     """Whether the run has stopped; of lanes of one program, whether all have."""
-    return _in_all_lanes(watch.stopped_at != GOES_ON)
+    return _in_all_lanes(stopped_at != GOES_ON)
 
 
 @jax.custom_batching.custom_vmap

@@ -19,13 +19,12 @@ import jax
 from runner.data import Dataset
 from runner.engine.checkpoint import Checkpoint
 from runner.engine.chunk import Chunk
-from runner.engine.dispatched import Dispatched, chunk_of
+from runner.engine.dispatched import Dispatched, chunk_of, next_length
 from runner.engine.lanes import as_array
 from runner.engine.memory import check_room, check_state
 from runner.engine.placement import place
 from runner.engine.side_by_side import SideBySide
 from runner.engine.state import Measured, State, Timeline
-from runner.engine.train import STEPS_PER_CALL
 from runner.engine.turns import lanes_for
 from runner.engine.weights import (
     Weights,
@@ -46,8 +45,6 @@ an interruption not obeyed, before two chunks are done."""
 
 SLOW_STEP = 8e6
 """Steps may be slow if the examples of a batch times the numbers in the state exceed this."""
-
-FASTEST_GROWTH = 32
 
 
 _Computed = SideBySide[Any, Any, Any, Any]
@@ -88,6 +85,7 @@ class Training:
         self.at_rest = True
         """Whether the device has nothing to do, so that the state is that after the last chunk."""
         self._rests_next = False
+        self._rests_every: int | None = None
         self._first_step = 0
         self._end_step = self.total_steps
         self._start: list[list[Any]] | None = None
@@ -139,6 +137,10 @@ class Training:
         """
         self._rests_next = True
 
+    def rest_every(self, epochs: int | None) -> None:
+        """Let the device rest at the end of every so many epochs; None: only after `rest`."""
+        self._rests_every = epochs
+
     def checkpoint(self, place: int, chunk: Chunk) -> Checkpoint:
         """Everything from which the experiment in this place can be continued to the bit.
 
@@ -163,26 +165,27 @@ class Training:
         self._start = [jax.tree.leaves(each.state) for each in checkpoints]
         self._seconds = [each.seconds for each in checkpoints]
 
+    @property
+    def steps_before(self) -> int:
+        """After how many steps the experiments go on; 0: they start."""
+        return self._first_step
+
     def end_at(self, steps: int) -> None:
         """Train up to a number of steps only; to be called before `prepare` and `compile`."""
         self._end_step = steps
 
-    def start_with(self, params: Mapping[Path, Any], layers: Mapping[Path, Any]) -> Checkpoint:
-        """Start the first experiment from parameters that another run has left.
-
-        To be called before `prepare`, `compile` and the first steps.
+    def started_with(
+        self, place: int, params: Mapping[Path, Any], layers: Mapping[Path, Any]
+    ) -> Checkpoint:
+        """The state before the first step of an experiment that starts from given parameters.
 
         Args:
+            place: which experiment.
             params: the parameters that are taken, by path.
             layers: the state of the layers that belongs to them, by path.
-
-        Returns:
-            The state before the first step.
         """
-        state = started_from(self._numbers[0], self._placed, params, layers)
-        start = Checkpoint(state, steps=0, seconds=0.0)
-        self.resume([start])
-        return start
+        state = started_from(self._numbers[place], self._placed, params, layers)
+        return Checkpoint(state, steps=0, seconds=0.0)
 
     def state_shapes(self, place: int) -> State:
         """The state of one experiment, with the shape and the type of each array in its place."""
@@ -202,9 +205,10 @@ class Training:
 
     def weights(self, place: int, chunk: Chunk) -> dict[WeightsKind, Weights]:
         """The parameters that the experiment in this place leaves with its last chunk."""
-        if chunk.status != Status.FINISHED and chunk.kept_at is None:
+        own = self._numbers[place]
+        if not own.weights or not (chunk.status == Status.FINISHED or own.keeps_best):
             return {}
-        return weights_left(self._numbers[place], self._placed, self._state_of(place), chunk)
+        return weights_left(own, self._placed, self._state_of(place), chunk)
 
     def _chunks_of(self, phase: Phase) -> Iterator[list[Chunk | None]]:
         """The chunks of a phase; the next phase starts when all of them are in."""
@@ -216,13 +220,15 @@ class Training:
             following: Dispatched | None = None
             if start < end and not (running and self._rests_next):
                 started = started if running else time.time()
-                following = self._dispatch(phase, start, min(start + length, end))
+                rest = phase.next_end(start, self._rests_every) if self._rests_every else end
+                following = self._dispatch(phase, start, min(start + length, end, rest))
                 start = following.until
+                self._rests_next |= start == rest
             if running:
                 measured = self.lanes.to_host(running.measured)
                 done = time.time()
                 chunks = self._collect(running, measured, started, done)
-                length = _next_length(running.until - running.start, done - started)
+                length = next_length(running, done - started, CHUNK_SECONDS)
                 started = done
                 self.at_rest = following is None
                 self._rests_next &= not self.at_rest
@@ -321,9 +327,3 @@ class Training:
             self.ended[lane] = chunk.status is not None
             chunks[lane] = chunk
         return chunks
-
-
-def _next_length(steps: int, seconds: float) -> int:
-    """The number of steps that should take `CHUNK_SECONDS`, growing no faster than is safe."""
-    wanted = int(steps * CHUNK_SECONDS / max(seconds, 1e-6))
-    return max(1, min(wanted, steps * FASTEST_GROWTH, STEPS_PER_CALL))

@@ -44,11 +44,11 @@ class Arrays(NamedTuple):
 
 
 class Watch(NamedTuple):
-    """What early stopping remembers (see `runner.engine.early_stopping`).
+    """What is remembered of evaluations (see `runner.engine.early_stopping`).
 
-    `memory` is that of the rule. `least` is the least value of its measure so far, measured after
+    `memory` is that of the rule. `least` is the least value of `Experiment.best_by` so far, after
     `kept_at` steps; `params` and `layers` are what was evaluated then. `stopped_at` is the number
-    of steps after which the run stopped, or `GOES_ON`.
+    of steps after which the run stopped, or `GOES_ON`; None where no rule may stop it.
     """
 
     memory: Any
@@ -56,7 +56,7 @@ class Watch(NamedTuple):
     kept_at: Int[Array, ""]
     params: Params
     layers: LayerState
-    stopped_at: Int[Array, ""]
+    stopped_at: Int[Array, ""] | None
 
 
 GOES_ON = -1
@@ -76,9 +76,9 @@ class State(NamedTuple):
     `layers` holds the moving averages of the layers; `optimizer`, `schedule` and `gradient` (one
     entry a treatment) what each of these remembers between steps; `order` the order of the examples
     in the current epoch; `epoch_sums` the sums of `EPOCH_SUMS` over the examples that the epoch has
-    seen so far. `watch` is None where no rule may stop the run, `memories` where there are no
-    diagnostics of evaluations. `trail` is what diagnostics of steps remember, an entry each; None
-    where there are none.
+    seen so far. `watch` is None where neither a rule nor the best parameters are asked for,
+    `memories` where there are no diagnostics of evaluations. `trail` is what diagnostics of steps
+    remember, an entry each; None where there are none.
     """
 
     params: Params
@@ -119,7 +119,7 @@ class Measured(NamedTuple):
     plane; it is None for all others, whose programs do not compute it. Its row `until - start` is
     there only at the end of the run.
 
-    `stopped_at` and `kept_at` are those of the `Watch`, and None without one. Rows of steps from
+    `stopped_at` and `kept_at` are those of the `Watch`, and None without a rule. Rows of steps from
     `stopped_at` on, and of later evaluations, are meaningless as well.
 
     `tables` has those of the diagnostics of evaluations, an entry an evaluation, `step_tables`
@@ -217,7 +217,7 @@ class Measured(NamedTuple):
 
     def with_ends(self, watch: Watch | None) -> Measured:
         """Record whether the run has stopped, and of which evaluation the parameters are kept."""
-        if watch is None:
+        if watch is None or watch.stopped_at is None:
             return self
         return self._replace(stopped_at=watch.stopped_at, kept_at=watch.kept_at)
 

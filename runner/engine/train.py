@@ -93,7 +93,7 @@ def state_with(experiment: Experiment, arrays: Arrays, params: Params, layers: L
         gradient=tuple(treatment.init() for treatment in experiment.gradient),
         order=jnp.arange(arrays.targets.shape[0]),
         epoch_sums=Columns.zeros(EPOCH_SUMS),
-        watch=first_watch(experiment.stopping, params, layers),
+        watch=first_watch(experiment, params, layers),
         memories=first_memories(experiment, arrays, params, layers),
         trail=first_trail(experiment, params),
     )

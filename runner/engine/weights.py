@@ -105,7 +105,7 @@ def final_weights(experiment: Experiment, arrays: Arrays, state: State, steps: i
 
 
 def best_weights(arrays: Arrays, state: State) -> Weights | None:
-    """What the rule of early stopping keeps; None without a rule, or without an evaluation.
+    """Those of the best evaluation; None where they are not kept, or no evaluation had a value.
 
     Args:
         arrays: the data.
@@ -131,12 +131,13 @@ def weights_left(
 
     Returns:
         `final`, those after the last step, of a run that took all planned steps; and `best`, those
-        of its best evaluation, if a rule says which that is.
+        of its best evaluation, if one had a value. What comes after a divergence does not count.
     """
     found: dict[WeightsKind, Weights] = {}
     if chunk.status == Status.FINISHED:
         found["final"] = final_weights(experiment, arrays, state, chunk.steps_taken)
-    if (best := best_weights(arrays, state)) is not None:
+    best = best_weights(arrays, state)
+    if best is not None and best.steps <= chunk.steps_taken:
         found["best"] = best
     return found
 

@@ -1,44 +1,69 @@
 """Branches: runs that are another run up to some epoch, and from there on have other options.
 
 Up to there the other run is trained again, from its newest checkpoint before that epoch, which
-gives its numbers to the bit. What it remembers then goes over to the branch: parameters, optimizer,
-schedule.
+gives its numbers to the bit. What it remembers then goes over to the branches: parameters,
+optimizer, schedule. The branches of a sweep share that stem, which is trained once.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+import time
 from typing import Any, NamedTuple
 
+from runner.data import Dataset
 from runner.engine.checkpoint import Checkpoint
+from runner.engine.chunk import Chunk
 from runner.engine.loop import Training
 from runner.errors import ConfigError, RecordError
+from runner.execution.checkpoints import continued
 from runner.experiment.experiment import Experiment
+from runner.interruption import check
+from runner.record.before import chunk_before
+from runner.record.checkpoints import RecordedCheckpoint
 from runner.record.tensors import TensorsError, named, restored
+from runner.status import Status
+from runner.terminal.live import Progress
 
 
 class Trunk(NamedTuple):
-    """What a branch starts from.
+    """What branches start from.
 
     Attributes:
         experiment: the other run.
-        steps: after how many of its steps the branch starts.
-        facts: where it is, for the summary of the branch.
+        steps: after how many of its steps the branches start.
+        earlier: its newest checkpoint before that; None: it has none.
+        facts: where it is, for the summaries of the branches.
     """
 
     experiment: Experiment
     steps: int
+    earlier: RecordedCheckpoint | None
     facts: dict[str, Any]
 
 
-def trunk_of(trunk: Experiment, branch: Experiment, folder: Path, epoch: int) -> Trunk:
-    """What a branch of the run in a folder starts from.
+class Stem(NamedTuple):
+    """A trunk up to where its branches start.
+
+    Attributes:
+        chunks: what it measured.
+        state: its state after the last of them.
+        trained_from: the step from which it was trained again.
+        facts: see `Trunk`.
+    """
+
+    chunks: list[Chunk]
+    state: Checkpoint
+    trained_from: int
+    facts: dict[str, Any]
+
+
+def steps_of_trunk(trunk: Experiment, branch: Experiment, epoch: int) -> int:
+    """After how many steps a branch of a run starts.
 
     Args:
         trunk: the run.
         branch: what the branch trains.
-        folder: the folder of the run.
-        epoch: after how many of its epochs.
+        epoch: after how many epochs of the run.
 
     Raises:
         ConfigError: the run has no such epoch, or the branch has other steps up to there, other
@@ -57,8 +82,7 @@ def trunk_of(trunk: Experiment, branch: Experiment, folder: Path, epoch: int) ->
     for key in ("data", "seed", "model"):
         if getattr(trunk, key) != getattr(branch, key):
             raise ConfigError(f"{key}: a branch has that of the run that it starts from")
-    facts = {"folder": str(folder), "epoch": epoch, "step": steps[0]}
-    return Trunk(trunk, steps[0], facts)
+    return steps[0]
 
 
 def _steps_before(experiment: Experiment, epoch: int) -> int | None:
@@ -70,17 +94,64 @@ def _steps_before(experiment: Experiment, epoch: int) -> int | None:
     return None
 
 
-def take_over(branch: Training, found: Checkpoint) -> None:
-    """Start a branch from the state of the run that it branches off.
+def stem_of(trunk: Trunk, dataset: Dataset) -> Stem:
+    """Train a run up to where its branches start.
+
+    Args:
+        trunk: the run.
+        dataset: what its data source loaded.
 
     Raises:
-        RecordError: it remembers other things.
+        RecordError: the run ended before, or its checkpoint does not fit.
+        KeyboardInterrupt: there was a signal; it is obeyed between chunks.
+    """
+    training, chunks = Training([trunk.experiment], dataset), list[Chunk]()
+    training.end_at(trunk.steps)
+    if (earlier := trunk.earlier) is not None:
+        training.resume([continued(training, 0, earlier)])
+        before = chunk_before(earlier.file.parent, earlier.position, time.time())
+        chunks += [before] if before else []
+    progress = Progress(training.error_kind)
+    try:
+        progress.start(training.total_steps, training.total_epochs, "before the branch")
+        with progress.compiling():
+            training.compile()
+        for (chunk,) in training.chunks():
+            check()
+            assert chunk is not None
+            if chunk.status in (Status.DIVERGED, Status.STOPPED):
+                place = f"at step {chunk.steps_taken:,}"
+                raise RecordError(f"the run to branch off {chunk.status} {place}")
+            chunks.append(_unfinished(chunk))
+            progress.update(chunk)
+    finally:
+        progress.stop()
+    state = training.checkpoint(0, chunks[-1])
+    return Stem(chunks, state, training.steps_before, trunk.facts)
+
+
+def _unfinished(chunk: Chunk) -> Chunk:
+    """A chunk without what only the end of a run has, since the branch goes on from there."""
+    path = None if chunk.path is None else chunk.path[: len(chunk.steps)]
+    return chunk._replace(status=None, path=path)
+
+
+def taken_over(branch: Training, place: int, stem: Stem) -> Checkpoint:
+    """The state in which a branch starts: that of the run that it branches off.
+
+    Args:
+        branch: the branch, perhaps beside others.
+        place: its place there.
+        stem: the run.
+
+    Raises:
+        RecordError: the branch remembers other things.
     """
     try:
-        state = restored(branch.state_shapes(0), named(found.state))
+        state = restored(branch.state_shapes(place), named(stem.state.state))
     except TensorsError as error:
         raise RecordError(
             f"the branch cannot go on from the state of the run: {error}; start from its weights "
             "instead: runner --from FOLDER"
         ) from error
-    branch.resume([found._replace(state=state)])
+    return stem.state._replace(state=state)

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from runner.config.keeping import Keeping, keeping
 from runner.engine.checkpoint import Checkpoint
 from runner.engine.chunk import Chunk
 from runner.engine.loop import Training
 from runner.errors import RecordError
 from runner.interruption import check, was_received
 from runner.record.checkpoints import RecordedCheckpoint
+from runner.record.memory import Memory, Place
 from runner.record.tensors import TensorsError, restored
 
 WORTH = 50
 """Writing checkpoints takes at most one part in this number of the time: 2 %."""
+
+
+def asked_for(place: Place | None, config: Mapping[str, Any]) -> Keeping:
+    """How often the checkpoints of a run are written: never in memory, where nothing goes on.
+
+    Args:
+        place: where its record goes; None where that could not be made.
+        config: its config.
+    """
+    if isinstance(place, Memory):
+        return Keeping(checkpoint_every=None, checkpoint_epochs=None)
+    return keeping(config)
 
 
 class Checkpoints:
@@ -23,13 +39,18 @@ class Checkpoints:
     They are written while the device rests, all after the same number of steps.
 
     Args:
-        every: the seconds from one to the next, longer where writing takes long; None: never.
+        training: the runs.
+        asked: after how many seconds and after how many epochs. Seconds are more where writing
+            takes long; epochs are kept to.
+        at_once: write the first one as soon as there is something to go on from.
     """
 
-    def __init__(self, every: float | None) -> None:
-        self._every = every
-        self._wait = every or 0.0
+    def __init__(self, training: Training, asked: Keeping, *, at_once: bool = False) -> None:
+        self._every, self._epochs = asked.checkpoint_every, asked.checkpoint_epochs
+        self._wait = self._every or math.inf
         self._since = time.monotonic()
+        self._at_once = at_once
+        training.rest_every(self._epochs)
 
     def after(
         self,
@@ -51,10 +72,10 @@ class Checkpoints:
         """
         if all(training.ended):
             return
-        if self._every is None:
+        if self._every is None and self._epochs is None and not self._at_once:
             check()
             return
-        if not was_received() and time.monotonic() < self._since + self._wait:
+        if not (self._is_due(chunks) or was_received()):
             return
         if not training.at_rest:
             training.rest()
@@ -64,27 +85,33 @@ class Checkpoints:
             if chunk is not None and not training.ended[place]:
                 write(place, training.checkpoint(place, chunk))
         self._since = time.monotonic()
-        self._wait = max(self._every, WORTH * (self._since - started))
+        self._wait = max(self._every or math.inf, WORTH * (self._since - started))
+        self._at_once = False
         check()
 
+    def _is_due(self, chunks: Sequence[Chunk | None]) -> bool:
+        """Whether it is time, or the chunks end with an epoch after which a checkpoint is asked."""
+        if self._at_once or time.monotonic() >= self._since + self._wait:
+            return True
+        epochs = next(chunk.epochs_taken for chunk in chunks if chunk is not None)
+        return self._epochs is not None and epochs % self._epochs == 0
 
-def start_from(training: Training, found: list[RecordedCheckpoint]) -> None:
-    """Start training from checkpoints.
+
+def continued(training: Training, place: int, found: RecordedCheckpoint) -> Checkpoint:
+    """The state in which a run goes on from its checkpoint.
 
     Args:
-        training: the runs.
-        found: the checkpoint of each; all after the same number of steps.
+        training: the run, perhaps beside others.
+        place: its place there.
+        found: the checkpoint.
 
     Raises:
-        RecordError: one does not fit to what is trained.
+        RecordError: it does not fit to what is trained.
     """
-    checkpoints = []
-    for place, one in enumerate(found):
-        try:
-            state = restored(training.state_shapes(place), one.tensors)
-        except TensorsError as error:
-            raise RecordError(
-                f"{one.file}: {error}: another version wrote it; remove it to train from the start"
-            ) from error
-        checkpoints.append(Checkpoint(state, one.position.steps, one.position.seconds))
-    training.resume(checkpoints)
+    try:
+        state = restored(training.state_shapes(place), found.tensors)
+    except TensorsError as error:
+        raise RecordError(
+            f"{found.file}: {error}: another version wrote it; remove it to train from the start"
+        ) from error
+    return Checkpoint(state, found.position.steps, found.position.seconds)

@@ -13,15 +13,15 @@ import jax
 
 from runner.compare.runs import Run
 from runner.config.build import chosen_options
-from runner.config.keeping import keeping
 from runner.engine.chunk import Chunk
 from runner.engine.compilation import use_persistent_cache
 from runner.engine.loop import Training
 from runner.engine.memory import memory_errors
 from runner.errors import RecordError
-from runner.execution.branch import Trunk, take_over
-from runner.execution.checkpoints import Checkpoints, start_from
-from runner.execution.transfer import Origin
+from runner.execution.branch import Trunk, stem_of
+from runner.execution.checkpoints import Checkpoints, asked_for
+from runner.execution.held import HeldRecord
+from runner.execution.starting import Start, first_state, record_start
 from runner.experiment.experiment import Experiment
 from runner.experiment.pairing import cautions
 from runner.interruption import check
@@ -29,7 +29,7 @@ from runner.record.checkpoints import RecordedCheckpoint
 from runner.record.facts import RunFacts
 from runner.record.lock import writing_in
 from runner.record.memory import Memory, Place
-from runner.record.recorder import Recorder
+from runner.record.recorder import Recorder, Replaced
 from runner.statistics.remarks import remarks
 from runner.status import Status
 from runner.terminal.live import Progress, print_found
@@ -44,8 +44,8 @@ def run(
     config: dict[str, Any],
     title: str = "training",
     earlier: RecordedCheckpoint | None = None,
-    origin: Origin | None = None,
-    trunk: Trunk | None = None,
+    start: Start | None = None,
+    replaced: Replaced | None = None,
 ) -> dict[str, Any]:
     """Train one experiment and record it in a directory, or in memory.
 
@@ -55,8 +55,9 @@ def run(
         config: the resolved config, recorded unchanged.
         title: what the progress line calls the run.
         earlier: the checkpoint in this directory from which the run goes on; None: it starts.
-        origin: weights of another run that it starts from.
-        trunk: another run that it is up to some step; `earlier` is then a checkpoint of that one.
+        start: what it starts from, if from another run.
+        replaced: the finished record in this directory, of which it is a longer run. In
+            memory there is none.
 
     Returns:
         The summary, as in `summary.json`. A run that diverged or stopped early is a result, not an
@@ -70,25 +71,31 @@ def run(
     print_found([experiment.data])
     with memory_errors():
         data = experiment.data.load()
-        training = Training([trunk.experiment if trunk else experiment], data)
-    if trunk is not None:
-        training.end_at(trunk.steps)
-    if earlier is not None:
-        start_from(training, [earlier])
-    start = training.start_with(origin.params, origin.layers) if origin else None
+        source = stem_of(start, data) if isinstance(start, Trunk) else start
+        training = Training([experiment], data)
+        state = first_state(training, 0, earlier, source)
+    if state is not None:
+        training.resume([state])
     training.prepare()  # programs are loaded while the record is started
-    source = origin or trunk
-    facts = source.facts if source else None
+
+    def start_own_record() -> Recorder:
+        facts = source.facts if source else None
+        return start_record(experiment, place, config, 1, earlier, facts, replaced)
+
+    goes_on = replaced is not None and training.steps_before >= replaced.steps
+    checkpoints = Checkpoints(training, asked_for(place, config), at_once=goes_on)
     with _locked(place):
-        recorder = start_record(experiment, place, config, earlier=earlier, started_from=facts)
+        recorder = HeldRecord(start_own_record)
+        if replaced is None:
+            recorder.started()
         try:
-            if start is not None:
-                recorder.write_checkpoint(start)  # nothing else has these weights
+            if source is not None and state is not None:
+                record_start(recorder, source, state)
             with memory_errors():
-                if trunk is not None:
-                    training = _branched(training, Training([experiment], data), recorder)
-                chunk = _train(training, recorder, title)
-            return finish_record(recorder, training, 0, chunk, remarks_at=logging.WARNING)
+                chunk = _train(training, recorder, checkpoints, title)
+            if not recorder.is_started and earlier is not None:
+                recorder.write_checkpoint(training.checkpoint(0, chunk))
+            return finish_record(recorder.started(), training, 0, chunk, remarks_at=logging.WARNING)
         except BaseException as error:
             recorder.fail(error, training.compile_seconds)
             if isinstance(error, KeyboardInterrupt) and isinstance(place, Path):
@@ -96,15 +103,13 @@ def run(
             raise
 
 
-def _train(training: Training, recorder: Recorder, title: str) -> Chunk:
+def _train(training: Training, recorder: HeldRecord, checkpoints: Checkpoints, title: str) -> Chunk:
     """Train a run to its end; record and show what it does; return its last chunk.
 
     Raises:
         KeyboardInterrupt: there was a signal; what was computed is in a checkpoint.
     """
     progress = Progress(training.error_kind)
-    every = keeping(recorder.config).checkpoint_every
-    checkpoints = Checkpoints(None if isinstance(recorder.directory, Memory) else every)
     try:
         progress.start(training.total_steps, training.total_epochs, title)
         with progress.compiling():
@@ -120,35 +125,6 @@ def _train(training: Training, recorder: Recorder, title: str) -> Chunk:
         progress.stop()
     assert chunk is not None
     return chunk
-
-
-def _branched(trunk: Training, branch: Training, recorder: Recorder) -> Training:
-    """Train a run up to where another one branches off; return the training of that one.
-
-    Raises:
-        RecordError: the run ended before, or the branch cannot go on from its state.
-        KeyboardInterrupt: there was a signal; it is obeyed between chunks.
-    """
-    progress = Progress(trunk.error_kind)
-    try:
-        progress.start(trunk.total_steps, trunk.total_epochs, "before the branch")
-        with progress.compiling():
-            trunk.compile()
-        for (chunk,) in trunk.chunks():
-            check()
-            assert chunk is not None
-            if chunk.status in (Status.DIVERGED, Status.STOPPED):
-                place = f"at step {chunk.steps_taken:,}"
-                raise RecordError(f"the run to branch off {chunk.status} {place}")
-            recorder.write(chunk._replace(status=None))
-            progress.update(chunk)
-    finally:
-        progress.stop()
-    assert chunk is not None
-    found = trunk.checkpoint(0, chunk)
-    take_over(branch, found)
-    recorder.write_checkpoint(found)  # from now on the record stands for itself
-    return branch
 
 
 @contextlib.contextmanager
@@ -176,6 +152,7 @@ def start_record(
     lanes: int = 1,
     earlier: RecordedCheckpoint | None = None,
     started_from: Mapping[str, Any] | None = None,
+    replaced: Replaced | None = None,
 ) -> Recorder:
     """Start the record of a run: its files, and its log with the cautions of its options.
 
@@ -186,6 +163,7 @@ def start_record(
         lanes: how many runs are computed side by side.
         earlier: the checkpoint in this directory from which the run goes on; None: it starts.
         started_from: where the initial weights come from, if from another run.
+        replaced: the finished record in this directory, if the run makes it longer.
 
     Raises:
         RecordError: it cannot be written.
@@ -207,8 +185,10 @@ def start_record(
             error=experiment.error_kind,
             started_from=started_from,
             stop_reason=experiment.stopping.reason(),
+            best_by=experiment.best_by,
         ),
         earlier,
+        replaced,
     )
     if (found := experiment.data.summary()) is not None:
         log.info("%s", found)
@@ -235,7 +215,6 @@ def finish_record(
     A longer run would start from its last state. That is kept where there have been checkpoints: a
     shorter run is soon trained again, and one that diverged or stopped early does not go on.
 
-
     Args:
         recorder: the record of a run that trained to its end.
         training: what it was trained by.
@@ -247,8 +226,7 @@ def finish_record(
     Raises:
         RecordError: it cannot be written.
     """
-    if keeping(recorder.config).weights:
-        recorder.write_weights(training.weights(place, chunk))
+    recorder.write_weights(training.weights(place, chunk))
     summary = recorder.finish(training.compile_seconds)
     record = Run(recorder.directory, summary)
     for remark in remarks(*map(record.diagnostics, ("layers", "parameters", "curvature"))):

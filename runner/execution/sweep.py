@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 
-from runner.config.keeping import keeping
+from runner.config.keeping import Keeping
 from runner.data import Dataset, Source
 from runner.engine.checkpoint import Checkpoint
 from runner.engine.chunk import Chunk
@@ -24,9 +24,12 @@ from runner.engine.loop import Training
 from runner.engine.memory import explained
 from runner.engine.turns import lanes_for
 from runner.errors import log_failure
-from runner.execution.checkpoints import Checkpoints, start_from
+from runner.execution.branch import Stem, Trunk, stem_of
+from runner.execution.checkpoints import Checkpoints, asked_for
 from runner.execution.cohorts import Cohort, halved
 from runner.execution.run import finish_record, start_record
+from runner.execution.starting import Start, first_state, record_start
+from runner.execution.transfer import Origin
 from runner.experiment.experiment import Experiment
 from runner.interruption import check
 from runner.record.checkpoints import RecordedCheckpoint
@@ -51,6 +54,9 @@ class Job(Protocol):
 
     earlier: RecordedCheckpoint | None
     """The checkpoint from which the run goes on, in the directory; None: it starts."""
+
+    start: Start | None
+    """What the run starts from, if from another run."""
 
     @property
     def directory(self) -> Place | None:
@@ -83,8 +89,9 @@ def train(
         KeyboardInterrupt: after what was computed has been recorded.
     """
     background = ThreadPoolExecutor(1)
+    sources = _sources(jobs)
     try:
-        _train_in_turn(background, jobs, cohorts, progress, fail_fast=fail_fast)
+        _train_in_turn(background, jobs, sources, cohorts, progress, fail_fast=fail_fast)
     finally:  # after an interruption nobody waits for what is still compiled
         background.shutdown(wait=False, cancel_futures=True)
 
@@ -92,6 +99,7 @@ def train(
 def _train_in_turn(
     background: ThreadPoolExecutor,
     jobs: Sequence[Job],
+    sources: Sequence[Origin | Stem | None],
     cohorts: Sequence[Cohort],
     progress: SweepProgress,
     *,
@@ -103,9 +111,9 @@ def _train_in_turn(
     following: _PendingCohort | None = None
 
     def prepare(cohort: Cohort) -> _PendingCohort:
-        lanes = [_Lane(jobs[member], progress) for member in cohort.members]
+        lanes = [_Lane(jobs[member], sources[member], progress) for member in cohort.members]
         return _PendingCohort(
-            cohort, lanes, background.submit(_prepare_training, jobs, cohort, load)
+            cohort, lanes, background.submit(_prepare_training, lanes, cohort, load)
         )
 
     while waiting:
@@ -159,16 +167,31 @@ class _PendingCohort(NamedTuple):
                 lane.fail(error)
 
 
+def _sources(jobs: Sequence[Job]) -> list[Origin | Stem | None]:
+    """What each run starts from; a run that others branch off is trained up to there, once."""
+    stems: dict[int, Stem] = {}
+    found: list[Origin | Stem | None] = []
+    for job in jobs:
+        start = job.start
+        if job.earlier is not None or not isinstance(start, Trunk):
+            found.append(None if isinstance(start, Trunk) else start)
+            continue
+        if start.steps not in stems:
+            stems[start.steps] = stem_of(start, start.experiment.data.load())
+        found.append(stems[start.steps])
+    return found
+
+
 def _prepare_training(
-    jobs: Sequence[Job], cohort: Cohort, load: Callable[[Source], Dataset]
+    members: Sequence[_Lane], cohort: Cohort, load: Callable[[Source], Dataset]
 ) -> Training:
     """Read the data, compile the programs, and compute the initial states."""
-    experiments = [jobs[member].experiment for member in cohort.members]
+    experiments = [lane.experiment for lane in members]
     lanes = lanes_for(cohort.lanes, cohort.strategy, jax.local_devices()[: cohort.devices])
     training = Training(experiments, load(experiments[0].data), lanes)
-    found = [one for member in cohort.members if (one := jobs[member].earlier) is not None]
-    if found:
-        start_from(training, found)
+    states = [lane.first_state(training, place) for place, lane in enumerate(members)]
+    if found := [state for state in states if state is not None]:
+        training.resume(found)
     training.compile()
     return training
 
@@ -176,9 +199,10 @@ def _prepare_training(
 def _train_cohort(lanes: Sequence[_Lane], training: Training, *, fail_fast: bool) -> None:
     """Train runs side by side to their ends."""
     for place, lane in enumerate(lanes):
+        lane.record_start()
         if lane.ended:
             training.drop(place)
-    checkpoints = Checkpoints(lanes[0].checkpoint_every)
+    checkpoints = Checkpoints(training, lanes[0].keeping)
     for chunks in training.chunks():
         for lane, place, chunk in zip(lanes, range(len(lanes)), chunks, strict=True):
             if chunk is not None:
@@ -209,8 +233,10 @@ def _result(future: Future[Training]) -> Training:
 class _Lane:
     """One run among those side by side: its job and its record."""
 
-    def __init__(self, job: Job, progress: SweepProgress) -> None:
+    def __init__(self, job: Job, source: Origin | Stem | None, progress: SweepProgress) -> None:
         self._job = job
+        self._source = source
+        self._first: Checkpoint | None = None
         self._progress = progress
         self._recorder: Recorder | None = None
         self.started = self.ended = self.failed = False
@@ -232,7 +258,29 @@ class _Lane:
                     self._job.config,
                     lanes,
                     self._job.earlier,
+                    self._source.facts if self._source and not self._job.earlier else None,
                 )
+        except Exception as error:
+            self.fail(error)
+
+    @property
+    def experiment(self) -> Experiment:
+        """What is trained."""
+        return self._job.experiment
+
+    def first_state(self, training: Training, place: int) -> Checkpoint | None:
+        """The state in which the run starts, if that does not follow from its seed."""
+        self._first = first_state(training, place, self._job.earlier, self._source)
+        return self._first
+
+    def record_start(self) -> None:
+        """Record what the run starts from, if it starts from another run."""
+        if self._source is None or self._job.earlier is not None or self.ended:
+            return
+        assert self._recorder is not None
+        assert self._first is not None
+        try:
+            record_start(self._recorder, self._source, self._first)
         except Exception as error:
             self.fail(error)
 
@@ -249,11 +297,9 @@ class _Lane:
             self.fail(error)
 
     @property
-    def checkpoint_every(self) -> float | None:
-        """The seconds from one checkpoint to the next; None: there is none."""
-        if isinstance(self._job.directory, Memory):
-            return None
-        return keeping(self._job.config).checkpoint_every
+    def keeping(self) -> Keeping:
+        """How often checkpoints are written."""
+        return asked_for(self._job.directory, self._job.config)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Record the state after the last chunk."""

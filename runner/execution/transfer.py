@@ -6,6 +6,7 @@ depends on is not taken: the random numbers of dropout, and all that the optimiz
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,7 +41,7 @@ def weights_for(experiment: Experiment, folder: Path, layers: Sequence[str] = ()
 
     Args:
         experiment: what is going to be trained.
-        folder: the folder of a run.
+        folder: the folder of a run, or a file with the weights of one.
         layers: the layers to take; none: all.
 
     Raises:
@@ -58,7 +59,12 @@ def weights_for(experiment: Experiment, folder: Path, layers: Sequence[str] = ()
     _check_layers(layers, params, "the network here has")
     wanted = _selected(params, layers)
     _check_shapes(wanted, _selected(weights.params, layers), folder)
-    facts = {"folder": str(folder), "weights": file.stem, "step": weights.steps}
+    facts = {
+        "folder": str(folder),
+        "weights": file.stem,
+        "step": weights.steps,
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+    }
     return Origin(
         {_path(name): _as(weights.params[name], wanted[name]) for name in wanted},
         _state_taken(_selected(state, layers), weights),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.data import Source
 from runner.experiment.plan import Phase, plan, tabulated
-from runner.measures import POINTS_PER_CURVE, ErrorKind
+from runner.measures import METRIC, POINTS_PER_CURVE, ErrorKind
 from runner.options.activation.base import Activation, Identity
 from runner.options.augmentation import Augmentation, NoAugmentation
 from runner.options.batch_size import BatchSize, Stochastic
@@ -87,6 +87,7 @@ class Experiment(Option):
     evaluate_train: bool = False
     measure_every: int | None = leaf(None, minimum=1)
     precision: Precision = "float32"
+    weights: bool = True
 
     def effective(self) -> Experiment:
         """Return the experiment with neutral options for the groups that have no effect.
@@ -183,6 +184,18 @@ class Experiment(Option):
         if "loss" in self.data.ignores:
             return self.data.losses_and_errors(outputs, targets)
         return self.loss.losses_and_errors(outputs, targets, None if self.reconstructs else unit)
+
+    @property
+    def best_by(self) -> str:
+        """The measure whose least value makes an evaluation the best one."""
+        return self.stopping.measure or METRIC
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the program keeps the parameters of the best evaluation; reads no data."""
+        return self.stopping.measure is not None or (
+            self.weights and self.data.sizes().validation > 0
+        )
 
     @property
     def predicts_numbers(self) -> bool:

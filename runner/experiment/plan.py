@@ -38,6 +38,12 @@ class Phase:
         """Return the number of epochs before `step`, a fraction within an epoch."""
         return self.first_epoch + (step - self.first_step) / self.steps_per_epoch
 
+    def next_end(self, step: int, every: int) -> int:
+        """Return the steps before the next end of an epoch that is a multiple of `every`."""
+        epoch = self.first_epoch + (step - self.first_step) // self.steps_per_epoch
+        epochs = (epoch // every + 1) * every - self.first_epoch
+        return self.first_step + epochs * self.steps_per_epoch
+
 
 def plan(
     batch_size: BatchSize, train_examples: int, epochs: int, steps: int | None, min_steps: int = 0

@@ -1,14 +1,12 @@
 """`runner --branch FOLDER --at-epoch 5 ...`: the run in a folder, from there on with other options.
 
 The branch is a new run with a folder of its own. Its config is composed from what was typed for the
-other run, followed by what is typed now.
+other run, followed by what is typed now. With `-m` each run of the sweep is such a branch.
 """
 
 from __future__ import annotations
 
 import functools
-import shutil
-import sys
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -18,23 +16,25 @@ from hydra.types import RunMode
 
 from runner import files
 from runner.compare.rerun import overrides_of_run
-from runner.config.build import build
+from runner.config.build import build, pin_data
 from runner.config.locations import CONFIG_NAME
 from runner.config.plugins import PLUGINS
 from runner.errors import ConfigError
-from runner.execution.branch import trunk_of
 from runner.execution.recorded import RecordedRun, read_records
 from runner.hydra_app.application import Application, prepare_overrides
 from runner.hydra_app.checking import as_plain
 from runner.hydra_app.claiming import claimed
+from runner.hydra_app.multirun import train_sweep
+from runner.hydra_app.overrides import key_of, without_prefix
+from runner.hydra_app.starting import FromRun, StartingTask
 from runner.interruption import deferred
-from runner.record.checkpoints import find_checkpoint
 from runner.record.summary import fingerprint
 from runner.terminal.pipes import files_come_first
+from runner.terminal.words import quoted_path
 
 
 def branch(application: Application, arguments: Namespace, task: Callable[..., Any]) -> None:
-    """Train a branch of the run in a folder.
+    """Train a branch of the run in a folder, or several.
 
     Args:
         application: Hydra's driver.
@@ -48,26 +48,33 @@ def branch(application: Application, arguments: Namespace, task: Callable[..., A
     folder, words = Path(arguments.branch), arguments.overrides
     if not (folder / files.SUMMARY).exists():
         raise ConfigError(f"--branch {folder}: there is no run in it (a run has a {files.SUMMARY})")
-    typed = application.compose_config(CONFIG_NAME, words, RunMode.RUN, with_log_configuration=True)
+    mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
+    typed = application.compose_config(CONFIG_NAME, words, mode, with_log_configuration=True)
     (record,) = read_records(folder, typed[PLUGINS], ["--branch", arguments.branch, *words])
     if "started_from" in record.run.summary:
         raise ConfigError(f"--branch {folder}: was itself started from another run")
-    before = prepare_overrides(overrides_of_run(folder) or [])
+    before = [*prepare_overrides(overrides_of_run(folder) or []), *_paths(record)]
     _check_composed(application, before, record)
-    config = application.compose_config(CONFIG_NAME, [*before, *words], RunMode.RUN, True)
-    trunk = trunk_of(record.experiment, build(as_plain(config)), folder, arguments.at_epoch)
-    earlier, refused = find_checkpoint(folder, record.config)
-    for line in refused:
-        print(f"Note:   {line}", file=sys.stderr)
-    if earlier is not None and earlier.position.steps >= trunk.steps:
-        earlier = None
+    starter = FromRun(record, arguments.at_epoch)
+    retyped = {without_prefix(key_of(word)) for word in words}
+    line = [*(word for word in before if without_prefix(key_of(word)) not in retyped), *words]
     files_come_first()
+    if arguments.multirun:
+        line.append("hydra.mode=MULTIRUN")
+        train_sweep(application, CONFIG_NAME, line, StartingTask(task, starter))
+        return
+    config = application.compose_config(CONFIG_NAME, line, RunMode.RUN, True)
+    start = starter(build(as_plain(config)))
     with deferred(), claimed(config, "run", words) as place:
         _refuse_used(place)
-        if earlier is not None:
-            _copy_curves(folder, place)
-        own = functools.partial(task, trunk=trunk, earlier=earlier)
-        application.run(CONFIG_NAME, own, [*before, *words])
+        application.run(CONFIG_NAME, functools.partial(task, start=start), line)
+
+
+def _paths(record: RecordedRun) -> list[str]:
+    """The words that say where the data of a run are, also from another folder than then."""
+    data = record.config["data"]
+    places = ((key, data.get(key)) for key in record.experiment.data.paths)
+    return [f"data.{key}={quoted_path(Path(path))}" for key, path in places if path is not None]
 
 
 def _refuse_used(place: Path) -> None:
@@ -86,17 +93,10 @@ def _check_composed(application: Application, words: list[str], record: Recorded
     Raises:
         ConfigError: it does not.
     """
-    config = application.compose_config(CONFIG_NAME, words, RunMode.RUN, True)
-    if fingerprint(as_plain(config)) != fingerprint(record.config):
+    plain = as_plain(application.compose_config(CONFIG_NAME, words, RunMode.RUN, True))
+    pin_data(plain, build(plain))
+    if fingerprint(plain) != fingerprint(record.config):
         raise ConfigError(
             f"{record.directory}: what was typed for it means something else today; other defaults "
             "or YAML files than then"
         )
-
-
-def _copy_curves(folder: Path, place: Path) -> None:
-    """Copy the curves of a run, of which the branch keeps the rows up to a checkpoint."""
-    tables = map(files.diagnostics, files.ALL_DIAGNOSTICS)
-    for name in (files.STEPS, files.EPOCHS, files.PATH, *tables):
-        if (folder / name).exists():
-            shutil.copyfile(folder / name, place / name)

@@ -64,10 +64,38 @@ def claimed(
             yield directory
     finally:
         if was_empty:
-            _remove_unused(
-                directory, (config.hydra.output_subdir, f"{name}.log", files.SWEEP_CONFIG)
-            )
+            _remove_unused(directory, _of_hydra(config))
         remove_empty(new)
+
+
+@contextlib.contextmanager
+def claimed_new(wanted: Path, config: DictConfig) -> Iterator[Path]:
+    """Make and lock a folder that was not there before; gone again if nothing was recorded in it.
+
+    Args:
+        wanted: the folder; under another name if it is taken.
+        config: the composed config.
+
+    Yields:
+        The folder.
+
+    Raises:
+        RecordError: it cannot be made or written.
+    """
+    new = missing(wanted)
+    directory = claim_new(wanted)
+    new[:1] = [directory]
+    try:
+        with writing_in(directory):
+            yield directory
+    finally:
+        _remove_unused(directory, _of_hydra(config))
+        remove_empty(new)
+
+
+def _of_hydra(config: DictConfig) -> tuple[str | None, ...]:
+    """What Hydra and the start of a sweep write into a folder."""
+    return (config.hydra.output_subdir, f"{config.hydra.job.name}.log", files.SWEEP_CONFIG)
 
 
 def move_sweep(config: DictConfig, folder: Path) -> None:

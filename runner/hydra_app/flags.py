@@ -11,7 +11,7 @@ from runner.config.locations import CONFIG_NAME
 from runner.errors import ConfigError
 
 _NOT_WITH_A_RECORD = ("multirun", "config_dir", "config_name", "cfg", "info", "hydra_help")
-"""Flags that would change what is run, or run nothing."""
+"""Flags that would change what is run, or run nothing. The branches of a run may be a sweep."""
 
 
 def parsed(argv: list[str]) -> tuple[ArgumentParser, Namespace]:
@@ -56,7 +56,8 @@ def _check_records(arguments: Namespace) -> None:
     """
     if arguments.into is not None and arguments.rerun is None:
         raise ConfigError("--into names the new folder of --rerun, which is not there")
-    _check_from(arguments)
+    if arguments.from_layers is not None and arguments.origin is None:
+        raise ConfigError("--from-layers names layers of the run of --from, which is not there")
     if (arguments.branch is None) != (arguments.at_epoch is None):
         raise ConfigError("a branch needs both: --branch FOLDER --at-epoch N")
     modes = {"rerun": "repeats", "resume": "goes on with", "branch": "starts from"}
@@ -68,23 +69,9 @@ def _check_records(arguments: Namespace) -> None:
             continue
         does = modes[own]
         for name in _NOT_WITH_A_RECORD:
-            if getattr(arguments, name):
+            if getattr(arguments, name) and (own, name) != ("branch", "multirun"):
                 flag = f"--{name.replace('_', '-')}"
                 raise ConfigError(f"{flag}: --{own} {does} what is recorded; leave out {flag}")
-
-
-def _check_from(arguments: Namespace) -> None:
-    """Check that the flags fit to --from.
-
-    Raises:
-        ConfigError: they do not.
-    """
-    if arguments.origin is None:
-        if arguments.from_layers is not None:
-            raise ConfigError("--from-layers names layers of the run of --from, which is not there")
-        return
-    if arguments.multirun:
-        raise ConfigError("--multirun: --from starts one new run; leave out --multirun")
 
 
 def _bad_flag(message: str) -> NoReturn:

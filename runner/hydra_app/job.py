@@ -11,7 +11,7 @@ import contextlib
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
@@ -27,6 +27,9 @@ from runner.hydra_app.job_environment import JobEnvironment, OncePerMessage
 from runner.hydra_app.overrides import typed_words, zero_padded
 from runner.record.checkpoints import RecordedCheckpoint, find_checkpoint
 from runner.record.summary import minimized
+
+if TYPE_CHECKING:
+    from runner.execution.starting import Start
 
 
 class RunReturn(JobReturn):
@@ -45,11 +48,13 @@ class HydraJob:
         sweep: the config of the sweep.
         earlier: what the directory of the sweep held before.
         once: lets the terminal show a message of many jobs only once.
+        start: what it starts from, if from another run.
 
     Attributes:
         overrides: its overrides by key, as typed.
         directory: where its record is; None before there is one.
         earlier: the checkpoint from which it goes on; None: it starts.
+        start: what it starts from, if from another run.
         summary: how it ended; empty before.
         error: why it failed or was interrupted, if so.
         returned: its result for Hydra.
@@ -63,6 +68,7 @@ class HydraJob:
         sweep: DictConfig,
         earlier: EarlierRuns,
         once: OncePerMessage,
+        start: Start | None = None,
     ) -> None:
         self.experiment = composed.experiment
         self.config = composed.plain
@@ -71,6 +77,8 @@ class HydraJob:
         self.overrides = {key: value for key, _, value in typed if key}
         self.directory: Path | None = None
         self.earlier: RecordedCheckpoint | None = None
+        self.start = start
+        self._origin = start.facts if start else None
         self._incomplete: Path | None = None
         self.summary: dict[str, Any] = {}
         self.error: BaseException | None = None
@@ -102,7 +110,7 @@ class HydraJob:
 
     def take_earlier(self) -> bool:
         """Take over the result of an earlier run of the same config; False if there is none."""
-        earlier = self._earlier.take_complete(self.config)
+        earlier = self._earlier.take_complete(self.config, self._origin)
         if earlier is None:
             return False
         self.directory, self.summary = earlier
@@ -115,10 +123,11 @@ class HydraJob:
         Returns:
             A line for each checkpoint that cannot be used.
         """
-        self._incomplete = self._earlier.take_incomplete(self.config)
+        self._incomplete = self._earlier.take_incomplete(self.config, self._origin)
         if self._incomplete is None:
             return []
-        self.earlier, refused = find_checkpoint(self._incomplete, self.config)
+        total = self.experiment.total_steps
+        self.earlier, refused = find_checkpoint(self._incomplete, self.config, before=total)
         return refused
 
     @contextlib.contextmanager
@@ -189,7 +198,7 @@ class HydraJob:
         """
         name = zero_padded(subdir, self._composed.number, self._digits)
         wanted = sweep / (self._composed.place or name)
-        place = self._incomplete or self._earlier.take_place(wanted, self.config)
+        place = self._incomplete or self._earlier.take_place(wanted, self.config, self._origin)
         directory = self.directory = place
         with _directory_errors(directory):
             directory.mkdir(parents=True, exist_ok=True)

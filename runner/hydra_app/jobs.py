@@ -25,6 +25,7 @@ from runner.hydra_app.job import HydraJob
 from runner.hydra_app.job_environment import OncePerMessage
 from runner.hydra_app.memory_job import MemoryJob
 from runner.hydra_app.settings import LauncherSettings
+from runner.hydra_app.starting import starts_of
 from runner.record.environment import ask_for_commit
 from runner.status import Status
 from runner.terminal.caller import tell
@@ -60,14 +61,18 @@ def plan_jobs(
 
     Args:
         context: Hydra's context, with its callbacks.
-        task: the task function, for Hydra's callbacks.
+        task: the task function, for Hydra's callbacks; it may say what the jobs start from.
         sweep: the config of the sweep.
         composed: the configs of the jobs, no two of them equal.
         overwrite: run again what is complete.
     """
     directory, once = Path(str(sweep.hydra.sweep.dir)), OncePerMessage()
     earlier = EarlierRuns(directory, overwrite=overwrite)
-    jobs = [HydraJob(one, context, task, sweep, earlier, once) for one in composed]
+    starts = starts_of(task, composed)
+    jobs = [
+        HydraJob(one, context, task, sweep, earlier, once, start)
+        for one, start in zip(composed, starts, strict=True)
+    ]
     keys = dict.fromkeys(key for job in jobs for key in job.overrides)
     swept = [key for key in keys if len({job.overrides.get(key) for job in jobs}) > 1]
     for job in jobs:
@@ -148,6 +153,13 @@ def _find_checkpoints(jobs: Sequence[HydraJob]) -> None:
         tell(f"{several(count, 'run')} {verb} on from a checkpoint")
 
 
+def _steps_before(job: Job) -> int:
+    """After how many steps a run starts, or goes on."""
+    if job.earlier is not None:
+        return job.earlier.position.steps
+    return getattr(job.start, "steps", 0)
+
+
 def _train(plan: Plan, settings: LauncherSettings) -> Computation:
     """Train what is missing, and tell each job how it ended.
 
@@ -193,7 +205,7 @@ def train_jobs(missing: Sequence[Job], earlier: int, settings: LauncherSettings)
     use_all_cores(len(missing))
     experiments = [job.experiment for job in missing]
     parallelism = choose_parallelism(settings.strategy, settings.lanes, settings.devices)
-    steps = [job.earlier.position.steps if job.earlier else 0 for job in missing]
+    steps = [_steps_before(job) for job in missing]
     cohorts = form_cohorts(experiments, parallelism, steps)
     computation = Computation(
         earlier,

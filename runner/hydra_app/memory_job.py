@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.compare.runs import Run
 from runner.hydra_app.composer import Composed
 from runner.hydra_app.job_environment import JobEnvironment, OncePerMessage
 from runner.record.checkpoints import RecordedCheckpoint
 from runner.record.memory import Memory
+
+if TYPE_CHECKING:
+    from runner.execution.starting import Start
 
 _TERMINAL = {
     "version": 1,
@@ -51,6 +54,7 @@ class MemoryJob:
     Attributes:
         directory: its record.
         earlier: None: nothing goes on from memory.
+        start: None: each starts from its seed.
         error: why it failed or was interrupted, if so.
     """
 
@@ -60,6 +64,7 @@ class MemoryJob:
         self.title = title
         self.directory = Memory()
         self.earlier: RecordedCheckpoint | None = None
+        self.start: Start | None = None
         self.error: BaseException | None = None
         self._log = log
 

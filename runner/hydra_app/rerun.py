@@ -31,14 +31,13 @@ from runner.execution.recorded import RecordedRun, read_records
 from runner.execution.repetition import Repetition, RepetitionError, report
 from runner.hydra_app.announcement import print_plan
 from runner.hydra_app.application import Application, fill
-from runner.hydra_app.claiming import claim_new, move_sweep
+from runner.hydra_app.claiming import claimed_new, move_sweep
 from runner.hydra_app.composer import Base, Composed
 from runner.hydra_app.job import HydraJob
 from runner.hydra_app.jobs import plan_jobs, raise_failures, run_jobs
 from runner.hydra_app.overrides import LAUNCHER_KEYS, as_typed, key_of, without_prefix
 from runner.hydra_app.settings import LauncherSettings
 from runner.interruption import deferred
-from runner.record.lock import writing_in
 from runner.record.summary import read_summary
 from runner.status import COMPLETE
 
@@ -83,9 +82,8 @@ def rerun(application: Application, arguments: Namespace, task: TaskFunction) ->
     if is_alone and dry_run:
         print("1 run to run; nothing was run")
         return
-    if not dry_run:
-        place = claim_new(place)
-    with deferred(), contextlib.nullcontext() if dry_run else writing_in(place):
+    claimed = contextlib.nullcontext(place) if dry_run else claimed_new(place, config)
+    with deferred(), claimed as place:
         if is_alone:
             error = _rerun_alone(application, config, records[0], place, words, task)
         else:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.types import RunMode
+from omegaconf import DictConfig, flag_override
 
 from runner import files
 from runner.compare.rerun import commands_of_sweeps, overrides_of_run
@@ -26,12 +28,14 @@ from runner.errors import ConfigError
 from runner.execution.extension import check_longer, ends_between_evaluations
 from runner.execution.recorded import RecordedRun, read_records
 from runner.experiment.experiment import Experiment
+from runner.hydra_app import dot_hydra
 from runner.hydra_app.application import Application, fill
 from runner.hydra_app.checking import as_plain
 from runner.hydra_app.overrides import as_typed, key_of, without_prefix
 from runner.interruption import deferred
 from runner.record.checkpoints import LENGTHS, RecordedCheckpoint, find_checkpoint
 from runner.record.lock import writing_in
+from runner.record.recorder import Replaced
 from runner.status import COMPLETE
 from runner.terminal.pipes import files_come_first
 from runner.terminal.words import shell_path
@@ -68,8 +72,31 @@ def resume(application: Application, arguments: Namespace, task: Callable[..., A
     earlier = _checkpoint(record, config, longer)
     files_come_first()
     fill(typed, config, folder, [*(overrides_of_run(folder) or []), *_lengths(words)])
+    replaced = _replaced(record, typed, config) if record.run.status in COMPLETE else None
     with deferred(), writing_in(folder):
-        application.run(CONFIG_NAME, functools.partial(task, earlier=earlier), words)
+        own = functools.partial(task, earlier=earlier, replaced=replaced)
+        application.run(CONFIG_NAME, own, words)
+
+
+def _replaced(record: RecordedRun, typed: DictConfig, config: dict[str, Any]) -> Replaced:
+    """The finished record, and what writes the `.hydra` of the longer run in its place.
+
+    Args:
+        record: the finished one.
+        typed: the composed config of the longer run; Hydra then writes nothing of it.
+        config: the resolved config of the longer run.
+    """
+    name, own = typed.hydra.output_subdir, dot_hydra.keys_of_a_job(typed)
+    own["runtime"]["output_dir"] = str(record.directory.absolute())
+    shared = dot_hydra.shared_text(typed)
+
+    def write() -> None:
+        if name is not None:
+            dot_hydra.write(record.directory / name, own, config, shared)
+
+    with flag_override(typed.hydra, ["struct", "readonly"], [False, False]):
+        typed.hydra.output_subdir = None
+    return Replaced(int(record.run.summary["steps"]), time.time(), write)
 
 
 def _refuse_a_sweep(folder: Path) -> None:
@@ -115,7 +142,7 @@ def _checkpoint(
     Raises:
         ConfigError: it cannot be trained from its start.
     """
-    found, refused = find_checkpoint(record.directory, config)
+    found, refused = find_checkpoint(record.directory, config, before=longer.total_steps)
     for line in refused:
         print(f"Note:   {line}", file=sys.stderr)
     if found is None and "started_from" in record.run.summary:

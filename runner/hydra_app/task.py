@@ -40,12 +40,17 @@ def directory() -> Path:
     return Path(HydraConfig.get().runtime.output_dir)
 
 
-def sweep_task(config: DictConfig) -> float:
-    """Train one run of a sweep for another launcher of Hydra; its log says why it failed."""
+def sweep_task(config: DictConfig, **start: Any) -> float:
+    """Train one run of a sweep for another launcher of Hydra; its log says why it failed.
+
+    Args:
+        config: its config.
+        **start: what it starts from, if from another run (see `runner.hydra_app.starting`).
+    """
     from runner.record.summary import minimized
 
     try:
-        return minimized(record(config)[0])
+        return minimized(record(config, **start)[0])
     except Exception as error:
         log_failure(logging.getLogger(__name__), error)
         raise

@@ -5,8 +5,9 @@ run ends with the evaluation at which the rule says so: nothing later is compute
 the status of the run is `stopped`. The evaluation before the first step counts, but ends no run;
 nor does one whose loss is not finite, since the next step shows that the run diverged.
 
-With a rule, the parameters of a run are in the end those of its best evaluation, stopped or not:
-the first one with the least `measure`. They are the ones that were evaluated, so averages for an
+Every run keeps the parameters of its best evaluation: the first one with the least `measure` of the
+rule, or validation error. With a rule they are those of the run, stopped or not; without one those
+are its last ones. The best are the ones that were evaluated, so averages for an
 optimizer that averages, with the state of the layers that belongs to them.
 
 The plan of a run stays as it is: `epochs`, `steps` and `min_steps` are the longest that it may
@@ -44,7 +45,7 @@ class Stopping(Option):
     """A rule that may end a run, as pure functions of what it remembers."""
 
     measure: str | None
-    """By which measure an evaluation is the best one; None: no run is ended, and none is."""
+    """By which measure an evaluation is the best one; None: the rule ends no run and names none."""
 
     @abstractmethod
     def init(self) -> Any:
@@ -94,7 +95,7 @@ class AllSteps(Stopping):
 
 @option
 class NoStopping(AllSteps):
-    """Every run takes all planned steps, and keeps the parameters of the last."""
+    """Every run takes all planned steps, and its parameters are those after the last."""
 
     measure: ClassVar[None] = None  # type: ignore[misc]
 
@@ -105,7 +106,7 @@ class NoStopping(AllSteps):
 
 @option
 class Best(AllSteps):
-    """Take all planned steps, and keep the parameters of the best evaluation.
+    """Take all planned steps, and use the parameters of the best evaluation.
 
     That is the first one with the least `measure`. It is `ModelCheckpoint` of Keras with
     `save_best_only=True`, and of PyTorch Lightning with `save_top_k=1`.

@@ -1,9 +1,9 @@
 """The checkpoints of a run: what it is continued from, beside the curves up to there.
 
-A run has the newest one and the one before it. Each is written as a whole and outlives a loss of
-power; a checksum covers all of it. A checkpoint belongs to a config, and to curves that hold at
-least as many rows as it says. One that is damaged or belongs elsewhere is refused, and the one
-before it is used.
+A run has the newest one and the one before it, and, of those that were written at an evaluation,
+that of the best evaluation. Each is written as a whole and outlives a loss of power; a checksum
+covers all of it. A checkpoint belongs to a config, and to curves that hold at least as many rows as
+it says. One that is damaged or belongs elsewhere is refused, and the one before it is used.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,9 +22,16 @@ from runner import files
 from runner.engine.chunk import EPOCH_DTYPE, STEP_DTYPE
 from runner.record.curves import read_curve
 from runner.record.summary import versions
-from runner.record.tensors import Tensors, TensorsError, named, read_tensors, write_tensors
+from runner.record.tensors import (
+    Tensors,
+    TensorsError,
+    named,
+    read_facts,
+    read_tensors,
+    write_tensors,
+)
 from runner.record.weights import config_hash
-from runner.whole_files import sync
+from runner.whole_files import link, sync
 
 if TYPE_CHECKING:
     from runner.engine.checkpoint import Checkpoint
@@ -47,6 +55,7 @@ class Position:
         epochs: how many epochs it has trained, with their fractions.
         seconds: its training time.
         kept_at: after how many steps the parameters were evaluated that it keeps, if a rule says.
+        value: of an evaluation at this place, the measure by which the best one is kept.
     """
 
     steps: int
@@ -54,6 +63,7 @@ class Position:
     epochs: float
     seconds: float
     kept_at: int | None
+    value: float | None = None
 
 
 class RecordedCheckpoint(NamedTuple):
@@ -116,30 +126,47 @@ def write_checkpoint(
     if newest.exists():
         newest.replace(directory / files.CHECKPOINT_BEFORE)
     following.replace(newest)
+    if position.value is not None and position.value < best_value(directory):
+        link(newest, directory / files.CHECKPOINT_BEST)
     sync(directory)
 
 
-def find_checkpoint(directory: Path, config: Mapping[str, Any]) -> Search:
+def best_value(directory: Path) -> float:
+    """The measure of the best checkpoint of a run; infinite where there is none."""
+    try:
+        value = json.loads(read_facts(directory / files.CHECKPOINT_BEST)["position"])["value"]
+        return float(value)
+    except (OSError, ValueError, KeyError, TypeError):
+        return math.inf
+
+
+def find_checkpoint(
+    directory: Path, config: Mapping[str, Any], *, before: float = math.inf
+) -> Search:
     """The newest checkpoint in the folder of a run that can be used.
 
     Args:
         directory: the folder.
         config: the resolved config of the run; its length need not be that of the checkpoint.
+        before: the steps that it must have fewer than.
     """
     refused: list[str] = []
-    for name in (files.CHECKPOINT, files.CHECKPOINT_BEFORE):
+    for name in files.CHECKPOINTS:
         file = directory / name
         if not file.exists():
             continue
         try:
-            return Search(_read(file, config), refused)
+            found = _read(file, config)
         except (OSError, ValueError) as error:
             refused.append(str(error) if str(file) in str(error) else f"{file}: {error}")
+            continue
+        if found.position.steps < before:
+            return Search(found, refused)
     return Search(None, refused)
 
 
 def discard_checkpoints(directory: Path) -> None:
-    """Remove the checkpoints of a run.
+    """Remove the checkpoints of a run but the best: it does not go on.
 
     Raises:
         OSError: they cannot be removed.

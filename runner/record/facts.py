@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from runner.measures import ErrorKind
+from runner.measures import METRIC, ErrorKind
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,7 @@ class RunFacts:
         error: what the errors are.
         started_from: where the initial weights come from, if from another run.
         stop_reason: why the run stops, if early stopping ends it.
+        best_by: the measure by which an evaluation is the best one.
     """
 
     config: Mapping[str, Any]
@@ -42,3 +43,4 @@ class RunFacts:
     error: ErrorKind = ErrorKind.RATE
     started_from: Mapping[str, Any] | None = None
     stop_reason: str | None = None
+    best_by: str = METRIC

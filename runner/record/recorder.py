@@ -10,23 +10,20 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from runner import files
 from runner.engine.chunk import Chunk
 from runner.errors import RecordError
+from runner.record.before import chunk_before
 from runner.record.checkpoints import (
-    Position,
     RecordedCheckpoint,
     discard_checkpoints,
     write_checkpoint,
 )
 from runner.record.curve_writers import CurvesWriter, DiagnosticsWriter, PathWriter
-from runner.record.curves import read_curve
 from runner.record.environment import command_line, environment
 from runner.record.event_writer import EventWriter
 from runner.record.facts import RunFacts
@@ -54,6 +51,20 @@ class Writer(Protocol):
         """Write what the file holds about the end of the run, and close it."""
 
 
+class Replaced(NamedTuple):
+    """A finished record that a longer run of the same config takes the place of.
+
+    Attributes:
+        steps: how many it has.
+        since: when the longer run started to train, in seconds since 1970.
+        act: what else is to be written when its place is taken.
+    """
+
+    steps: int
+    since: float
+    act: Callable[[], None]
+
+
 class Recorder:
     """Writes the directory of one run, or keeps its record in memory.
 
@@ -62,6 +73,8 @@ class Recorder:
         facts: what is known about the run.
         earlier: the checkpoint from which the run goes on; the record then goes on after the rows
             that belong to it. None: the run starts.
+        replaced: the finished record in the directory, if this one makes it longer. Its summary and
+            its weights stay until the first checkpoint is on the disk.
 
     Raises:
         RecordError: here and in every method, if the disk does not take what is written. What was
@@ -69,12 +82,17 @@ class Recorder:
     """
 
     def __init__(
-        self, place: Place, facts: RunFacts, earlier: RecordedCheckpoint | None = None
+        self,
+        place: Place,
+        facts: RunFacts,
+        earlier: RecordedCheckpoint | None = None,
+        replaced: Replaced | None = None,
     ) -> None:
         self.directory, self.config = place, facts.config
+        self._replaced, self._has_place = replaced, isinstance(place, Memory)
         self._is_closed = False
         self.has_checkpoint = earlier is not None
-        self._totals = Totals(clips=facts.clips)
+        self._totals = Totals(clips=facts.clips, best_by=facts.best_by)
         self._stop_reason = facts.stop_reason
         self._facts: dict[str, Any] = {
             "seed": facts.seed,
@@ -103,23 +121,40 @@ class Recorder:
     def _open_files(
         self, directory: Path, facts: RunFacts, earlier: RecordedCheckpoint | None
     ) -> list[Writer]:
+        """Open the files of the run, and take the place of an earlier one if it may go."""
         directory.mkdir(parents=True, exist_ok=True)
-        before = _chunk_before(directory, earlier.position) if earlier else None
-        _discard_earlier(directory, is_resumed=earlier is not None)
+        before = None
+        if earlier is not None:
+            since = self._replaced.since if self._replaced else time.time()
+            before = chunk_before(directory, earlier.position, since)
+        self._stale = _earlier_files(directory, is_resumed=earlier is not None)
+        self._summary = summary = SummaryWriter(directory, self._facts)
         # The summary is there first: what lies beside it is then known as that of a run.
-        summary = SummaryWriter(directory, self._facts)
-        steps, evaluations = (len(before.steps), len(before.epochs)) if before else (0, 0)
+        if self._replaced is None or earlier is None:
+            self._take_place()
         events = EventWriter(directory, facts)
         if before:
             self._totals.add(before)
             events.write(before)
-        return [
-            CurvesWriter(directory, steps, evaluations),
-            PathWriter(directory, steps),
-            DiagnosticsWriter(directory, {**before.tables, **before.step_tables} if before else {}),
-            events,
-            summary,
-        ]
+        self._before = before
+        return [*_curves(directory, before), events, summary]
+
+    def _take_place(self) -> None:
+        """Remove what an earlier record has, and say that this run is there.
+
+        Raises:
+            OSError: the disk does not allow it.
+        """
+        if self._has_place:
+            return
+        self._has_place = True
+        if self._replaced is not None:
+            self._replaced.act()
+            self._summary.start()
+        for file in self._stale:
+            file.unlink(missing_ok=True)
+        if self._replaced is None:
+            self._summary.start()
 
     def write(self, chunk: Chunk) -> None:
         """Record a chunk."""
@@ -136,10 +171,11 @@ class Recorder:
         assert position.steps == checkpoint.steps
         with self._record_errors():
             write_checkpoint(self.directory, self.config, checkpoint, position)
+            self._take_place()
         self.has_checkpoint = True
 
     def discard_checkpoints(self) -> None:
-        """Remove the checkpoints: nothing goes on from here."""
+        """Remove the checkpoints: nothing goes on from here. The best one stays."""
         if isinstance(self.directory, Memory):
             return
         with self._record_errors():
@@ -151,6 +187,7 @@ class Recorder:
             self.directory.write_weights(found)
             return
         with self._record_errors():
+            self._take_place()
             write_weights(self.directory, self.config, found)
 
     def finish(self, compile_seconds: float) -> dict[str, Any]:
@@ -163,14 +200,26 @@ class Recorder:
     def fail(self, error: BaseException, compile_seconds: float) -> None:
         """Close the record of a run that an error or an interruption ended, if the disk allows.
 
-        One that is closed stays as it is.
+        One that is closed stays as it is, and so does a finished one that was to be made longer.
         """
         if self._is_closed:
+            return
+        if not self._has_place:
+            self._leave_finished()
             return
         status = status_after(error)
         reason = f"{type(error).__name__}: {error}" if status == Status.FAILED else None
         with contextlib.suppress(RecordError):
             self.close(status, reason=reason, compile_seconds=compile_seconds)
+
+    def _leave_finished(self) -> None:
+        """Take back what was written beside a finished record."""
+        assert isinstance(self.directory, Path)
+        with contextlib.suppress(OSError):
+            _curves(self.directory, self._before)
+            for file in self.directory.glob(f"{files.EVENTS}*"):
+                if file not in self._stale:
+                    file.unlink()
 
     def close(
         self,
@@ -216,6 +265,16 @@ class Recorder:
             ) from error
 
 
+def _curves(directory: Path, before: Chunk | None) -> list[Writer]:
+    """The writers of the curves, which have the rows of `before` and no others."""
+    steps, evaluations = (len(before.steps), len(before.epochs)) if before else (0, 0)
+    return [
+        CurvesWriter(directory, steps, evaluations),
+        PathWriter(directory, steps),
+        DiagnosticsWriter(directory, {**before.tables, **before.step_tables} if before else {}),
+    ]
+
+
 def _history(place: Place, earlier: RecordedCheckpoint | None) -> dict[str, Any]:
     """When the run started and, if it goes on, after which step and when, each time that it did.
 
@@ -234,51 +293,18 @@ def _history(place: Place, earlier: RecordedCheckpoint | None) -> dict[str, Any]
     }
 
 
-def _chunk_before(directory: Path, position: Position) -> Chunk | None:
-    """What is recorded up to a position, as if it had just been computed; None at the start."""
-    if not position.steps:
-        return None
-    now = time.time()
-    return Chunk(
-        steps=read_curve(directory / files.STEPS)[: position.steps],
-        epochs=read_curve(directory / files.EPOCHS)[: position.evaluations],
-        started=now - position.seconds,
-        done=now,
-        epochs_taken=position.epochs,
-        seconds=position.seconds,
-        kept_at=position.kept_at,
-        tables={
-            table: rows[rows["step"] <= position.steps]
-            for table, rows in _tables(directory, files.DIAGNOSTICS)
-        },
-        step_tables={
-            table: rows[rows["step"] < position.steps]
-            for table, rows in _tables(directory, files.STEP_DIAGNOSTICS)
-        },
-    )
-
-
-def _tables(directory: Path, names: Sequence[str]) -> Iterator[tuple[str, npt.NDArray]]:
-    """The tables of diagnostics that are recorded, with their names."""
-    for table in names:
-        if (directory / files.diagnostics(table)).exists():
-            yield table, read_curve(directory / files.diagnostics(table))
-
-
-def _discard_earlier(directory: Path, *, is_resumed: bool) -> None:
-    """Remove the files of an earlier run in this directory that the new one would not replace.
+def _earlier_files(directory: Path, *, is_resumed: bool) -> list[Path]:
+    """The files of an earlier run in this directory that the new one would not replace.
 
     Those are its event files, its weights and, unless it goes on, its checkpoints, the tables of
     diagnostics and its curves, which must not be taken for those of the new one if that is killed
-    now. Files that no run has written stay.
+    now. Files that no run has written are none of them.
     """
-    if (directory / files.SUMMARY).exists():
-        for file in directory.glob(f"{files.EVENTS}*"):
-            file.unlink()
-        for name in (files.FINAL_WEIGHTS, files.BEST_WEIGHTS):
-            (directory / name).unlink(missing_ok=True)
-        if not is_resumed:
-            curves = (files.STEPS, files.EPOCHS, files.PATH)
-            for name in (*curves, *map(files.diagnostics, files.ALL_DIAGNOSTICS)):
-                (directory / name).unlink(missing_ok=True)
-            discard_checkpoints(directory)
+    if not (directory / files.SUMMARY).exists():
+        return []
+    names = [files.FINAL_WEIGHTS, files.BEST_WEIGHTS]
+    if not is_resumed:
+        names += [files.STEPS, files.EPOCHS, files.PATH, *files.CHECKPOINTS]
+        names.append(f"{files.CHECKPOINT}.new")
+        names += map(files.diagnostics, files.ALL_DIAGNOSTICS)
+    return [*directory.glob(f"{files.EVENTS}*"), *(directory / name for name in names)]

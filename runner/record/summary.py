@@ -44,8 +44,15 @@ class SummaryWriter:
     """
 
     def __init__(self, directory: Path, facts: Mapping[str, Any]) -> None:
-        self._directory = directory
-        write_summary(directory, {"status": Status.RUNNING, **facts})
+        self._directory, self._facts = directory, facts
+
+    def start(self) -> None:
+        """Say that the run goes on.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        write_summary(self._directory, {"status": Status.RUNNING, **self._facts})
 
     def write(self, chunk: Chunk) -> None:
         """Do nothing: the summary changes only at the end."""
@@ -123,9 +130,13 @@ def fingerprint(config: Mapping[str, Any]) -> str:
     """A config as one line of text, the same for equal configs: `1` and `1.0` are equal.
 
     By it a run is recognized where a sweep is resumed, and a copy where runs are compared. Settings
-    that change no number of a run (`runner.config.keeping`) have no part in it.
+    that change no number of a run (`runner.config.keeping`) have no part in it, and files whose
+    checksum is known are the same wherever they are.
     """
     own = {key: value for key, value in config.items() if key not in KEPT}
+    data = own.get("data")
+    if isinstance(data, Mapping) and data.get("sha256"):
+        own["data"] = {key: value for key, value in data.items() if key != "path"}
     return json.dumps(_with_floats(finite(own)), sort_keys=True)
 
 

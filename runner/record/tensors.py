@@ -123,6 +123,22 @@ def write_tensors(
         temporary.chmod(mode)  # else only the user could read it
 
 
+def read_facts(file: Path) -> dict[str, str]:
+    """The facts in the header of a file, whose arrays are not read.
+
+    Raises:
+        OSError: it cannot be read.
+        TensorsError: it is not a safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="numpy") as found:
+            return dict(found.metadata() or {})
+    except SafetensorError as error:
+        raise TensorsError(f"{file}: is not a safetensors file: {error}") from error
+
+
 def read_tensors(file: Path) -> tuple[Tensors, dict[str, str]]:
     """The arrays and the facts in a file.
 

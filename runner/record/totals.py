@@ -19,12 +19,13 @@ class Totals:
 
     Args:
         clips: whether the fraction of clipped steps is of interest.
+        best_by: the measure by which an evaluation is the best one.
     """
 
-    def __init__(self, *, clips: bool) -> None:
+    def __init__(self, *, clips: bool, best_by: str) -> None:
         self.status: Status | None = None
         """How the run ended; None while it goes on."""
-        self._clips = clips
+        self._clips, self._best_by = clips, best_by
         self._clipped_steps = 0
         self._steps = 0
         self._epochs = 0.0
@@ -46,8 +47,16 @@ class Totals:
 
     def position(self) -> Position:
         """Where the run is."""
-        evaluations = sum(map(len, self._evaluations))
-        return Position(self._steps, evaluations, self._epochs, self._seconds, self._kept_at)
+        evaluations = np.concatenate(self._evaluations)
+        here = evaluations[self._best_by][evaluations["step"] == self._steps]
+        return Position(
+            self._steps,
+            len(evaluations),
+            self._epochs,
+            self._seconds,
+            self._kept_at,
+            here[-1].item() if len(here) and np.isfinite(here[-1]) else None,
+        )
 
     def summary(self, compile_seconds: float) -> dict[str, Any]:
         """The measured part of the summary.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner import files
 from runner.errors import ConfigError
-from runner.record.summary import fingerprint, versions
+from runner.record.summary import fingerprint, read_summary, versions
 from runner.record.tensors import (
     Tensors,
     TensorsError,
@@ -92,20 +92,37 @@ def read_weights(file: Path) -> RecordedWeights:
 
 
 def kept_weights(directory: Path) -> tuple[Path, RecordedWeights] | None:
-    """The weights that a run keeps: the best ones or else the final ones; None if it has none.
+    """The weights that a run is used with; None if it has none.
+
+    Those of the best evaluation where a rule of `stopping` names it, else the final ones; of a run
+    that diverged, which has no final ones, the best.
+
+    Args:
+        directory: the run's, or one file of weights.
 
     Raises:
         ConfigError: they cannot be read.
     """
-    for kind in ("best", "final"):
+    if directory.is_file():
+        return directory, _weights_in(directory)
+    kinds: tuple[WeightsKind, ...] = ("final", "best")
+    for kind in reversed(kinds) if read_summary(directory).get("kept_at") else kinds:
         file = directory / FILES[kind]
-        if not file.exists():
-            continue
-        try:
-            return file, read_weights(file)
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{error}") from error
+        if file.exists():
+            return file, _weights_in(file)
     return None
+
+
+def _weights_in(file: Path) -> RecordedWeights:
+    """The weights in a file.
+
+    Raises:
+        ConfigError: they cannot be read.
+    """
+    try:
+        return read_weights(file)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{error}") from error
 
 
 def config_hash(config: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import pytest
 from command_line import CommandLine
 
 from runner.engine import loop as runner_loop
-from runner.execution import checkpoints
+from runner.execution import checkpoints, sweep
 
 LINE = (
     "data=teacher",
@@ -61,9 +61,26 @@ def test_a_branch_is_the_run_up_to_an_epoch(
     assert steps["train_loss"][11] != whole["train_loss"][11]
     assert curve(other, "epochs")["epoch"].tolist() == [0, 1, 2, 3, 4, 5, 6]
     summary = json.loads((other / "summary.json").read_text())
+    assert len(summary["started_from"].pop("config")) == 64, "of the run, in case it is replaced"
     assert summary["started_from"] == {"folder": "run", "epoch": 2, "step": 10}
     assert "resumed" not in summary
     assert summary["config"]["optimizer"]["learning_rate"] == 0.01
+
+    # As a sweep: the stem is trained once, and the same line completes it.
+    rates = "optimizer.learning_rate=0.01,0.03"
+    line = ("-m", "--branch", "run", "--at-epoch", "2", rates, *CHANGED[1:], "lanes=2")
+    trained = []
+    stem_of = sweep.stem_of
+    monkeypatch.setattr(sweep, "stem_of", lambda *any: trained.append(1) or stem_of(*any))
+    done = runner(*line, "hydra.sweep.dir=many")
+    assert done.returncode == 0, done.stderr
+    assert trained == [1]
+    runs = sorted((tmp_path / "many").glob("*_optimizer.learning_rate=*"))
+    assert len(runs) == 2
+    for name, rows in steps.items():
+        np.testing.assert_array_equal(curve(runs[0])[name], rows, err_msg=name)
+    np.testing.assert_array_equal(curve(runs[1])["train_loss"][:10], whole["train_loss"][:10])
+    assert "2 of them done before" in runner(*line, "hydra.sweep.dir=many").stderr
 
     # A schedule that ended with the run: a longer one is a branch from its last epoch.
     longer = branch(4, "longer", "schedule=constant", "epochs=5")
@@ -74,7 +91,9 @@ def test_a_branch_is_the_run_up_to_an_epoch(
     assert runner(*LINE, "hydra.run.dir=run", "overwrite=true").returncode == 0
     (kept / "checkpoint.before.safetensors").replace(kept / "checkpoint.safetensors")
     folder = branch(4, "again", "schedule=constant", "epochs=5")
-    assert "goes on after step" in (folder / "runner.log").read_text()
+    log = (folder / "runner.log").read_text()
+    assert "branches off run after step 20, trained again from step " in log
+    assert "from step 0" not in log
     again = curve(folder)
     for name, rows in curve(longer).items():
         np.testing.assert_array_equal(again[name], rows, err_msg=name)
@@ -88,7 +107,6 @@ def test_what_is_no_branch_is_refused(runner: CommandLine, tmp_path: Path) -> No
         ("--at-epoch", "2", "seed=4"): "seed: a branch has that of the run",
         ("--at-epoch", "2", "batch_size=4"): "the run has taken 10 steps by then, the branch 20 of",
         ("--at-epoch", "2", "--from", "run"): "exclude each other",
-        ("--at-epoch", "2", "-m"): "--branch starts from what is recorded",
         (): "a branch needs both",
     }.items():
         done = runner("--branch", "run", *line, "hydra.run.dir=new")

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,17 @@ import pytest
 from conftest import compose
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from runner.engine import loop
 from runner.engine.chunk import Chunk
 from runner.engine.turns import Turns
 from runner.errors import RecordError
+from runner.execution import checkpoints
 from runner.execution import sweep as sweep_module
 from runner.execution.cohorts import Parallelism, form_cohorts
 from runner.execution.run import run
 from runner.execution.sweep import Stopped, train
 from runner.experiment.experiment import Experiment
-from runner.record.checkpoints import RecordedCheckpoint
+from runner.record.checkpoints import RecordedCheckpoint, find_checkpoint
 from runner.record.recorder import Recorder
 from runner.terminal.live_sweep import SweepProgress, work_of
 
@@ -40,6 +42,7 @@ class RecordedJob:
         self.config: dict[str, Any] = {"seed": experiment.seed, "title": title}
         self.directory: Path | None = root / title
         self.earlier: RecordedCheckpoint | None = None
+        self.start = None
         self.ends: list[tuple[dict[str, Any], BaseException | None]] = []
 
     @contextlib.contextmanager
@@ -83,12 +86,17 @@ def jobs_in(root: Path, rates: tuple[float, ...] = RATES, epochs: int = 2) -> li
 
 
 def do(
-    jobs: list[RecordedJob], parallelism: Parallelism = MAP, *, fail_fast: bool = False
+    jobs: list[RecordedJob],
+    parallelism: Parallelism = MAP,
+    *,
+    fail_fast: bool = False,
+    steps: Sequence[int] = (),
 ) -> SweepProgress:
     experiments = [job.experiment for job in jobs]
     progress = SweepProgress(len(jobs), 0, sum(map(work_of, experiments)))
     with progress:
-        train(jobs, form_cohorts(experiments, parallelism), progress, fail_fast=fail_fast)
+        cohorts = form_cohorts(experiments, parallelism, steps)
+        train(jobs, cohorts, progress, fail_fast=fail_fast)
     return progress
 
 
@@ -260,6 +268,51 @@ def test_running_out_of_memory_halves_the_lanes(
         assert len(list(job.directory.glob("events.*"))) == 1, (
             "none of an attempt that was given up"
         )
+
+
+def test_runs_that_go_on_and_do_not_fit_go_on_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each from its own checkpoint, to the bit, with half the number of lanes."""
+    rates = (*RATES, 0.03, 0.04)
+    do(jobs_in(tmp_path / "whole", rates))
+    jobs = jobs_in(tmp_path / "part", rates)
+    for job in jobs:
+        job.config["checkpoint_every"] = 1e-6
+    monkeypatch.setattr(checkpoints, "WORTH", 0)
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "FIRST_CHUNK", 1)
+    write, advance = Recorder.write, Turns.advance
+
+    def interrupted(recorder: Recorder, chunk: Chunk) -> None:
+        write(recorder, chunk)
+        if chunk.steps["step"][0] > 6:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            do(jobs, Parallelism("map", 8, 2))
+    for job in jobs:
+        assert job.directory is not None
+        job.earlier, job.ends = find_checkpoint(job.directory, job.config).found, []
+    steps = [job.earlier.position.steps for job in jobs if job.earlier]
+    assert len(steps) == 6
+    assert 0 < steps[0] < 16
+
+    def limited(lanes: Turns, *arguments: Any, **named: Any) -> Any:
+        if lanes.count > 4 and arguments[4]:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating")
+        return advance(lanes, *arguments, **named)
+
+    monkeypatch.setattr(Turns, "advance", limited)
+    do(jobs, Parallelism("map", 8, 2), steps=steps)
+    for job in jobs:
+        assert (job.status, summary(job.directory)["lanes"]) == ("finished", 4)
+        assert summary(job.directory)["resumed"][0]["step"] == steps[0]
+        assert job.directory is not None
+        for name in ("steps.npy", "epochs.npy"):
+            assert_same_curve(job.directory / name, tmp_path / "whole" / job.title / name)
 
 
 def test_lanes_that_cannot_fit_are_not_tried(

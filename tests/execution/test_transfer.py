@@ -38,11 +38,13 @@ def test_a_run_starts_from_the_weights_of_another(runner: CommandLine, tmp_path:
         json.loads((tmp_path / name / "summary.json").read_text()) for name in ("second", "first")
     )
     assert summary["final"]["test_loss"] == pytest.approx(source["final"]["test_loss"], rel=1e-6)
-    assert summary["started_from"] == {
+    assert len(summary["started_from"]["sha256"]) == 64, "of the file, in case it is replaced"
+    assert {**summary["started_from"], "sha256": ""} == {
         "folder": "first",
         "weights": "final",
         "step": 10,
         "layers": None,
+        "sha256": "",
     }
     scratch = load_file(tmp_path / "scratch" / "final.safetensors")
     assert (scratch["hidden_1.dense.kernel"] != first["hidden_1.dense.kernel"]).any()
@@ -61,6 +63,28 @@ def test_a_run_starts_from_the_weights_of_another(runner: CommandLine, tmp_path:
     third = load_file(tmp_path / "third" / "final.safetensors")
     np.testing.assert_array_equal(third["hidden_1.dense.kernel"], first["hidden_1.dense.kernel"])
     np.testing.assert_array_equal(third["logits.kernel"], scratch["logits.kernel"])
+
+    # The runs of a sweep start there, too, side by side; the same line completes them.
+    line = ("-m", *still, "seed=0,1", "lanes=2", "--from", "first/best.safetensors")
+    done = runner(*line, "hydra.sweep.dir=many")
+    assert done.returncode == 0, done.stderr
+    best = load_file(tmp_path / "first/best.safetensors")
+    for seed in (0, 1):
+        (run,) = (tmp_path / "many").glob(f"*_seed={seed}")
+        last = load_file(run / "final.safetensors")
+        np.testing.assert_array_equal(last["hidden_1.dense.kernel"], best["hidden_1.dense.kernel"])
+        origin = json.loads((run / "summary.json").read_text())["started_from"]
+        assert (origin["folder"], origin["weights"]) == ("first/best.safetensors", "best")
+    assert "2 of them done before" in runner(*line, "hydra.sweep.dir=many").stderr
+    edited = {**json.loads((run / "summary.json").read_text()), "status": "running"}
+    (run / "summary.json").write_text(json.dumps(edited))
+    (run / "checkpoint.before.safetensors").replace(run / "checkpoint.safetensors")
+    curve = steps(run)
+    done = runner(*line, "hydra.sweep.dir=many")
+    assert "1 run goes on from a checkpoint" in done.stderr
+    np.testing.assert_array_equal(steps(run)["train_loss"], curve["train_loss"])
+    assert runner("-m", *line[1:-2], "hydra.sweep.dir=many").returncode == 0
+    assert len(list((tmp_path / "many").glob("*_seed=*"))) == 4, "from scratch they are other runs"
 
     # It goes on without the folder that it was started from.
     (tmp_path / "first").rename(tmp_path / "gone")
@@ -97,10 +121,9 @@ def test_weights_that_do_not_fit_are_refused_with_the_layer(
     with pytest.raises(ConfigError, match="there are no weights in it"):
         weights_for(wider, tmp_path)
     for line in (
-        ("-m", "seed=0,1", "--from", "first"),
+        ("-m", "model.widths=[4],[3]", "--from", "first"),
         ("--from-layers", "hidden_1"),
         ("--from", "first", "model.widths=[3]"),
-        ("+experiment=dropout", "--from", "first"),
     ):
         done = runner(*LINE[:2], *line, "hydra.run.dir=second")
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import CommandLine
+from safetensors import safe_open
 from safetensors.numpy import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import runner.engine.loop
 import runner.execution.checkpoints
+from runner.engine.loop import Training
 from runner.record.recorder import Recorder
 
 TINY = (
@@ -124,6 +126,84 @@ def test_a_killed_run_goes_on_to_the_bit_and_can_be_made_longer(
     assert runner(*line, "epochs=14", "hydra.run.dir=longer").returncode == 0
     assert_same(folder, tmp_path / "longer")
     assert json.loads((folder / "summary.json").read_text())["config"]["epochs"] == 14
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """All files but the log, which says what was tried."""
+    found = (file for file in folder.rglob("*") if file.is_file() and file.suffix != ".log")
+    return {str(file.relative_to(folder)): file.read_bytes() for file in found}
+
+
+@pytest.mark.parametrize("has_checkpoint", [True, False])
+def test_a_finished_record_stays_until_the_longer_run_has_a_checkpoint(
+    has_checkpoint: bool,
+    runner: CommandLine,
+    tmp_path: Path,
+    kill_after: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whether it goes on from its end or, without a checkpoint, starts again."""
+    kill_after(10**9)
+    every = () if has_checkpoint else ("checkpoint_every=300",)
+    assert runner(*TINY, "epochs=4", *every, "hydra.run.dir=run").returncode == 0
+    assert (tmp_path / "run/checkpoint.safetensors").exists() is has_checkpoint
+    finished = everything(tmp_path / "run")
+
+    def too_early(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:  # before anything is computed
+        patch.setattr(Training, "compile", too_early)
+        killed(runner, "--resume", "run", "epochs=5")
+    assert everything(tmp_path / "run") == finished
+    # Before the checkpoint is written, and after that, before the summary is replaced.
+    for method in ("write_checkpoint", "_take_place") if has_checkpoint else ("_take_place",):
+        with monkeypatch.context() as patch:
+            patch.setattr(Recorder, method, too_early)
+            killed(runner, "--resume", "run", "epochs=5")
+        for name in ("summary.json", "final.safetensors", ".hydra/overrides.yaml"):
+            assert (tmp_path / "run" / name).read_bytes() == finished[name]
+    done = runner("--resume", "run", "epochs=5")
+    assert done.returncode == 0, done.stderr
+    assert runner(*TINY, "epochs=5", "hydra.run.dir=longer").returncode == 0
+    assert_same(tmp_path / "run", tmp_path / "longer")
+    assert "epochs=5" in (tmp_path / "run/.hydra/overrides.yaml").read_text()
+
+
+def test_a_checkpoint_at_the_end_of_every_other_epoch_and_the_best_of_them(
+    runner: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the chunks are. A run that diverges, since l2 is far too strong, keeps its best."""
+    written: list[int] = []
+    write = Recorder.write_checkpoint
+
+    def noted(self: Recorder, checkpoint: Any) -> None:
+        write(self, checkpoint)
+        written.append(checkpoint.steps)
+
+    monkeypatch.setattr(Recorder, "write_checkpoint", noted)
+    often = (*TINY[:-1], "checkpoint_epochs=2", "epochs=7")
+    assert runner(*often, "checkpoint_every=null", "hydra.run.dir=run").returncode == 0
+    assert written == [10, 20, 30, 35]  # of five steps an epoch
+    errors = np.load(tmp_path / "run/epochs.npy")["validation_error"]
+    candidates = {epoch * 5: errors[epoch] for epoch in (2, 4, 6, 7)}
+    with safe_open(tmp_path / "run/checkpoint.best.safetensors", "numpy") as file:
+        position = json.loads(file.metadata()["position"])
+    assert position["steps"] == min(candidates, key=lambda step: candidates[step])
+    assert position["value"] == pytest.approx(min(candidates.values()), rel=1e-6)
+
+    written.clear()
+    explodes = (
+        "optimizer.learning_rate=0.1",
+        "regularization=l2",
+        "regularization.l2.strength=1e3",
+    )
+    assert runner(*often, *explodes, "hydra.run.dir=bad").returncode == 0
+    assert json.loads((tmp_path / "bad/summary.json").read_text())["status"] == "diverged"
+    assert written
+    assert sorted(file.name for file in (tmp_path / "bad").glob("checkpoint*")) == [
+        "checkpoint.best.safetensors"
+    ]
 
 
 def test_what_does_not_go_on_is_said_in_one_line(runner: CommandLine, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ import pytest
 import yaml
 from command_line import CommandLine
 
+from runner.data.own.npz import NPZ
+
 TINY = (
     "data=teacher",
     "data.train_examples=40",
@@ -218,6 +220,34 @@ def test_a_recorded_config_is_not_hidden_by_the_defaults(copied: Path) -> None:
     done = CommandLine(copied)("--config-dir", "a=b,c/.hydra", "--config-name", "config")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.endswith("runner --rerun a=b,c\n")
+
+
+def test_data_are_found_from_another_folder(runner: CommandLine, tmp_path: Path) -> None:
+    """And a run that is interrupted before anything is recorded leaves no folder."""
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "own.npz", inputs=random.normal(size=(60, 4)), targets=np.arange(60) % 3)
+    line = ("data=npz", "data.path=own.npz", "model=linear", "batch_size=8", "epochs=2")
+    assert runner(*line, "hydra.run.dir=run").returncode == 0
+    again = runner(*line, "hydra.run.dir=run")
+    assert "this run is done" in again.stdout
+    (tmp_path / "deep").mkdir()
+    there = CommandLine(tmp_path / "deep")
+    done = there("--rerun", "../run", "--into", "new")
+    assert done.returncode == 0, done.stderr
+    assert "Rerun:  equal to the bit: " in done.stdout
+    branched = there("--branch", "../run", "--at-epoch", "1", "hydra.run.dir=branch")
+    assert branched.returncode == 0, branched.stderr
+
+    def interrupted(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NPZ, "load", interrupted)
+        assert there("--rerun", "../run", "--into", "a/b").returncode == 130
+    assert not (tmp_path / "deep/a").exists()
+    # A copy of the data is the same run; other data at the same place are another one.
+    (tmp_path / "own.npz").rename(tmp_path / "deep" / "own.npz")
+    assert "this run is done" in there(*line, "hydra.run.dir=../run").stdout
 
 
 def test_another_number_of_threads_changes_last_bits_at_most(

@@ -95,7 +95,13 @@ def test_weights_of_a_lane_are_those_of_the_run_alone_and_can_be_left_out(
     assert alone.keys() == lane.keys()
     for name in alone:
         np.testing.assert_array_equal(alone[name], lane[name])
-    assert not (tmp_path / "alone" / "best.safetensors").exists()
+    (run,) = load(tmp_path / "alone")
+    best, held_out = (
+        read_weights(tmp_path / "alone/best.safetensors"),
+        run.epochs["validation_error"],
+    )
+    assert best.steps == run.epochs["step"][held_out.argmin()]
+    assert run.summary["kept_at"] is None, "no rule asks for them"
 
     line = (*TINY, "seed=1,2,3", "weights=false", "hydra.sweep.dir=s")
     assert runner("-m", *line).returncode == 0
@@ -117,6 +123,7 @@ def test_a_diverged_run_leaves_no_final_weights_nor_those_of_a_run_before(
     assert runner(*TINY, here, "overwrite=true", "optimizer.learning_rate=1e30").returncode == 0
     assert load(tmp_path / "run")[0].status == "diverged"
     assert not (tmp_path / "run/final.safetensors").exists()
+    assert read_weights(tmp_path / "run/best.safetensors").steps == 0, "before it diverged"
 
 
 def test_what_is_no_weights_of_the_run_is_one_line(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,13 +30,13 @@ from tests.torture.interruptions import (
     signal_attacks,
     stream_attacks,
 )
-from tests.torture.outcome import Tally
+from tests.torture.outcome import Attack
 
 
 class _Part(NamedTuple):
     """Attacks of one kind: how to make them, and how many by default and in small."""
 
-    attack: Callable[[Path, int, int], Tally]
+    attack: Attack
     usual: int
     small: int
 

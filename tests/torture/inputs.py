@@ -1,4 +1,7 @@
-"""Attacks by what a command reads: its words, the user's files, the folders of others."""
+"""Attacks by what a command reads: its words, the user's files, the folders of others.
+
+Each is a `tests.torture.outcome.Attack`.
+"""
 
 from __future__ import annotations
 
@@ -41,13 +44,7 @@ def _each(count: int, number: int, strategy: st.SearchStrategy[Any], attack: Cal
 
 
 def command_line_attacks(place: Path, count: int, number: int) -> Tally:
-    """Mutated command lines: nothing is trained, and nothing written.
-
-    Args:
-        place: an empty folder.
-        count: how many.
-        number: the seed.
-    """
+    """Mutated command lines: nothing is trained, and nothing written."""
     tally = Tally("mutated command lines")
     with Worker(place) as worker:
 
@@ -61,13 +58,7 @@ def command_line_attacks(place: Path, count: int, number: int) -> Tally:
 
 
 def file_attacks(place: Path, count: int, number: int) -> Tally:
-    """Mutated YAML files of the user's own options and studies.
-
-    Args:
-        place: an empty folder.
-        count: how many.
-        number: the seed.
-    """
+    """Mutated YAML files of the user's own options and studies."""
     tally = Tally("mutated YAML files")
     with Worker(place) as worker:
 
@@ -84,13 +75,7 @@ def file_attacks(place: Path, count: int, number: int) -> Tally:
 
 
 def value_attacks(place: Path, count: int, number: int) -> Tally:
-    """Numbers at the ends of their ranges, trained for two steps.
-
-    Args:
-        place: an empty folder.
-        count: how many.
-        number: the seed.
-    """
+    """Numbers at the ends of their ranges, trained for two steps."""
     tally = Tally("extreme values, trained")
     with Worker(place) as worker:
 
@@ -104,13 +89,7 @@ def value_attacks(place: Path, count: int, number: int) -> Tally:
 
 
 def folder_attacks(place: Path, count: int, number: int) -> Tally:
-    """Records that were changed, replaced or planted, compared, repeated and resumed.
-
-    Args:
-        place: an empty folder.
-        count: how many.
-        number: the seed.
-    """
+    """Records that were changed, replaced or planted, compared, repeated and resumed."""
     tally = Tally("planted and damaged folders")
     with Worker(place) as worker:
         outcome = worker("runner", *SWEEP, "hydra.sweep.dir=whole")

@@ -1,4 +1,7 @@
-"""Attacks on a process: it is killed, told to end, or finds its disk full or no file to open."""
+"""Attacks on a process: it is killed, told to end, or finds its disk full or no file to open.
+
+Each is a `tests.torture.outcome.Attack`.
+"""
 
 from __future__ import annotations
 
@@ -83,37 +86,83 @@ def _different(expected: Path, found: Path) -> str:
     return ""
 
 
-def kill_attacks(place: Path, count: int, number: int, steps: int = 20_000) -> Tally:
-    """Runs and sweeps that are killed at a random moment, and then completed by the same line.
+def kill_attacks(place: Path, count: int, number: int, steps: int = 19_980) -> Tally:
+    """Runs and sweeps that are killed at a random moment, twice, and then completed.
 
-    Args:
-        place: an empty folder.
-        count: how many.
-        number: the seed.
-        steps: of a run.
+    A run goes on by `--resume`, a sweep by its own line, and a finished run that is made longer
+    keeps its record until there is more. The steps are whole epochs, at whose end it goes on.
     """
     tally, moments = Tally("kills, then completed to the bit"), random.Random(number)
-    lines = _lines(steps)
-    lasts = {}
-    for kind in list(lines)[: max(count, 1)]:
+    kinds, lasts = _interrupted(steps), {}
+    for kind, (line, _) in kinds.items():
         start = time.monotonic()
-        outcome = _end(_start(place, [*lines[kind], f"hydra.{kind}.dir=whole_{kind}"]))
+        outcome = _end(_start(place, [*line, *_place_of(kind, f"whole_{kind}")]))
         assert outcome.code == 0, outcome
         lasts[kind] = time.monotonic() - start
     for attack in range(count):
-        kind = list(lines)[attack % 2]
-        folder, moment = place / f"{kind}{attack}", moments.uniform(0, lasts[kind])
-        words = [*lines[kind], f"hydra.{kind}.dir={folder.name}"]
-        process = _start(place, words)
-        time.sleep(moment)
-        process.kill()
-        process.communicate()
-        problem = "" if None not in _runs(folder) else "a record that cannot be read"
+        kind = list(kinds)[attack % len(kinds)]
+        line, resume = kinds[kind]
+        folder = place / f"{kind}{attack}"
+        words = [*line, *_place_of(kind, folder.name)]
+        if kind == "longer":
+            shutil.copytree(place / "whole_run", folder)
+            words = resume = ["--resume", folder.name, *line[-1:]]
+        problem, when = "", []
+        for _ in range(2):
+            when.append(moments.uniform(0, lasts[kind]))
+            process = _start(place, words)
+            time.sleep(when[-1])
+            process.kill()
+            process.communicate()
+            problem = problem or _unreadable(folder, is_finished=kind == "longer")
+            if resume and (folder / files.SUMMARY).exists():
+                words = ["--resume", folder.name, *resume[2:]]
         problem = problem or lost(_end(_start(place, words)), ends=(0,))
         problem = problem or _different(place / f"whole_{kind}", folder)
-        tally.add(f"kill after {moment:.2f} s: {' '.join(words)}", problem)
+        moment = " and ".join(f"{seconds:.2f}" for seconds in when)
+        tally.add(f"kills after {moment} s: {' '.join(words)}", problem)
         shutil.rmtree(folder, ignore_errors=True)
     return tally
+
+
+def _interrupted(steps: int) -> dict[str, tuple[list[str], list[str]]]:
+    """By kind the words that train it, and those that let it go on; none: the same words."""
+    run, sweep = _lines(steps).values()
+    often = "checkpoint_every=0.3"
+    stride = "measure_every=10"  # by default that of a longer run is another one
+    longer = [*_lines(2 * steps)["run"]]
+    return {
+        "run": ([*run[:-1], often, stride, run[-1]], ["--resume", ""]),
+        "sweep": ([*sweep, often], []),
+        "longer": ([*longer[:-1], often, stride, longer[-1]], ["--resume", ""]),
+    }
+
+
+def _place_of(kind: str, name: str) -> list[str]:
+    """The word that names the folder."""
+    return [f"hydra.{'sweep' if kind == 'sweep' else 'run'}.dir={name}"]
+
+
+def _unreadable(folder: Path, *, is_finished: bool) -> str:
+    """Whether a folder has lost a record; empty if not.
+
+    Args:
+        folder: the folder.
+        is_finished: whether it had a finished one, which may only have been replaced by a
+            checkpoint of a longer run.
+    """
+    runs = _runs(folder)
+    if None in runs:
+        return "a record that cannot be read"
+    if is_finished and not runs:
+        return "the finished record is gone"
+    for run in filter(None, runs if is_finished else []):
+        has_weights = (folder / files.FINAL_WEIGHTS).exists()
+        if run.status == "finished" and not has_weights:
+            return "the weights of the finished record are gone"
+        if run.status != "finished" and not (folder / files.CHECKPOINT).exists():
+            return "neither a finished record nor a checkpoint"
+    return ""
 
 
 def _lines(steps: int) -> dict[str, list[str]]:
@@ -125,13 +174,7 @@ def _lines(steps: int) -> dict[str, list[str]]:
 
 
 def signal_attacks(place: Path, count: int, number: int) -> Tally:
-    """Signals at random early moments: a command ends soon, with the exit code of a signal.
-
-    Args:
-        place: an empty folder.
-        count: how many.
-        number: the seed.
-    """
+    """Signals at random early moments: a command ends soon, with the exit code of a signal."""
     tally, moments = Tally("signals at early moments"), random.Random(number)
     kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for attack in range(count):
@@ -149,13 +192,7 @@ def signal_attacks(place: Path, count: int, number: int) -> Tally:
 
 
 def limit_attacks(place: Path, count: int, number: int) -> Tally:
-    """Files that cannot grow, as on a full disk, and few descriptors: an end that says so.
-
-    Args:
-        place: an empty folder.
-        count: how many.
-        number: the seed.
-    """
+    """Files that cannot grow, as on a full disk, and few descriptors: an end that says so."""
     tally, sizes = Tally("full disks and few descriptors"), random.Random(number)
     for attack in range(count):
         kind = ("run", "sweep")[attack % 2]
@@ -173,13 +210,7 @@ def limit_attacks(place: Path, count: int, number: int) -> Tally:
 
 
 def stream_attacks(place: Path, count: int, number: int) -> Tally:
-    """Streams that are closed or full: the work is done all the same.
-
-    Args:
-        place: an empty folder.
-        count: how many at most.
-        number: not used.
-    """
+    """Streams that are closed or full: the work is done all the same."""
     tally = Tally("closed and full streams")
     shapes = (">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full", "| true")
     line = f"{sys.executable} -m runner model=linear steps=20 hydra.run.dir=quiet"

@@ -9,7 +9,8 @@ from __future__ import annotations
 import collections
 import re
 from collections.abc import Collection, Iterator
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 ENDS = (0, 1, 2, 130)
 """Success, a run that failed, bad input, an interruption."""
@@ -57,6 +58,19 @@ def lost(outcome: Outcome, ends: Collection[int] = ENDS) -> str:
     if outcome.made:
         return f"left behind: {', '.join(outcome.made[:3])}: {outcome.err[-300:]}"
     return ""
+
+
+class Attack(Protocol):
+    """Attacks of one kind."""
+
+    def __call__(self, place: Path, count: int, number: int) -> Tally:
+        """Make them.
+
+        Args:
+            place: an empty folder.
+            count: how many at most.
+            number: the seed.
+        """
 
 
 class Tally:

@@ -66,6 +66,7 @@ class OwnFile(Source):
     split_seed: int
     sha256: str | None
 
+    paths = ("path",)
     needs: ClassVar[str | None] = None
     """The package that reads the file, if it is an optional one."""
 
