@@ -27,6 +27,7 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from runner.config.locations import config_directory, existing
+from runner.config.values import LARGEST_INTEGER
 from runner.errors import ConfigError, RecordError, did_you_mean
 from runner.experiment.table import OPTIONS, STACKED
 from runner.hydra_app.checking import check, first_line
@@ -43,6 +44,9 @@ from runner.hydra_app.yaml_files import check_sizes
 from runner.options.batch_size import Mini
 from runner.terminal.words import shell_path
 
+_DIGITS = 20
+"""A number with more is not read."""
+
 _PLUGIN_PATH = str(Path(__file__).parent / "path")
 
 
@@ -50,11 +54,17 @@ def prepare_overrides(overrides: Sequence[str]) -> list[str]:
     """Normalize overrides, and define an option for each number that is chosen as a batch size.
 
     Raises:
-        ConfigError: several options are chosen of a group of which a run has one.
+        ConfigError: several options are chosen of a group of which a run has one, or a number has
+            too many digits.
     """
     normal = normalize(overrides)
     _refuse_several(normal)
     for number in numbered_options(normal):
+        if len(number) > _DIGITS:  # Python itself refuses to read thousands of them
+            raise ConfigError(
+                f"batch_size={number[:_DIGITS]}... is too large: integers go up to "
+                f"{LARGEST_INTEGER:,}"
+            )
         defaults = {field.name: field.default for field in dataclasses.fields(Mini)}
         node = {"name": "mini", **defaults, "size": int(number)}
         ConfigStore.instance().store(group=NUMBERED_GROUP, name=number, node=node)

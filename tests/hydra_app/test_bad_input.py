@@ -51,6 +51,8 @@ def refused(runner: CommandLine, *arguments: str) -> str:
         ("hydra.run.dir=${nope}", "Interpolation key 'nope' not found"),
         ("-m seed=0,1 confirm=99999999 figure.tune=[seed]", "confirm=99999999 is out of range"),
         ("-m hydra/launcher=basic seed=0,x", "seed=x must be a whole number [in run 1 of"),
+        (f"batch_size={'1' * 5000}", f"batch_size={'1' * 20}... is too large: integers go up to"),
+        (f"-m batch_size=8,{'1' * 5000}", "is too large: integers go up to 2,147,483,647"),
         ("epochs=2000000000", "epochs=2000000000 has 90,000,000,000 steps; programs count to"),
         ("--cfg job --package nope", "--package nope: there is no such part of the config; choose"),
         ("--cfg job --package optimzer", "did you mean optimizer?"),
