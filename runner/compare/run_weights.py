@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
@@ -14,6 +14,9 @@ from runner.errors import ConfigError
 from runner.record.memory import Memory
 from runner.record.tensors import nested
 from runner.record.weights import RecordedWeights, kept_weights
+
+if TYPE_CHECKING:
+    from runner.engine.weights import WeightsKind
 
 
 class WithWeights(ABC):
@@ -32,13 +35,22 @@ class WithWeights(ABC):
     def params(self) -> dict[str, Any]:
         """The parameters that evaluations use, in nested dictionaries of NumPy arrays.
 
-        Those of the best evaluation where a rule of `stopping` names it, else those after the last
-        step.
+        Those of the best evaluation where a rule of `stopping` names it or the run diverged, else
+        those after the last step.
 
         Raises:
             ConfigError: the run has none, or they cannot be read.
         """
         return nested(self.weights.params)
+
+    @property
+    def best_params(self) -> dict[str, Any]:
+        """Those of the evaluation with the least validation error, or `measure` of the rule.
+
+        Raises:
+            ConfigError: see `params`.
+        """
+        return nested(self._found(("best",)).params)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -67,13 +79,21 @@ class WithWeights(ABC):
 
     @functools.cached_property
     def weights(self) -> RecordedWeights:
-        """The best weights, or else the final ones, as they are recorded.
+        """The weights with which the run is used, as they are recorded; those of `params`.
 
         Raises:
             ConfigError: see `params`.
         """
-        found = self.memory.weights() if self.memory else None
-        if self.directory is not None and (kept := kept_weights(self.directory)) is not None:
+        return self._found()
+
+    def _found(self, kinds: Sequence[WeightsKind] | None = None) -> RecordedWeights:
+        """The first of some kinds of weights that the run has.
+
+        Raises:
+            ConfigError: it has none of them, or they cannot be read.
+        """
+        found = self.memory.weights(kinds) if self.memory else None
+        if self.directory is not None and (kept := kept_weights(self.directory, kinds)) is not None:
             found = kept[1]
         if found is not None:
             return found

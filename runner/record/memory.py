@@ -7,7 +7,7 @@ file.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from runner import files
 from runner.engine.chunk import Chunk
 from runner.record.summary import finite
 from runner.record.tensors import named
-from runner.record.weights import FILES, RecordedWeights
+from runner.record.weights import RecordedWeights, by_use
 from runner.status import Status
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Memory:
     def __init__(self) -> None:
         self.summary: dict[str, Any] = {}
         self._rows: dict[str, list[npt.NDArray]] = {}
-        self._weights: dict[str, RecordedWeights] = {}
+        self._weights: dict[WeightsKind, RecordedWeights] = {}
 
     def start(self, facts: Mapping[str, Any]) -> None:
         """Keep what is known before the run trains."""
@@ -57,7 +57,7 @@ class Memory:
     def write_weights(self, found: Mapping[WeightsKind, Weights]) -> None:
         """Keep the weights that the run leaves."""
         for kind, weights in found.items():
-            self._weights[FILES[kind]] = RecordedWeights(
+            self._weights[kind] = RecordedWeights(
                 named(weights.params),
                 named(weights.layers),
                 named(weights.preprocessing),
@@ -82,12 +82,15 @@ class Memory:
         rows.flags.writeable = False  # as those of a file
         return rows
 
-    def weights(self) -> RecordedWeights | None:
-        """The best weights, or else the final ones; None if there are none."""
-        return next((self._weights[name] for name in FILES_BY_WORTH if name in self._weights), None)
+    def weights(self, kinds: Sequence[WeightsKind] | None = None) -> RecordedWeights | None:
+        """The weights that the run is used with; None if there are none.
 
+        Args:
+            kinds: those to look for, as in `runner.record.weights.kept_weights`.
+        """
+        asked = by_use(self.summary) if kinds is None else kinds
+        return next((self._weights[kind] for kind in asked if kind in self._weights), None)
 
-FILES_BY_WORTH = (files.BEST_WEIGHTS, files.FINAL_WEIGHTS)
 
 Place = Path | Memory
 """Where the record of a run goes: a folder, or memory."""

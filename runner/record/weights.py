@@ -9,7 +9,7 @@ the step, the versions, and a hash of the config.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -91,22 +91,33 @@ def read_weights(file: Path) -> RecordedWeights:
     return RecordedWeights(parts[""], parts[STATE], parts[PREPROCESSING], int(facts["steps"]))
 
 
-def kept_weights(directory: Path) -> tuple[Path, RecordedWeights] | None:
-    """The weights that a run is used with; None if it has none.
+def by_use(summary: Mapping[str, Any]) -> tuple[WeightsKind, ...]:
+    """The kinds of weights in the order in which a run is used with them.
 
-    Those of the best evaluation where a rule of `stopping` names it, else the final ones; of a run
-    that diverged, which has no final ones, the best.
+    Those of the best evaluation come first where a rule of `stopping` names it, else the final
+    ones; a run that diverged has no final ones.
+
+    Args:
+        summary: that of the run.
+    """
+    return ("best", "final") if summary.get("kept_at") else ("final", "best")
+
+
+def kept_weights(
+    directory: Path, kinds: Sequence[WeightsKind] | None = None
+) -> tuple[Path, RecordedWeights] | None:
+    """The weights that a run is used with; None if it has none.
 
     Args:
         directory: the run's, or one file of weights.
+        kinds: those to look for, the first that there is; None: as `by_use` says.
 
     Raises:
         ConfigError: they cannot be read.
     """
     if directory.is_file():
         return directory, _weights_in(directory)
-    kinds: tuple[WeightsKind, ...] = ("final", "best")
-    for kind in reversed(kinds) if read_summary(directory).get("kept_at") else kinds:
+    for kind in by_use(read_summary(directory)) if kinds is None else kinds:
         file = directory / FILES[kind]
         if file.exists():
             return file, _weights_in(file)

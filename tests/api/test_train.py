@@ -16,6 +16,7 @@ from command_line import CommandLine
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from numpy.lib.recfunctions import repack_fields
+from safetensors.numpy import load_file
 
 import runner
 from runner import files
@@ -76,6 +77,22 @@ def test_a_run_in_memory_writes_nothing(tmp_path: Path) -> None:
     assert run.status == "finished"
     assert not list(tmp_path.iterdir())
     assert repr(run) == "<run: finished>"
+
+
+def test_a_run_in_memory_has_the_weights_of_its_record(tmp_path: Path) -> None:
+    """Of a run that was best before its end; it is asked for checkpoints, and writes none."""
+    words = ("model=linear", "optimizer=sgd", "optimizer.learning_rate=10", "steps=60")
+    mine = runner.train(*words, "checkpoint_every=0.001", "checkpoint_epochs=1", progress=False)
+    assert not list(tmp_path.iterdir())
+    there = runner.train(*words, record="there", progress=False)
+    for name in ("params", "best_params"):
+        own, recorded = (getattr(run, name)["logits"]["kernel"] for run in (mine, there))
+        assert own.tobytes() == recorded.tobytes(), name
+    final = load_file(tmp_path / "there" / files.FINAL_WEIGHTS)["logits.kernel"]
+    best = load_file(tmp_path / "there" / files.BEST_WEIGHTS)["logits.kernel"]
+    assert (mine.params["logits"]["kernel"] == final).all()
+    assert (mine.best_params["logits"]["kernel"] == best).all()
+    assert not (best == final).all()
 
 
 def test_a_recorded_run_is_what_load_reads_and_is_done_once(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_an_encoder_of_all_digits_helps_a_classifier_of_40(tmp_path: Path) -> No
             ("scratch", None),
             ("encoder", weights_for(classifier, folder, LAYERS)),
         ):
-            summary = run(classifier, tmp_path / f"{start}{seed}", {}, origin=origin)
+            summary = run(classifier, tmp_path / f"{start}{seed}", {}, start=origin)
             errors[start].append(summary["final"]["test_error"])
     assert np.mean(errors["encoder"]) < np.mean(errors["scratch"]) - 0.02, errors
 
@@ -68,7 +68,7 @@ def test_layers_added_in_turn_train_where_all_at_once_do_not(tmp_path: Path) -> 
         layers = [f"hidden_{index}" for index in range(1, before + 1)]
         origin = weights_for(chosen, folder, layers) if folder else None
         folder = tmp_path / str(depth)
-        errors.append(run(chosen, folder, {}, origin=origin)["final"]["test_error"])
+        errors.append(run(chosen, folder, {}, start=origin)["final"]["test_error"])
     at_once = run(network(depths[-1], len(depths)), tmp_path / "at_once", {})
     assert max(errors) < 0.15, errors
     assert at_once["final"]["test_error"] > 0.8
