@@ -97,6 +97,7 @@ class WithWeights(ABC):
             found = kept[1]
         if found is not None:
             return found
+        best = "best " if kinds else ""
         without = " and weights=false" if self.config.get("weights") is False else ""
         where = self.directory or "the run"
-        raise ConfigError(f"{where}: has no weights (status {self.status}{without})")
+        raise ConfigError(f"{where}: has no {best}weights (status {self.status}{without})")
