@@ -24,7 +24,7 @@ from runner.errors import ConfigError
 from runner.experiment.table import OPTIONS, STACKED
 from runner.options.option import Option
 
-_PLAIN = re.compile(r"[A-Za-z_/][\w./-]*")
+_PLAIN = re.compile(r"[A-Za-z_/][\w./-]*", re.ASCII)
 """Text that Hydra's grammar reads as the same text without quotes."""
 
 _WORDS = re.compile(r"(null|true|false|inf|nan)", re.IGNORECASE)
