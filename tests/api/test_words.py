@@ -95,6 +95,7 @@ numbers = values.integers() | values.floats(allow_nan=False) | values.booleans()
 texts = values.text(values.characters(codec="utf-8", exclude_characters="\n\r"), max_size=12)
 
 
+@hypothesis.settings(max_examples=30, deadline=None)
 @hypothesis.given(numbers | texts | values.lists(numbers | texts, max_size=3))
 @hypothesis.example("A\u00b9")
 def test_hydra_reads_the_value_that_was_given(value: Any) -> None:
