@@ -55,7 +55,12 @@ R_SQUARED = ("validation_r2", "test_r2")
 """Measured at every evaluation where the targets are numbers: the coefficient of determination, 1
 for perfect predictions and 0 for those of the mean. In other runs they are NaN."""
 
-OPTIONAL_MEASURES = (*TRAINING_SET_MEASURES, *R_SQUARED)
+BITS = ("validation_bits", "test_bits")
+"""Measured at every evaluation where the targets are the next characters of a text: bits per
+character, the mean of -log2 of the probability that softmax(outputs) gives to the character,
+whatever the loss is. In other runs they are NaN."""
+
+OPTIONAL_MEASURES = (*TRAINING_SET_MEASURES, *R_SQUARED, *BITS)
 """What only some runs measure; NaN in the curves of others."""
 
 EVALUATED_MEASURES = (*EPOCH_MEASURES, *OPTIONAL_MEASURES)
@@ -67,8 +72,8 @@ its minimum."""
 
 
 def is_minimized(measure: str) -> bool:
-    """Whether less of a measure is better: of a loss or an error, not of a rate, a norm or R^2."""
-    return "_loss" in measure or "_error" in measure
+    """Whether less of a measure is better: of a loss, an error or bits, not of a norm or R^2."""
+    return any(kind in measure for kind in ("_loss", "_error", "_bits"))
 
 
 def validated(measure: str) -> str:
@@ -81,6 +86,9 @@ class ErrorKind(StrEnum):
 
     RATE = "0-1 error"
     """1 where the prediction is wrong and 0 elsewhere; a mean is a rate, shown in percent."""
+
+    CHARACTER_RATE = "0-1 error by character"
+    """The share of the characters of an example that are predicted wrongly, shown in percent."""
 
     ABSOLUTE = "mean absolute error"
     """The mean over the columns of |prediction - target|, in the unit of the target; no rate."""
@@ -103,4 +111,4 @@ class ErrorKind(StrEnum):
     @property
     def is_percentage(self) -> bool:
         """Whether it is shown in percent."""
-        return self is ErrorKind.RATE
+        return self in (ErrorKind.RATE, ErrorKind.CHARACTER_RATE)

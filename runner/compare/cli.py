@@ -19,7 +19,13 @@ from runner.compare.tables import FORMATS
 from runner.compare.view import View, command_of, fields_of_view
 from runner.errors import ConfigError, RecordError, exit_code
 from runner.interruption import handle_signals, in_worker
-from runner.measures import OPTIONAL_MEASURES, R_SQUARED, STEP_MEASURES, TRAINING_SET_MEASURES
+from runner.measures import (
+    BITS,
+    OPTIONAL_MEASURES,
+    R_SQUARED,
+    STEP_MEASURES,
+    TRAINING_SET_MEASURES,
+)
 from runner.status import COMPLETE
 from runner.terminal.pipes import outlive_readers, output_was_lost
 from runner.whole_files import replacing
@@ -207,6 +213,8 @@ def _without_curve(runs: Sequence[Run], measure: str) -> str:
         return f"{len(unread)} runs have no {measure}: train them with evaluate_train=true"
     if measure in R_SQUARED:
         return f"{len(unread)} runs have no {measure}: their targets are not numbers"
+    if measure in BITS:
+        return f"{len(unread)} runs have no {measure}: their targets are not characters"
     file = files.STEPS if measure in STEP_MEASURES else files.EPOCHS
     which = f"{unread[0]}" if len(unread) == 1 else f"{len(unread)} runs, such as {unread[0]}"
     return f"no {measure} of {which}: {file} is missing or damaged"

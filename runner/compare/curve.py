@@ -90,7 +90,8 @@ def measure_label(measure: str, kind: ErrorKind | None = None) -> str:
     """
     if kind and measure.endswith("_error"):
         measure = measure.removesuffix("error") + kind.noun
-    return measure.replace("_r2", " R²").replace("_", " ")
+    measure = measure.replace("_r2", " R²").replace("_bits", " bits per character")
+    return measure.replace("_", " ")
 
 
 def label_for(runs: Iterable[Run], measure: str) -> str:

@@ -54,7 +54,8 @@ def predict(config: Mapping[str, Any], weights: RecordedWeights, inputs: Any) ->
         raise ConfigError(f"inputs have the shape {examples.shape}; it must be ({expected})")
     outputs = _outputs(experiment, weights, examples.dtype)
     parts = [outputs(examples[first : first + ROWS]) for first in range(0, len(examples), ROWS)]
-    empty = np.zeros((0, experiment.outputs), np.float32)
+    steps = shape[:1] if experiment.data.each_step else ()
+    empty = np.zeros((0, *steps, experiment.outputs), np.float32)
     return np.concatenate([np.asarray(part, np.float32) for part in parts] or [empty])
 
 

@@ -1,5 +1,6 @@
 """Data sources: where the examples come from, as arrays. One module for each family."""
 
+from runner.data.adding import Adding
 from runner.data.cifar import CIFAR10
 from runner.data.curve import Cliff, DoubleWell, Plateau
 from runner.data.diabetes import Diabetes
@@ -24,12 +25,14 @@ from runner.data.surface import (
     ThreeHumpCamel,
 )
 from runner.data.teacher import Teacher
+from runner.data.text import Text
 
 __all__ = [
     "CIFAR10",
     "CSV",
     "MNIST",
     "NPZ",
+    "Adding",
     "Arrays",
     "Beale",
     "Cliff",
@@ -53,5 +56,6 @@ __all__ = [
     "SparseFeatures",
     "Split",
     "Teacher",
+    "Text",
     "ThreeHumpCamel",
 ]

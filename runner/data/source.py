@@ -23,7 +23,9 @@ class Split:
 
     `inputs` has the shape `[examples, *features]`, where the features of an image are height, width
     and channels, and the type in which it is stored (uint8 for images). `targets` are classes,
-    counted from 0, of the shape `[examples]`; or numbers, of the shape `[examples, columns]`.
+    counted from 0, of the shape `[examples]`; or numbers, of the shape `[examples, columns]`. Of
+    sequences with a target at each step they have an axis of steps after that of the examples.
+    Inputs that are symbols, the characters of a text, are counted from 0, `[examples, steps]`.
     """
 
     inputs: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -54,8 +56,9 @@ class Source(Option):
 
     A source defines `input_shape`, `classes`, `sizes` and `load`; the first two may be plain class
     attributes. One whose targets are numbers has 0 classes, and says in `target_columns` how many
-    numbers an example has. One with a loss of its own names `loss` in `ignores` and overrides
-    `losses_and_errors`; one that can draw new examples sets `generates` and overrides `draw`.
+    numbers a target has. One of sequences may set `each_step` and `symbols`. One with a loss of its
+    own names `loss` in `ignores` and overrides `losses_and_errors`; one that can draw new examples
+    sets `generates` and overrides `draw`.
     """
 
     input_shape: tuple[int, ...]
@@ -66,6 +69,13 @@ class Source(Option):
 
     target_columns: int = 1
     """How many numbers the target of an example has, if it is no class."""
+
+    each_step: ClassVar[bool] = False
+    """Whether there is a target at each step of a sequence, and not one for the example."""
+
+    symbols: int = 0
+    """How many symbols there are, if inputs `[examples, steps]` stand for symbols: the network gets
+    each as a vector of zeros and a 1. 0: inputs are numbers."""
 
     generates: ClassVar[bool] = False
     """Whether `draw` can draw new examples."""
@@ -90,11 +100,13 @@ class Source(Option):
     @property
     def error_kind(self) -> ErrorKind:
         """What the error of an example is."""
+        if self.classes and self.each_step:
+            return ErrorKind.CHARACTER_RATE
         return ErrorKind.RATE if self.classes else ErrorKind.ABSOLUTE
 
     @property
     def outputs(self) -> int:
-        """How many numbers the network computes for an example: one a class, or one a column."""
+        """How many numbers the network computes for a target: one a class, or one a column."""
         return self.classes or self.target_columns
 
     @abstractmethod

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 def r_squared(
     weights: Float[Array, "slabs slab"],
-    squares: Float[Array, "slabs slab columns"],
-    targets: Float[Array, "slabs slab columns"],
+    squares: Float[Array, "slabs slab *columns"],
+    targets: Float[Array, "slabs slab *columns"],
 ) -> Float[Array, ""]:
     """R^2 = 1 - sum (t - y)^2 / sum (t - mean of t)^2, averaged over the columns of the targets.
 
@@ -22,16 +22,18 @@ def r_squared(
 
     Args:
         weights: of each example in the mean of the split; 0 for those that it does not have.
-        squares: (t - y)^2.
+        squares: (t - y)^2; of sequences each step has its columns.
         targets: t.
 
     Returns:
         R^2; NaN if the split is empty.
     """
-    own = (weights > 0)[..., None]
+    columns = tuple(range(2, targets.ndim))
+    own = jnp.expand_dims(weights > 0, columns)
 
-    def mean(values: Float[Array, "slabs slab columns"]) -> Float[Array, " columns"]:
-        return jnp.sum(jnp.where(own, weights[..., None] * values, 0.0), axis=(0, 1))
+    def mean(values: Float[Array, "slabs slab *columns"]) -> Float[Array, "*columns"]:
+        shares = jnp.expand_dims(weights, columns)
+        return jnp.sum(jnp.where(own, shares * values, 0.0), axis=(0, 1))
 
     left = mean(squares)
     variance = mean(jnp.square(targets - mean(targets)))

@@ -23,8 +23,9 @@ from runner.engine.placement import SLAB
 from runner.engine.setup import Setup
 from runner.engine.state import EPOCH_SUMS, HELD_OUT, State
 from runner.experiment.experiment import Experiment
-from runner.measures import EPOCH_MEASURES, R_SQUARED, TRAINING_SET_MEASURES
+from runner.measures import BITS, EPOCH_MEASURES, R_SQUARED, TRAINING_SET_MEASURES
 from runner.options.layer import LayerState, Params
+from runner.options.loss.base import bits
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int
@@ -37,7 +38,8 @@ at most. Their means have a relative error of 1 % at 10,000 examples."""
 def measures(experiment: Experiment) -> tuple[str, ...]:
     """The names of what an evaluation measures."""
     optional = TRAINING_SET_MEASURES * experiment.evaluate_train
-    return EPOCH_MEASURES + optional + R_SQUARED * experiment.predicts_numbers
+    by_targets = R_SQUARED * experiment.predicts_numbers + BITS * experiment.predicts_characters
+    return EPOCH_MEASURES + optional + by_targets
 
 
 def evaluate(
@@ -57,13 +59,15 @@ def evaluate(
     means = state.epoch_sums.divided(examples_seen(setup, step))
     measurements = {name: means[name] for name in EPOCH_SUMS}
     params, layers = evaluated(setup, state)
-    losses, errors, squares = held_out_values(setup, params, layers)
+    losses, errors, squares, bits_of_examples = held_out_values(setup, params, layers)
     for split, weights in zip(HELD_OUT, setup.arrays.membership, strict=True):
         measurements[f"{split}_loss"] = _weighted_sum(weights, losses)
         measurements[f"{split}_error"] = _weighted_sum(weights, errors)
         if squares is not None:
             found = r_squared(weights, squares, setup.arrays.held_out_targets)
             measurements[f"{split}_r2"] = found
+        if bits_of_examples is not None:
+            measurements[f"{split}_bits"] = _weighted_sum(weights, bits_of_examples)
     if setup.experiment.evaluate_train:
         means_over_set = training_set_loss_and_error(setup, params, layers)
         measurements |= zip(TRAINING_SET_MEASURES, means_over_set, strict=True)
@@ -130,6 +134,7 @@ class _Values(NamedTuple):
     losses: Float[Array, "*examples"]
     errors: Float[Array, "*examples"]
     squares: Float[Array, "*examples columns"] | None  # (target - output)^2, of targets: numbers
+    bits: Float[Array, "*examples"] | None  # per character, of targets: characters
 
 
 def held_out_values(setup: Setup, params: Params, layers: LayerState) -> _Values:
@@ -183,12 +188,13 @@ def _values(setup: Setup, params: Params, layers: LayerState, inputs: Any, targe
     targets = experiment.targets(prepared, targets)
     losses, errors = experiment.losses_and_errors(outputs, targets, arrays.target_unit)
     squares = jnp.square(targets - outputs) if experiment.predicts_numbers else None
-    return _Values(losses, errors, squares)
+    of_characters = bits(outputs, targets) if experiment.predicts_characters else None
+    return _Values(losses, errors, squares, of_characters)
 
 
 def predictions(
     experiment: Experiment, params: Params, layers: LayerState, inputs: Any
-) -> Float[Array, "batch classes"]:
+) -> Float[Array, "batch *steps classes"]:
     """The outputs of the network, or those that predict what networks with random masks do.
 
     The masks are drawn from the state of the layers, the same for every slab.

@@ -95,7 +95,7 @@ def write_csv(file: Path, runs: Sequence[Run]) -> None:
             name
             for run in runs
             for name in run.summary.get(when, {})
-            if name.endswith(("_loss", "_error", "_r2"))
+            if name.endswith(("_loss", "_error", "_r2", "_bits"))
         )
     ]
     with (

@@ -21,7 +21,7 @@ from runner.options.bias_initializer import BiasInitializer, ZeroBias
 from runner.options.diagnostics.base import Diagnostic
 from runner.options.gradient import GradientTreatment
 from runner.options.initializer.base import Initializer
-from runner.options.layer import Layer, Params, Shape, with_layer_before
+from runner.options.layer import Layer, Params, Shape, of_symbols, with_layer_before
 from runner.options.loss.auto import AutoLoss
 from runner.options.loss.base import Loss
 from runner.options.model.base import LayerOptions, Model
@@ -141,19 +141,22 @@ class Experiment(Option):
             watched: whether evaluations return the signals of the activations, in the state after
                 (see `runner.options.signals`).
         """
-        chosen = LayerOptions(
-            self.activation,
-            self.initializer,
-            self.normalization,
-            self.regularization,
-            sampling,
-            watched,
-        )
+        chosen = self.layer_options()._replace(sampling=sampling, watched=watched)
         network = self.data.network() or self.model.network(chosen, self.outputs)
         on_inputs = chosen.regularized_inputs()
         if on_inputs is not None:
             network = with_layer_before(network, "inputs", on_inputs)
-        return in_precision(network, self.precision)
+        return of_symbols(in_precision(network, self.precision), self.data.symbols)
+
+    def layer_options(self) -> LayerOptions:
+        """Return what a model builds its layers from."""
+        return LayerOptions(
+            self.activation,
+            self.initializer,
+            self.normalization,
+            self.regularization,
+            each_step=self.data.each_step,
+        )
 
     def targets(
         self,
@@ -170,8 +173,8 @@ class Experiment(Option):
 
     def losses_and_errors(
         self,
-        outputs: Float[Array, "batch outputs"],
-        targets: Num[Array, "batch *columns"],
+        outputs: Float[Array, "batch *steps outputs"],
+        targets: Num[Array, "batch *steps_and_columns"],
         unit: Float[Array, " columns"] | None = None,
     ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
         """Return the loss and the error of each example.
@@ -203,6 +206,11 @@ class Experiment(Option):
         return self.error_kind is ErrorKind.ABSOLUTE and not self.reconstructs
 
     @property
+    def predicts_characters(self) -> bool:
+        """Whether the targets are classes at each step of a sequence."""
+        return self.data.error_kind is ErrorKind.CHARACTER_RATE
+
+    @property
     def evaluation_samples(self) -> int:
         """Over how many networks with random masks an evaluation averages; 0: none are drawn."""
         return max((each.samples for each in self.regularization), default=0)
@@ -214,7 +222,16 @@ class Experiment(Option):
         return self.data.project(params)
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
-        """Refuse bfloat16 where it has no effect or where its rounding hides what is computed."""
+        """Refuse models that do not read sequences where the data need that, and some of bfloat16.
+
+        That is where it has no effect, or where its rounding hides what is computed.
+        """
+        if self.data.each_step and not self.model.reads_sequences:
+            yield (
+                "model",
+                "the data have a target at each step of a sequence, and the model predicts one for "
+                "the whole of it; use model=rnn, lstm, gru or transformer",
+            )
         if self.precision == "float32":
             return
         if "model" in self.data.ignores:
@@ -265,7 +282,7 @@ class Experiment(Option):
         warm_steps, warm_epochs = self.warmup.duration(lambda: tabulated(phases))
         return Facts(
             stored_shape=self.data.input_shape,
-            input_shape=self.input_shape,
+            input_shape=self.input_shape + (self.data.symbols,) * (self.data.symbols > 0),
             train_examples=examples,
             validation_examples=validation_examples,
             batch_size=first.batch_size.examples(examples),
@@ -283,8 +300,11 @@ class Experiment(Option):
             model_is_spatial=self.model.is_spatial,
             layers=None if "model" in self.data.ignores else self.model.layers,
             hidden_layers=self.model.hidden_layers,
+            symbols=self.data.symbols,
+            each_step=self.data.each_step,
+            normalizes_after_activation=self.normalization.follows_activation,
             is_recurrent=self.model.is_recurrent,
-            error_is_rate=self.error_kind is ErrorKind.RATE,
+            error_is_rate=self.error_kind.is_percentage,
             self_normalizes=self.activation.self_normalizes,
             has_network="model" not in self.data.ignores,
             parameters=self._parameters,

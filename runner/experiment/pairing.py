@@ -1,4 +1,4 @@
-"""Which initializer suits which activation, and what is said where the two do not go together.
+"""Which options suit each other, and what is said where they do not go together.
 
 Options do not know each other, so what they are to each other is said here. A poor pairing is run
 all the same: to see why it is poor is one use of this program.
@@ -52,6 +52,7 @@ def cautions(experiment: Experiment) -> Iterator[tuple[str, str]]:
     Nothing is said where no activation is used, or where a normalization sets the size of its
     inputs. Needs plain numbers.
     """
+    yield from _of_model(experiment)
     unused = "activation" in experiment.ignores or experiment.model.layers == 1
     if unused or not isinstance(experiment.normalization, NoNormalization):
         return
@@ -71,6 +72,26 @@ def cautions(experiment: Experiment) -> Iterator[tuple[str, str]]:
                 "weights this large start a saturating activation where its slope is near 0; use "
                 f"initializer={SUITED[activation][0]} or a smaller initializer.stddev",
             )
+
+
+def _of_model(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """What a model lacks that it is made for."""
+    if "model" in experiment.data.ignores:
+        return
+    activation = _name_of("activation", experiment.activation)
+    if experiment.model.wants_bounded_activation and activation not in (None, *SATURATING):
+        yield (
+            "activation",
+            "the states of a network with gates are not bounded with this activation, and may "
+            "explode over many steps; published ones have activation=tanh",
+        )
+    is_plain = isinstance(experiment.normalization, NoNormalization)
+    if experiment.model.wants_normalization and is_plain:
+        yield (
+            "normalization",
+            "sums of residual blocks grow from block to block without one; published transformers "
+            "have normalization=layer or rms",
+        )
 
 
 def _name_of(group: str, chosen: Option) -> str | None:

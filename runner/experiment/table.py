@@ -30,8 +30,9 @@ from runner.options.loss.auto import AutoLoss
 from runner.options.model.autoencoder import Autoencoder
 from runner.options.model.cnn import CNN
 from runner.options.model.dense import MLP, DeepLinear, Linear
-from runner.options.model.recurrent import RNN
+from runner.options.model.recurrent import GRU, LSTM, RNN
 from runner.options.model.resnet import ResNet
+from runner.options.model.transformer import Transformer
 from runner.options.normalization import batch, example, kernel
 from runner.options.normalization.base import NoNormalization
 from runner.options.optimizer import (
@@ -70,6 +71,8 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "arrays": data.Arrays,
         "teacher": data.Teacher,
         "sparse_features": data.SparseFeatures,
+        "text": data.Text,
+        "adding": data.Adding,
         "quadratic": data.Quadratic,
         "noisy_quadratic": data.NoisyQuadratic,
         "reddi": data.Reddi,
@@ -115,6 +118,9 @@ OPTIONS: dict[str, dict[str, type[Option]]] = {
         "resnet": ResNet,
         "autoencoder": Autoencoder,
         "rnn": RNN,
+        "lstm": LSTM,
+        "gru": GRU,
+        "transformer": Transformer,
     },
     "activation": {
         "relu": rectifier.Relu,

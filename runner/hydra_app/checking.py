@@ -59,6 +59,8 @@ def refuse_ignored(experiment: Experiment, plain: dict[str, Any], overrides: Seq
             model = f"model={plain['model']['name']}"
             raise ConfigError(f"{typed} has no part in {model}, which has no {_PARTS[group]}")
         why = "has no examples" if group == "batch_size" else "brings its own parameters"
+        if group == "preprocessing" and experiment.data.symbols:
+            why = "has symbols for inputs, and no numbers"
         raise ConfigError(f"{typed} has no part in data={plain['data']['name']}, which {why}")
 
 

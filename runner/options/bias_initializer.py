@@ -81,7 +81,7 @@ class ClassFrequencies(BiasInitializer):
         def value_of(path: Path, array: Float[Array, "..."]) -> Float[Array, "..."]:
             if path[-2:] != (LOGITS, BIAS):
                 return array
-            counts = jnp.bincount(targets, length=array.size)
+            counts = jnp.bincount(targets.reshape(-1), length=array.size)
             return jnp.log(jnp.maximum(counts, 0.5) / targets.size).astype(array.dtype)
 
         return map_with_path(value_of, params)

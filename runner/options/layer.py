@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from runner.lazy import jax
+from runner.lazy import jax, jnp
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
@@ -125,6 +125,22 @@ def serial(**layers: Layer) -> Layer:
     return Layer(init, apply)
 
 
+def residual(layer: Layer) -> Layer:
+    """Return the layer y = x + l(x), with the parameters and the state of l.
+
+    Args:
+        layer: l, which keeps the shape of its inputs.
+    """
+
+    def apply(
+        params: Params, state: LayerState, inputs: Float[Array, "batch *features"], training: bool
+    ) -> tuple[Float[Array, "batch *features"], LayerState]:
+        outputs, state = layer.apply(params, state, inputs, training)
+        return inputs + outputs, state
+
+    return Layer(layer.init, apply)
+
+
 def with_layer_before(network: Layer, name: str, layer: Layer) -> Layer:
     """Return a network with a layer on its inputs, which keeps their shape.
 
@@ -149,6 +165,31 @@ def with_layer_before(network: Layer, name: str, layer: Layer) -> Layer:
         inputs, after = first.apply(params, state, inputs, training)
         outputs, of_network = network.apply(params, state, inputs, training)
         return outputs, of_network | {key: after[key] for key in (name,) if key in after}
+
+    return Layer(init, apply)
+
+
+def of_symbols(network: Layer, symbols: int) -> Layer:
+    """Return a network whose inputs `[batch, steps]` stand for symbols, counted from 0.
+
+    The network gets each symbol as a vector of zeros and a 1 (one-hot), so that an affine map of it
+    is an embedding. With 0 symbols, where inputs are numbers, it is the network itself.
+
+    Args:
+        network: a network of `[batch, steps, symbols]`.
+        symbols: how many symbols there are.
+    """
+    if not symbols:
+        return network
+
+    def init(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
+        return network.init(key, (*shape, symbols))
+
+    def apply(
+        params: Params, state: LayerState, inputs: Float[Array, "batch steps"], training: bool
+    ) -> tuple[Float[Array, "batch *outputs"], LayerState]:
+        is_symbol = inputs[..., None] == jnp.arange(symbols, dtype=inputs.dtype)
+        return network.apply(params, state, is_symbol.astype(inputs.dtype), training)
 
     return Layer(init, apply)
 

@@ -152,6 +152,9 @@ class Facts(NamedTuple):
     model_is_spatial: bool  # whether the model uses which pixels are beside each other
     layers: int | None  # of the network, those with a kernel; None: the model does not say
     hidden_layers: tuple[HiddenLayer, ...] | None  # None: the model does not say
+    symbols: int  # how many symbols the inputs stand for; 0: they are numbers
+    each_step: bool  # whether there is a target at each step of a sequence
+    normalizes_after_activation: bool  # whether a normalizing layer follows the activation
     is_recurrent: bool  # whether the model has a state that it reads a sequence into
     error_is_rate: bool  # whether the error is a share of wrong predictions, and not a distance
     self_normalizes: bool  # whether the activation keeps mean 0 and variance 1 (SELU)

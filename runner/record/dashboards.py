@@ -22,7 +22,7 @@ from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.types_pb2 import DT_DOUBLE, DT_FLOAT, DT_STRING
 
-from runner.measures import R_SQUARED, SPLITS, ErrorKind
+from runner.measures import BITS, R_SQUARED, SPLITS, ErrorKind
 
 CHARTS = {
     "train, validation and test": {
@@ -40,8 +40,11 @@ CHARTS = {
 
 What is called error here is called what it is for the run: an absolute error, a distance."""
 
-_OF_NUMBERS = {"R²": f"epoch/({'|'.join(R_SQUARED)})$"}
-"""What the first category shows, too, where the targets are numbers."""
+_FURTHER = {
+    ErrorKind.ABSOLUTE: {"R²": f"epoch/({'|'.join(R_SQUARED)})$"},
+    ErrorKind.CHARACTER_RATE: {"bits per character": f"epoch/({'|'.join(BITS)})$"},
+}
+"""What the first category shows, too, by the kind of the errors."""
 
 _PNG = struct.Struct(">8s4x4sII")
 
@@ -84,7 +87,7 @@ def session_end(succeeded: bool, ended: float) -> Summary.Value:
 
 @functools.cache
 def layout(error: ErrorKind) -> Summary.Value:
-    """The layout of CUSTOM SCALARS: `CHARTS`, and more where the targets are numbers.
+    """The layout of CUSTOM SCALARS: `CHARTS`, and more where targets are numbers or characters.
 
     Args:
         error: what the errors of the run are.
@@ -102,8 +105,7 @@ def layout(error: ErrorKind) -> Summary.Value:
         for title, own in CHARTS.items()
     }
     of_splits, *others = named.items()
-    if error == ErrorKind.ABSOLUTE:
-        of_splits = of_splits[0], of_splits[1] | _OF_NUMBERS
+    of_splits = of_splits[0], of_splits[1] | _FURTHER.get(error, {})
     categories = [
         Category(
             title=title,

@@ -1,7 +1,8 @@
 """Configs that an earlier version recorded: completed by what they lack.
 
 A key that an option or the experiment has got since then is missing in them. Its default is what
-the earlier version did, because a new key must not change what is trained without it.
+the earlier version did, because a new key must not change what is trained without it. A key with
+another name today is replaced.
 """
 
 from __future__ import annotations
@@ -50,7 +51,20 @@ def _option(group: str, config: Any) -> Any:
     name = config.get("name") if isinstance(config, Mapping) else None
     if not isinstance(name, str) or name not in OPTIONS[group]:
         return config
+    if (group, name) == ("model", "rnn"):
+        config = _recurrent(config)
     return _defaults(OPTIONS[group][name]) | dict(config)
+
+
+def _recurrent(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of `model=rnn` without the keys that it had: `recurrent` and `units`."""
+    found = dict(config)
+    if isinstance(found.get("recurrent"), str):
+        name = found.pop("recurrent")
+        found.setdefault("recurrent_initializer", _option("initializer", {"name": name}))
+    if isinstance(found.get("units"), int):
+        found.setdefault("widths", [found.pop("units")])
+    return found
 
 
 def _defaults(cls: type[Option]) -> dict[str, Any]:

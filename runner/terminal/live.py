@@ -18,7 +18,7 @@ from runner.config.keys import TARGET, VALIDATION_EXAMPLES, typed
 from runner.data import Source
 from runner.engine.chunk import Chunk
 from runner.errors import one_line
-from runner.measures import METRIC, R_SQUARED, SPLITS, TRAIN_LOSS, ErrorKind
+from runner.measures import BITS, METRIC, R_SQUARED, SPLITS, TRAIN_LOSS, ErrorKind
 from runner.record.summary import at_best_validation
 from runner.terminal.caller import is_command_line, reader_of_progress, tell
 from runner.terminal.notebook import NotebookBar
@@ -167,17 +167,18 @@ def closing_cells(summary: Mapping[str, Any]) -> list[list[str]]:
     """The table of a run that has ended: a header, and a line for each split."""
     final, best, kind = summary["final"], summary["best"], ErrorKind(summary["error"])
     header = ["", "final loss", "best loss", f"final {kind.noun}", f"best {kind.noun}"]
-    has_r2 = any(name in final for name in R_SQUARED)
+    further = {"r2": "R²"} if any(name in final for name in R_SQUARED) else {}
+    if any(name in final for name in BITS):
+        further = {"bits": "bits per character"}
     has_training_set = final.get("training_set_loss") is not None
-    lines = [[*header, "final R²"] if has_r2 else header]
+    lines = [[*header, *(f"final {noun}" for noun in further.values())]]
     for split in (*SPLITS, "training_set") if has_training_set else SPLITS:
         cells = []
         for name, shown in (("loss", None), ("error", kind)):
             key = at_best_validation(name) if split == "test" else f"{split}_{name}"
             cells += [format_measure(final.get(f"{split}_{name}"), shown)]
             cells += [format_measure(best.get(key), shown)]
-        if has_r2:
-            cells.append(format_measure(final.get(f"{split}_r2")))
+        cells += [format_measure(final.get(f"{split}_{name}")) for name in further]
         lines.append([split.replace("_", " "), *cells])
     return lines
 

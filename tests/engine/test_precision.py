@@ -96,7 +96,7 @@ CHOICES: dict[str, dict[str, Any]] = {
         "regularization": [{"name": "dropout", "input_rate": 0.1}, "label_smoothing"],
     },
     "recurrent": {
-        "model": {"name": "rnn", "units": 4},
+        "model": {"name": "rnn", "widths": [4]},
         "normalization": "layer",
         "activation": "tanh",
         "regularization": ["dropout", "variational_dropout", "dropconnect"],

@@ -175,7 +175,7 @@ def test_the_slopes_of_prelu_are_at_home_in_every_model_and_do_not_decay() -> No
     for model, where, count in [
         ({"name": "mlp", "widths": [7]}, ("hidden_1",), 7),
         ({"name": "cnn", "channels": [3], "widths": [4]}, ("convolution_1",), 3),
-        ({"name": "rnn", "units": 6}, ("recurrent",), 6),
+        ({"name": "rnn", "widths": [6]}, ("recurrent",), 6),
     ]:
         network = compose(model=model, activation="prelu").network()
         shapes = jax.eval_shape(lambda network=network: network.init(jax.random.key(0), (8, 8, 1)))

@@ -120,7 +120,7 @@ def with_option(group: str, name: str, **numbers: Any) -> Experiment:
     if group == "model" and name == "cnn":
         numbers = {"channels": [3, 4], "widths": [5], **numbers}
     if group == "model" and name == "rnn":
-        numbers = {"units": 5, "recurrent_initializer": "identity", **numbers}
+        numbers = {"widths": [5], "recurrent_initializer": "identity", **numbers}
     if group == "normalization" and "epsilon" in float_fields(group, name):
         numbers = {"epsilon": 0.1, **numbers}  # so that another one can be seen
     if name == "group":
@@ -130,7 +130,7 @@ def with_option(group: str, name: str, **numbers: Any) -> Experiment:
     if name == "dropout":
         numbers = {"input_rate": 0.1, **numbers}
     if name == "variational_dropout":
-        choices["model"] = {"name": "rnn", "units": 5, "recurrent_initializer": "identity"}
+        choices["model"] = {"name": "rnn", "widths": [5], "recurrent_initializer": "identity"}
         choices["initializer"] = "he_normal"
     if group == "sampling" and name == "stream":
         choices["data"] = "teacher"

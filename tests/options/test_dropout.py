@@ -73,7 +73,7 @@ def test_dropout_is_for_training_only() -> None:
     [
         ({"name": "mlp", "widths": [4, 3]}, ["hidden_1", "hidden_2"]),
         ({"name": "cnn", "channels": [2], "widths": [3]}, ["convolution_1", "hidden_1"]),
-        ({"name": "rnn", "units": 3}, []),  # once, after the last state
+        ({"name": "rnn", "widths": [3]}, []),  # once, after the last state
         ("linear", None),
     ],
 )
@@ -201,7 +201,7 @@ def test_dropconnect_drops_weights_in_training_only() -> None:
     [
         ({"widths": [4]}, 1),
         ({"name": "cnn", "channels": [2], "widths": [4]}, 2),
-        ({"name": "rnn", "units": 4}, 2),
+        ({"name": "rnn", "widths": [4]}, 2),
     ],
     ids=["mlp", "cnn", "rnn"],
 )

@@ -15,7 +15,7 @@ from runner.experiment.table import OPTIONS
 MODELS = {
     "mlp": {"widths": [16]},
     "cnn": {"name": "cnn", "channels": [16], "widths": [16]},
-    "rnn": {"name": "rnn", "units": 16},
+    "rnn": {"name": "rnn", "widths": [16]},
     "resnet": {"name": "resnet", "channels": [16, 32], "shortcut": "projection"},
     "autoencoder": {"name": "autoencoder", "widths": [32, 16]},
     "deep_linear": {"name": "deep_linear", "units": 16, "depth": 2},

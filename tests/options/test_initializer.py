@@ -168,7 +168,7 @@ def test_zeros_and_constants(drawn: Drawn) -> None:
             {"name": "cnn", "channels": [2, 3], "widths": [4]},
             ["convolution_1", "convolution_2", "hidden_1", "logits"],
         ),
-        ({"name": "rnn", "units": 3}, ["recurrent", "logits"]),
+        ({"name": "rnn", "widths": [3]}, ["recurrent", "logits"]),
     ],
 )
 def test_a_number_for_each_layer_goes_to_the_layers_in_their_order(

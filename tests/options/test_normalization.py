@@ -250,7 +250,7 @@ def test_batches_of_one_are_refused() -> None:
             "use normalization.groups=4",
         ),
         (
-            {"name": "rnn", "units": 7},
+            {"name": "rnn", "widths": [7]},
             {"name": "group", "groups": 2},
             "the 7 units cannot be divided into groups of equal size; use normalization.groups=1",
         ),

@@ -17,7 +17,7 @@ IMAGES = RANDOM.normal(size=(3, 4, 3, 2))  # 4 rows of 3 pixels of 2 channels
 
 
 def network_of(normalization: Any = "none", **numbers: Any) -> Layer:
-    model = {"name": "rnn", "units": 5, **numbers}
+    model = {"name": "rnn", "widths": [5], **numbers}
     return compose(model=model, activation="tanh", normalization=normalization).network()
 
 
@@ -73,7 +73,7 @@ def normalized(name: str, x: np.ndarray) -> np.ndarray:
 def test_normalization_is_of_each_step_or_of_both_matrices(name: str, position: str) -> None:
     numbers: dict[str, Any] = {"position": position} if position else {}
     numbers |= {"groups": 2} if name == "group" else {}
-    params, outputs = applied(network_of({"name": name, **numbers}, units=6), IMAGES)
+    params, outputs = applied(network_of({"name": name, **numbers}, widths=[6]), IMAGES)
     cell, hidden, gain, shift = params["recurrent"], np.zeros((3, 6)), 1.0, 0.0
     kernels = {part: cell[part]["kernel"] for part in ("input", "recurrent")}
     if name == "weight":
@@ -106,11 +106,12 @@ def test_variational_dropout_has_the_same_masks_at_all_steps() -> None:
     """Gal & Ghahramani 2016, eq. 7; the two masks are read off from an identity in a network."""
     rates = {"name": "variational_dropout", "input_rate": 0.5, "recurrent_rate": 0.25}
     experiment = compose(
-        model={"name": "rnn", "units": 5}, activation="linear", regularization=rates
+        model={"name": "rnn", "widths": [5]}, activation="linear", regularization=rates
     )
     network = experiment.network()
     _, state, _ = network.init(jax.random.key(3), (4, 3, 2))
-    start = compose(model={"name": "rnn", "units": 5}).network().init(jax.random.key(3), (4, 3, 2))
+    rnn = {"name": "rnn", "widths": [5]}
+    start = compose(model=rnn).network().init(jax.random.key(3), (4, 3, 2))
     params = jax.tree.map(lambda leaf: RANDOM.normal(size=leaf.shape), start[0])
     apply = jax.jit(network.apply, static_argnums=3)
 
@@ -151,7 +152,7 @@ def test_variational_dropout_has_the_same_masks_at_all_steps() -> None:
         hidden = driven + (hidden * n) @ kernels["recurrent"]
     expected = hidden @ params["logits"]["kernel"] + params["logits"]["bias"]
     np.testing.assert_allclose(np.asarray(outputs)[visible], expected, rtol=2e-4, atol=1e-4)
-    whole = compose(model={"name": "rnn", "units": 5}, activation="linear").network()
+    whole = compose(model={"name": "rnn", "widths": [5]}, activation="linear").network()
     np.testing.assert_allclose(
         apply(params, state, IMAGES, False)[0],
         jax.jit(lambda x: whole.apply(params, {}, x, False)[0])(IMAGES),

@@ -223,7 +223,8 @@ def is_log_measure(measure: str, values: Iterable[npt.ArrayLike], look: Look = P
 def is_rate(groups: Sequence[Group], measure: str) -> bool:
     """Whether a measure is a share, which is shown in percent: an error rate, the share clipped."""
     kinds = {run.error_kind for group in groups for run in group.runs}
-    return measure == CLIPPED or (measure.endswith("error") and kinds <= {ErrorKind.RATE})
+    are_rates = all(ErrorKind(kind).is_percentage for kind in kinds)
+    return measure == CLIPPED or (measure.endswith("error") and are_rates)
 
 
 def number_ticks(panel: Axes, is_percentage: bool, axis: str = "y") -> None:

@@ -21,8 +21,8 @@ class AutoLoss(Loss):
     """
 
     def __call__(
-        self, outputs: Float[Array, "batch outputs"], targets: Num[Array, "batch *columns"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch outputs"], targets: Num[Array, "*batch_and_columns"]
+    ) -> Float[Array, "*batch"]:
         """Return the losses of what follows from the targets."""
         return self.chosen(classes=are_classes(targets))(outputs, targets)
 

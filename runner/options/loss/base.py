@@ -4,15 +4,19 @@ Targets that are integers count classes from 0, shape `[batch]`. Targets that ar
 numbers, shape `[batch, columns]`. The outputs of the network have one column for each class, or for
 each number. All losses are means over the outputs of an example where they are sums of terms of
 outputs, so that the number of columns does not change the scale of the gradient.
+
+Where sequences have a target at each step, targets and outputs have an axis of steps after that of
+the examples, and loss and error of an example are means over its steps.
 """
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from runner.lazy import jax, jnp
+from runner.lazy import jax, jnp, optax
 from runner.options.option import Facts, Option
 
 if TYPE_CHECKING:
@@ -22,8 +26,9 @@ if TYPE_CHECKING:
 class Loss(Option):
     """A loss for each example.
 
-    A loss defines `__call__`. One whose outputs are not the predicted numbers themselves overrides
-    `mean_prediction`, one for classes only sets `needs_classes`.
+    A loss defines `__call__`, for any number of axes before that of the outputs. One whose outputs
+    are not the predicted numbers themselves overrides `mean_prediction`, one for classes only sets
+    `needs_classes`.
     """
 
     needs_classes: ClassVar[bool] = False
@@ -34,19 +39,19 @@ class Loss(Option):
 
     @abstractmethod
     def __call__(
-        self, outputs: Float[Array, "batch outputs"], targets: Num[Array, "batch *columns"]
-    ) -> Float[Array, " batch"]:
-        """Return the loss of each example.
+        self, outputs: Float[Array, "*batch outputs"], targets: Num[Array, "*batch_and_columns"]
+    ) -> Float[Array, "*batch"]:
+        """Return the loss of each example, or of each step of each example.
 
         Args:
             outputs: what the network computes.
-            targets: classes (integers, `[batch]`) or numbers (floats, `[batch, columns]`).
+            targets: classes (integers, `[*batch]`) or numbers (floats, `[*batch, columns]`).
         """
 
     def losses_and_errors(
         self,
-        outputs: Float[Array, "batch outputs"],
-        targets: Num[Array, "batch *columns"],
+        outputs: Float[Array, "batch *steps outputs"],
+        targets: Num[Array, "batch *steps_and_columns"],
         unit: Float[Array, " columns"] | None = None,
     ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
         """Return the loss and the error of each example.
@@ -63,13 +68,14 @@ class Loss(Option):
         losses = self(outputs, targets)
         if are_classes(targets):
             right = (jnp.argmax(outputs, axis=-1) == targets) & jnp.isfinite(losses)
-            return losses, 1.0 - right
+            return of_examples(losses), of_examples(1.0 - right)
         distances = jnp.abs(outputs - targets)
-        return losses, jnp.mean(distances if unit is None else unit * distances, axis=-1)
+        errors = jnp.mean(distances if unit is None else unit * distances, axis=-1)
+        return of_examples(losses), of_examples(errors)
 
     def mean_prediction(
-        self, outputs: Float[Array, "samples batch outputs"]
-    ) -> Float[Array, "batch outputs"]:
+        self, outputs: Float[Array, "samples *batch outputs"]
+    ) -> Float[Array, "*batch outputs"]:
         """Return the outputs that predict what several networks predict on average.
 
         By default the mean of the outputs.
@@ -86,14 +92,31 @@ class Loss(Option):
             )
 
 
-def are_classes(targets: Num[Array, "batch *columns"]) -> bool:
+def of_examples(values: Float[Array, "batch *steps"]) -> Float[Array, " batch"]:
+    """Return the mean over the steps of each example, if there are any."""
+    return values if values.ndim == 1 else values.mean(axis=tuple(range(1, values.ndim)))
+
+
+def bits(
+    outputs: Float[Array, "batch steps classes"], targets: Int[Array, "batch steps"]
+) -> Float[Array, " batch"]:
+    """Return the mean over the steps of -log2 softmax(outputs)[target]: bits per character.
+
+    It is the cross-entropy divided by log(2). Text of that many bits a character is what an ideal
+    code of these probabilities would need (Shannon 1951).
+    """
+    nats = optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
+    return of_examples(nats) / math.log(2)
+
+
+def are_classes(targets: Num[Array, "..."]) -> bool:
     """Return whether targets count classes; known when a program is compiled."""
     return bool(jnp.issubdtype(targets.dtype, jnp.integer))
 
 
 def as_numbers(
-    targets: Num[Array, "batch *columns"], outputs: Float[Array, "batch outputs"]
-) -> Float[Array, "batch outputs"]:
+    targets: Num[Array, "*batch_and_columns"], outputs: Float[Array, "*batch outputs"]
+) -> Float[Array, "*batch outputs"]:
     """Return targets as the numbers that outputs should be: 1 for the class and 0 for others."""
     if are_classes(targets):
         return jax.nn.one_hot(targets, outputs.shape[-1], dtype=outputs.dtype)
@@ -101,7 +124,7 @@ def as_numbers(
 
 
 def is_target(
-    targets: Int[Array, " batch"], outputs: Float[Array, "batch classes"]
-) -> Float[Array, "batch classes"]:
+    targets: Int[Array, "*batch"], outputs: Float[Array, "*batch classes"]
+) -> Float[Array, "*batch classes"]:
     """Return whether each output is that of the target."""
-    return targets[:, None] == jnp.arange(outputs.shape[-1])
+    return targets[..., None] == jnp.arange(outputs.shape[-1])

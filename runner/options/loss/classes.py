@@ -19,8 +19,8 @@ class _OfProbabilities(Loss):
     needs_classes: ClassVar[bool] = True
 
     def mean_prediction(
-        self, outputs: Float[Array, "samples batch classes"]
-    ) -> Float[Array, "batch classes"]:
+        self, outputs: Float[Array, "samples *batch classes"]
+    ) -> Float[Array, "*batch classes"]:
         """Return the logarithm of the mean of softmax(outputs) over the networks.
 
         The loss is then that of the mean probability.
@@ -39,8 +39,8 @@ class CrossEntropy(_OfProbabilities):
     smooths_labels: ClassVar[bool] = True
 
     def __call__(
-        self, outputs: Float[Array, "batch classes"], targets: Int[Array, " batch"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch classes"], targets: Int[Array, "*batch"]
+    ) -> Float[Array, "*batch"]:
         """Return -log softmax(outputs)[target]."""
         return optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
 
@@ -57,8 +57,8 @@ class Focal(_OfProbabilities):
     gamma: float = number(2.0, minimum=0)
 
     def __call__(
-        self, outputs: Float[Array, "batch classes"], targets: Int[Array, " batch"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch classes"], targets: Int[Array, "*batch"]
+    ) -> Float[Array, "*batch"]:
         """Return (1 - p)^gamma times the cross-entropy, with p the probability of the target."""
         losses = optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
         # As exp(gamma log(1 - p)), with 1 - p kept from 0, where the power has no derivative.
@@ -80,8 +80,8 @@ class Hinge(Loss):
     needs_classes: ClassVar[bool] = True
 
     def __call__(
-        self, outputs: Float[Array, "batch classes"], targets: Int[Array, " batch"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch classes"], targets: Int[Array, "*batch"]
+    ) -> Float[Array, "*batch"]:
         """Return how far the target's output is from exceeding the others by the margin."""
         chosen = is_target(targets, outputs)
         own = jnp.sum(jnp.where(chosen, outputs, 0.0), axis=-1)
@@ -101,14 +101,14 @@ class BinaryCrossEntropy(Loss):
     needs_classes: ClassVar[bool] = True
 
     def __call__(
-        self, outputs: Float[Array, "batch classes"], targets: Int[Array, " batch"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch classes"], targets: Int[Array, "*batch"]
+    ) -> Float[Array, "*batch"]:
         """Return the mean of softplus(output) - [k = y] output."""
         return jnp.mean(jax.nn.softplus(outputs) - as_numbers(targets, outputs) * outputs, axis=-1)
 
     def mean_prediction(
-        self, outputs: Float[Array, "samples batch classes"]
-    ) -> Float[Array, "batch classes"]:
+        self, outputs: Float[Array, "samples *batch classes"]
+    ) -> Float[Array, "*batch classes"]:
         """Return the logit of the mean of sigmoid(outputs) over the networks."""
         true, false = (
             jax.nn.logsumexp(jax.nn.log_sigmoid(each), axis=0) for each in (outputs, -outputs)

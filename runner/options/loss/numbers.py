@@ -25,8 +25,8 @@ class SquaredError(Loss):
     """
 
     def __call__(
-        self, outputs: Float[Array, "batch outputs"], targets: Num[Array, "batch *columns"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch outputs"], targets: Num[Array, "*batch_and_columns"]
+    ) -> Float[Array, "*batch"]:
         """Return the mean of e^2."""
         return jnp.mean(jnp.square(outputs - as_numbers(targets, outputs)), axis=-1)
 
@@ -39,8 +39,8 @@ class AbsoluteError(Loss):
     """
 
     def __call__(
-        self, outputs: Float[Array, "batch outputs"], targets: Num[Array, "batch *columns"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch outputs"], targets: Num[Array, "*batch_and_columns"]
+    ) -> Float[Array, "*batch"]:
         """Return the mean of |e|."""
         return jnp.mean(jnp.abs(outputs - as_numbers(targets, outputs)), axis=-1)
 
@@ -56,8 +56,8 @@ class Huber(Loss):
     delta: float = number(1.0, above=0)
 
     def __call__(
-        self, outputs: Float[Array, "batch outputs"], targets: Num[Array, "batch *columns"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch outputs"], targets: Num[Array, "*batch_and_columns"]
+    ) -> Float[Array, "*batch"]:
         """Return the mean of c (|e| - c / 2), with c = min(|e|, delta)."""
         distances = jnp.abs(outputs - as_numbers(targets, outputs))
         quadratic = jnp.minimum(distances, self.delta)

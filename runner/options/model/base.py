@@ -32,13 +32,18 @@ if TYPE_CHECKING:
     from runner.options.normalization.base import Normalization
     from runner.options.regularization.base import Regularization
 
+    Draw = Initializer | Callable[[PRNGKeyArray, Shape], Float[Array, "*inputs outputs"]]
+    """What draws a kernel of a shape."""
+
 
 class LayerOptions(NamedTuple):
     """The options of other groups from which a model builds its layers.
 
     `sampling` says whether evaluations draw random masks as well, for those regularizations whose
     `samples` is not 0; `watched` whether the state after an evaluation has the signals of the
-    activations, and normalizations over the batch use its own statistics.
+    activations, and normalizations over the batch use its own statistics. `each_step` says whether
+    the targets are of each step of a sequence: then the network maps `[batch, steps, features]` to
+    `[batch, steps, classes]`.
     """
 
     activation: Activation
@@ -47,6 +52,7 @@ class LayerOptions(NamedTuple):
     regularization: tuple[Regularization, ...] = ()
     sampling: bool = False
     watched: bool = False
+    each_step: bool = False
 
     def of_layer(self, index: int) -> LayerOptions:
         """Return the options of one layer, in which every number that may differ by layer is one.
@@ -127,6 +133,15 @@ class Model(Option):
     is_spatial: ClassVar[bool] = False
     """Whether it uses which pixels of an image are beside each other."""
 
+    reads_sequences: ClassVar[bool] = False
+    """Whether it can compute outputs at each step of a sequence (`LayerOptions.each_step`)."""
+
+    wants_bounded_activation: ClassVar[bool] = False
+    """Whether it is made for an activation with values between two bounds."""
+
+    wants_normalization: ClassVar[bool] = False
+    """Whether it is made for a normalization."""
+
     is_recurrent: ClassVar[bool] = False
     """Whether it reads a sequence into a state, step by step."""
 
@@ -173,7 +188,7 @@ class AffineWeights(NamedTuple):
         kernel_map: from the trained kernel to the one that is applied.
     """
 
-    initializer: Initializer | Callable[[PRNGKeyArray, Shape], Float[Array, "*inputs outputs"]]
+    initializer: Draw
     bias: bool = True
     kernel_map: KernelMap = same_kernel
 
@@ -203,7 +218,7 @@ class AffineWeights(NamedTuple):
 
 
 def dense(
-    units: int, initializer: Initializer, *, bias: bool = True, kernel_map: KernelMap = same_kernel
+    units: int, initializer: Draw, *, bias: bool = True, kernel_map: KernelMap = same_kernel
 ) -> Layer:
     """Return the layer y = x W + b.
 
@@ -226,6 +241,24 @@ def dense(
         return weights.with_bias(params, inputs @ kernel), state
 
     return Layer(init, apply)
+
+
+def in_blocks(initializer: Initializer, blocks: int) -> Draw:
+    """Return what draws a kernel as several ones side by side, each with fans of its own.
+
+    Args:
+        initializer: draws one of them.
+        blocks: how many there are; for one it is the initializer itself.
+    """
+    if blocks == 1:
+        return initializer
+
+    def draw(key: PRNGKeyArray, shape: Shape) -> Float[Array, "*inputs outputs"]:
+        one = (*shape[:-1], shape[-1] // blocks)
+        keys = jax.random.split(key, blocks)
+        return jnp.concatenate([initializer(key, one) for key in keys], axis=-1)
+
+    return draw
 
 
 def hidden_dense(units: int, chosen: LayerOptions) -> Layer:

@@ -1,64 +1,74 @@
-"""A recurrent network: one map applied repeatedly, whose gradients may vanish or explode."""
+"""Recurrent networks: one map applied repeatedly, whose gradients may vanish or explode."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import ClassVar
 
-from runner.lazy import jax, jnp
 from runner.options.initializer.base import Initializer
-from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
-from runner.options.model.base import AffineWeights, LayerOptions, Model, dense
+from runner.options.layer import Layer, serial
+from runner.options.model.base import LayerOptions, Model, dense
+from runner.options.model.cell import Cell, GRUCell, LSTMCell, RNNCell
+from runner.options.model.recurrence import Recurrence
+from runner.options.model.sequence import sequence
 from runner.options.option import Facts, HiddenLayer, number, option
 from runner.options.parameters import LOGITS
-from runner.options.signals import nudges_of, with_states
-
-if TYPE_CHECKING:
-    from jaxtyping import Array, Float, PRNGKeyArray
 
 
-@option
-class RNN(Model):
-    """h_t = f(x_t W + h_{t-1} U + b) from h_0 = 0; the logits are an affine map of the last h.
+class Recurrent(Model):
+    """Recurrent layers, one upon the other, and an affine map of the last state or of each one."""
 
-    Elman 1990, with f the activation and W drawn by the initializer. An image is read row by row
-    from the top (digits: 8 steps of 8 pixels, MNIST: 28 of 28), with `pixels` one pixel at a time
-    (64 and 784 steps), and a vector number by number. U starts as `recurrent_scale` times what
-    `recurrent_initializer` draws: by default a random orthogonal matrix (Saxe et al. 2014). With
-    the identity and `activation=relu` it is the IRNN of Le et al. 2015. In the backward pass each
-    step multiplies the gradient by U' and the slopes of f, so that it vanishes or explodes over
-    many steps (Pascanu et al. 2013). `normalization=layer` (and `group`, `rms`) is applied to the
-    sum at each step, with the same gain and shift (Ba et al. 2016, section 3.1), `weight` to both
-    matrices. Batch normalization is refused, because it would need separate averages for each step,
-    and instance normalization, because a state has no positions.
-    """
-
-    units: int = number(64, minimum=1)
+    widths: tuple[int, ...]
+    depth: int
     recurrent_initializer: Initializer
-    recurrent_scale: float = number(1.0, minimum=0)
-    pixels: bool = False
+    recurrent_scale: float
+    pixels: bool
 
     is_spatial: ClassVar[bool] = True
     is_recurrent: ClassVar[bool] = True
+    reads_sequences: ClassVar[bool] = True
+
+    @abstractmethod
+    def cell(self, chosen: LayerOptions) -> Cell:
+        """Return the map from one state to the next."""
 
     @property
     def hidden_layers(self) -> tuple[HiddenLayer, ...]:
-        """The recurrent layer, whose U has an initializer of its own."""
-        return (HiddenLayer(self.units, has_positions=False),)
+        """One for each width; the recurrent matrices have an initializer of their own."""
+        widths = self.widths * self.depth
+        return tuple(HiddenLayer(units, has_positions=False) for units in widths)
 
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
-        """Return the recurrence over the rows and one affine map."""
-        return serial(
-            sequence=_sequence(self.pixels),
-            recurrent=self._recurrence(chosen),
-            regularization=chosen.regularized(),
-            **{LOGITS: dense(classes, chosen.of_layer(-1).initializer)},
-        )
+        """Return the recurrences over the steps and one affine map."""
+        layers: dict[str, Layer] = {"sequence": sequence(self.pixels)}
+        last = len(self.hidden_layers) - 1
+        for index, layer in enumerate(self.hidden_layers):
+            own = "" if index == 0 else f"_{index + 1}"
+            recurrence = Recurrence.of(
+                self.cell(chosen),
+                layer.units,
+                chosen.of_layer(index),
+                self.recurrent_initializer.of_layer(0),
+                self.recurrent_scale,
+                gives_sequence=chosen.each_step or index < last,
+            )
+            layers[f"recurrent{own}"] = Layer(recurrence.init, recurrence.apply)
+            layers[f"regularization{own}"] = chosen.regularized()
+        return serial(**layers, **{LOGITS: dense(classes, chosen.of_layer(-1).initializer)})
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Refuse a network without a recurrent layer."""
+        if not self.widths:
+            yield "widths", "it is empty; give the units of each recurrent layer, like [64]"
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse batch normalization, and several numbers for the one recurrent matrix."""
         for field, _ in self.recurrent_initializer.conflicts(facts._replace(layers=1)):
-            yield f"recurrent_initializer.{field}", "there is one recurrent matrix; give one number"
+            yield (
+                f"recurrent_initializer.{field}",
+                "it is the same for all recurrent matrices; give one number",
+            )
         if facts.normalizes_over_batch:
             yield (
                 "name",
@@ -66,109 +76,89 @@ class RNN(Model):
                 "network; use normalization=layer or none",
             )
 
-    def _recurrence(self, chosen: LayerOptions) -> Layer:
-        kernel_map = chosen.kernel_map()
-        parts = _Recurrence(
-            units=self.units,
-            driving=dense(self.units, chosen.of_layer(0).initializer, kernel_map=kernel_map),
-            recurrent=AffineWeights(
-                lambda key, shape: self._recurrent_kernel(key), bias=False, kernel_map=kernel_map
-            ),
-            nonlinearity=chosen.nonlinearity(),
-            masks=chosen.recurrent_masks(),
-            watched=chosen.watched,
-        )
-        return Layer(parts.init, parts.apply)
 
-    def _recurrent_kernel(self, key: PRNGKeyArray) -> Float[Array, "units units"]:
-        initializer = self.recurrent_initializer.of_layer(0)
-        return self.recurrent_scale * initializer(key, (self.units, self.units))
+@option
+class RNN(Recurrent):
+    """h_t = f(x_t W + h_{t-1} U + b) from h_0 = 0; the logits are an affine map of the last h.
 
-
-class _Recurrence(NamedTuple):
-    """h_t = f((x_t * m) W + b + (h_{t-1} * n) U), from a sequence to its last state.
-
-    f is normalization and activation; the masks m and n are the same at all steps.
+    Elman 1990, with f the activation and W drawn by the initializer. An image is read row by row
+    from the top (digits: 8 steps of 8 pixels, MNIST: 28 of 28), with `pixels` one pixel at a time
+    (64 and 784 steps), and a vector number by number; a text is read character by character, with
+    logits at each step. Each of `widths` is a layer that reads the states of the one before it, and
+    `depth` repeats them. U starts as `recurrent_scale` times what `recurrent_initializer` draws: by
+    default a random orthogonal matrix (Saxe et al. 2014). With the identity and `activation=relu`
+    it is the IRNN of Le et al. 2015. In the backward pass each step multiplies the gradient by U'
+    and the slopes of f, so that it vanishes or explodes over many steps (Pascanu et al. 2013).
+    `normalization=layer` (and `group`, `rms`) is applied to the sum at each step, with the same
+    gain and shift (Ba et al. 2016, section 3.1), `weight` to both matrices. Batch normalization is
+    refused, because it would need separate averages for each step, and instance normalization,
+    because a state has no positions.
     """
 
-    units: int
-    driving: Layer  # x W + b
-    recurrent: AffineWeights  # U
-    nonlinearity: dict[str, Layer]  # f, under the names of its parts
-    masks: dict[str, Layer]  # from ones to those of m and n that there are
-    watched: bool  # whether the state after has h_t at all steps
+    widths: tuple[int, ...] = number((64,), minimum=1)
+    depth: int = number(1, minimum=1)
+    recurrent_initializer: Initializer
+    recurrent_scale: float = number(1.0, minimum=0)
+    pixels: bool = False
 
-    def init(self, key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
-        """Return the parameters and the state of the parts by name; see `Layer`."""
-        keys = jax.random.split(key, 3)
-        outputs = (self.units,)
-        parts = {
-            "input": self.driving.init(keys[0], shape[1:])[:2],
-            "recurrent": self.recurrent.init(keys[2], (self.units, self.units)),
-        }
-        for name, layer in self.nonlinearity.items():
-            parts[name] = layer.init(keys[1], outputs)[:2]
-        for index, (name, layer) in enumerate(self.masks.items(), start=1):
-            masked = shape[1:] if name == "input_mask" else outputs
-            parts[name] = layer.init(jax.random.fold_in(keys[1], index), masked)[:2]
-        params = {name: own for name, (own, _) in parts.items() if own}
-        return params, {name: own for name, (_, own) in parts.items() if own}, outputs
-
-    def apply(
-        self,
-        params: Params,
-        state: LayerState,
-        inputs: Float[Array, "batch steps features"],
-        training: bool,
-    ) -> tuple[Float[Array, "batch units"], LayerState]:
-        """Return the last hidden state, and the state of the parts; see `Layer`."""
-        inputs = jnp.swapaxes(inputs, 0, 1)
-        start = jnp.zeros((inputs.shape[1], self.units), inputs.dtype)
-        after, drawn = {}, {}
-        for name, layer in self.masks.items():
-            ones = jnp.ones_like(inputs[0] if name == "input_mask" else start)
-            drawn[name], after[name] = layer.apply({}, state.get(name, {}), ones, training)
-        if "input_mask" in drawn:
-            inputs = inputs * drawn["input_mask"]
-        driven, after["input"] = self.driving.apply(
-            params["input"], state.get("input", {}), inputs, training
-        )
-        kernel, after["recurrent"] = self.recurrent.kernel(
-            params["recurrent"], state.get("recurrent", {}), training
-        )
-
-        def step(
-            hidden: Float[Array, "batch units"], at: tuple[Float[Array, "batch units"], Any]
-        ) -> tuple[Float[Array, "batch units"], tuple[LayerState, Any]]:
-            drive, nudge = at
-            seen = hidden * drawn["state_mask"] if "state_mask" in drawn else hidden
-            total = drive + seen @ kernel
-            signals = {}
-            for name, layer in self.nonlinearity.items():
-                total, own = layer.apply(params.get(name, {}), {}, total, training)
-                if own:
-                    signals[name] = own
-            hidden = total.astype(hidden.dtype)
-            if nudge is not None:
-                hidden = hidden + nudge
-            return hidden, (signals, hidden if self.watched else None)
-
-        last, (signals, states) = jax.lax.scan(step, start, (driven, nudges_of(state)))
-        after |= signals
-        after = {name: own for name, own in after.items() if own}
-        return last, with_states(after, states) if self.watched else after
+    def cell(self, chosen: LayerOptions) -> Cell:
+        """Return the map from one state to the next."""
+        return RNNCell(chosen)
 
 
-def _sequence(pixels: bool) -> Layer:
-    """Steps of one axis of features: the rows of an image, its pixels, or the numbers of a vector.
+class _Gated(Recurrent):
+    """A recurrent network with gates."""
 
-    The channels of a pixel stay together.
+    wants_bounded_activation: ClassVar[bool] = True
+
+
+@option
+class LSTM(_Gated):
+    """c_t = s(F + forget_bias) c_{t-1} + s(I) f(G), h_t = s(O) f(c_t); c_0 = 0 and h_0 = 0.
+
+    Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000, without peepholes. I, F,
+    G and O are x_t W + h_{t-1} U + b, each with a W, U and b of its own; s is the sigmoid and f the
+    activation, tanh in the papers. The forget bias of 1 lets gradients pass at the start (Gers et
+    al. 2000, Jozefowicz et al. 2015); PyTorch starts it at 0, Keras at 1. W and U are stored side
+    by side in the order I, F, G, O, as in PyTorch and Keras, and drawn one by one, where Keras
+    draws them together. `normalization=layer` (and `group`, `rms`) is applied to each of the four
+    sums, with a gain and shift each and before the forget bias is added, and not to c_t, as it is
+    in Ba et al. 2016; with `position: after_activation` it is applied to f(G) alone. Layers, inputs
+    and refusals are those of `rnn`.
     """
 
-    def shape(inputs: Shape) -> Shape:
-        if len(inputs) < 3:
-            return (inputs[0], 1)
-        height, width, channels = inputs
-        return (height * width, channels) if pixels else (height, width * channels)
+    widths: tuple[int, ...] = number((64,), minimum=1)
+    depth: int = number(1, minimum=1)
+    recurrent_initializer: Initializer
+    recurrent_scale: float = number(1.0, minimum=0)
+    forget_bias: float = number(1.0)
+    pixels: bool = False
 
-    return pure(lambda inputs: inputs.reshape(len(inputs), *shape(inputs.shape[1:])), shape)
+    def cell(self, chosen: LayerOptions) -> Cell:
+        """Return the map from one state to the next."""
+        return LSTMCell(chosen, self.forget_bias)
+
+
+@option
+class GRU(_Gated):
+    """h_t = (1 - s(Z)) f(x_t W + b + s(R) (h_{t-1} U)) + s(Z) h_{t-1} from h_0 = 0.
+
+    Cho et al. 2014, with the reset gate R after the product, as in cuDNN, PyTorch and Keras's
+    default; in the paper it is before it, (s(R) h_{t-1}) U. R and Z are x_t W + h_{t-1} U + b, each
+    with a W, U and b of its own; s is the sigmoid and f the activation, tanh in the paper. PyTorch
+    has a second bias beside h_{t-1} U. Chung et al. 2014 exchange s(Z) and 1 - s(Z). W and U are
+    stored side by side in the order R, Z and the candidate, as in PyTorch, and drawn one by one.
+    `normalization=layer` (and `group`, `rms`) is applied to R, Z and the argument of f, with a gain
+    and shift each; with `position: after_activation` to what f gives alone. Layers, inputs and
+    refusals are those of `rnn`.
+    """
+
+    widths: tuple[int, ...] = number((64,), minimum=1)
+    depth: int = number(1, minimum=1)
+    recurrent_initializer: Initializer
+    recurrent_scale: float = number(1.0, minimum=0)
+    pixels: bool = False
+
+    def cell(self, chosen: LayerOptions) -> Cell:
+        """Return the map from one state to the next."""
+        return GRUCell(chosen)

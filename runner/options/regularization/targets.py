@@ -32,8 +32,12 @@ class LabelSmoothing(Regularization):
             yield "name", "smoothed labels are those of a cross-entropy; use loss=cross_entropy"
 
     def term(
-        self, params: Params, outputs: Float[Array, "batch classes"], losses: Float[Array, " batch"]
+        self,
+        params: Params,
+        outputs: Float[Array, "batch *steps classes"],
+        losses: Float[Array, " batch"],
     ) -> Float[Array, ""]:
         """Return amount * (cross-entropy with uniform targets - cross-entropy), averaged."""
-        uniform = -jax.nn.log_softmax(outputs).mean(axis=-1)
+        of_example = tuple(range(1, outputs.ndim))  # over steps, too, where there are any
+        uniform = -jax.nn.log_softmax(outputs).mean(axis=of_example)
         return self.amount * jnp.mean(uniform - losses)
