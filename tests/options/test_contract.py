@@ -44,7 +44,7 @@ UNSTEADY = {"lion", "sign_sgd", "rprop", "lbfgs", "newton", "newton_cg", "muon",
 
 # They act on the initial parameters, or on the outputs for given ones in training, and on nothing
 # else: a step need not be compiled to see all that they do.
-GROUPS_OF_THE_NETWORK = ("activation", "initializer", "bias_initializer", "loss")
+GROUPS_OF_THE_NETWORK = ("model", "activation", "initializer", "bias_initializer", "loss")
 OF_THE_NETWORK = {
     *(("normalization", name) for name in ("layer", "group", "instance", "rms")),
     *(("regularization", name) for name in ("alpha_dropout", "dropconnect", "dropout")),
@@ -119,8 +119,10 @@ def with_option(group: str, name: str, **numbers: Any) -> Experiment:
     }
     if group == "model" and name == "cnn":
         numbers = {"channels": [3, 4], "widths": [5], **numbers}
-    if group == "model" and name == "rnn":
+    if group == "model" and name in ("rnn", "lstm", "gru"):
         numbers = {"widths": [5], "recurrent_initializer": "identity", **numbers}
+    if group == "model" and name == "transformer":
+        numbers = {"width": 4, "depth": 1, "heads": 2, "expansion": 1, **numbers}
     if group == "normalization" and "epsilon" in float_fields(group, name):
         numbers = {"epsilon": 0.1, **numbers}  # so that another one can be seen
     if name == "group":
@@ -140,6 +142,8 @@ def with_option(group: str, name: str, **numbers: Any) -> Experiment:
         choices["optimizer"] = "momentum"
     if group == "data" and OPTIONS[group][name].ignores:
         choices = {"optimizer": {"learning_rate": 0.001}}
+    if group == "data" and name == "text":
+        choices = {"model": {"name": "rnn", "widths": [5]}}
     if group == "data":
         numbers = {**own_files.choice(name), **numbers}
     if group == "optimizer":

@@ -16,12 +16,16 @@ MODELS = {
     "mlp": {"widths": [16]},
     "cnn": {"name": "cnn", "channels": [16], "widths": [16]},
     "rnn": {"name": "rnn", "widths": [16]},
+    "lstm": {"name": "lstm", "widths": [16], "depth": 2},
+    "gru": {"name": "gru", "widths": [16]},
+    "transformer": {"name": "transformer", "width": 16, "depth": 1},
     "resnet": {"name": "resnet", "channels": [16, 32], "shortcut": "projection"},
     "autoencoder": {"name": "autoencoder", "widths": [32, 16]},
     "deep_linear": {"name": "deep_linear", "units": 16, "depth": 2},
 }
-DENSE = ("mlp", "rnn", "autoencoder", "deep_linear")
-REFUSED = {("rnn", "batch"), *((model, "instance") for model in DENSE)}
+OF_SEQUENCES = ("rnn", "lstm", "gru", "transformer")
+DENSE = ("mlp", *OF_SEQUENCES, "autoencoder", "deep_linear")
+REFUSED = {(m, "instance") for m in DENSE} | {(m, "batch") for m in OF_SEQUENCES}
 
 
 @pytest.mark.parametrize("model", MODELS)
