@@ -5,21 +5,32 @@ from __future__ import annotations
 from tests.bench.workloads import ADAM, RESIDUAL, Workload
 
 
+_SEQUENCES = {
+    "lstm": lambda width: {
+        "widths": [width],
+        "recurrent_initializer": {"name": "orthogonal"},
+    },
+    "transformer": lambda width: {"width": width, "depth": 2},
+}
+
+
 def config(workload: Workload) -> dict:
     model = {"name": "mlp", "widths": workload.widths}
     if workload.network == RESIDUAL:
         model = {"name": "resnet"}
     elif workload.convolutions:
         model = _convolutional(workload)
-    normalization = {"name": "batch"} if workload.network == RESIDUAL else {"name": "none"}
+    elif workload.reads_rows:
+        model = {"name": workload.network, **_SEQUENCES[workload.network](workload.widths[0])}
+    normalization = {RESIDUAL: "batch", "transformer": "layer"}.get(workload.network, "none")
     return {
         "data": {"name": "mnist"},
         "preprocessing": {"name": "minmax"},
         "model": model,
-        "activation": {"name": "relu"},
+        "activation": {"name": "tanh" if workload.network == "lstm" else "relu"},
         "initializer": {"name": "he_normal"},
         "bias_initializer": {"name": "zeros"},
-        "normalization": normalization,
+        "normalization": {"name": normalization},
         "optimizer": {"name": "adam", **ADAM},
         "momentum_schedule": {"name": "constant"},
         "schedule": {"name": "constant"},

@@ -50,7 +50,14 @@ class Workload:
         return f"{self.network}, batch {self.batch}"
 
     @property
+    def reads_rows(self) -> bool:
+        """Whether the network reads an image row by row, as a sequence of 28 steps."""
+        return self.network in ("lstm", "transformer")
+
+    @property
     def widths(self) -> list[int]:
+        if self.reads_rows:
+            return [128 if self.network == "lstm" else 64]
         if self.network in WIDTHS:
             return WIDTHS[self.network]
         return [int(x) for x in self.network.split("-")[1:-1]]
@@ -71,10 +78,11 @@ class Workload:
     @property
     def contenders(self) -> tuple[str, ...] | None:
         """Who has the network; None: all."""
-        return _HAVE_RESIDUAL if self.network == RESIDUAL else None
+        is_special = self.network == RESIDUAL or self.reads_rows
+        return _RUNNER_AND_PYTORCH if is_special else None
 
 
-_HAVE_RESIDUAL = ("runner_itself", "runner_default", "pytorch", "pytorch_fused")
+_RUNNER_AND_PYTORCH = ("runner_itself", "runner_default", "pytorch", "pytorch_fused")
 
 
 WORKLOADS = {
@@ -87,6 +95,8 @@ WORKLOADS = {
         Workload("cnn", 128, 12),
         Workload("2c2d", 128, 12),
         Workload(RESIDUAL, 128, 12),
+        Workload("lstm", 64, 60),
+        Workload("transformer", 64, 30),
     )
 }
 SMALL_WORKLOADS = {workload.name: workload for workload in [Workload("cnn", 2, 2, 10)]}

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
+from tests.bench.contenders import pytorch_sequences
 from tests.bench.workloads import ADAM, RESIDUAL, Workload, images_and_labels
 
 
-def network(workload: Workload) -> nn.Sequential:
+def network(workload: Workload) -> nn.Module:
+    if workload.reads_rows:
+        return pytorch_sequences.network(workload)
     if workload.network == RESIDUAL:
         return residual_network()
     layers: list[nn.Module] = []
