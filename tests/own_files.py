@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from runner.data.grammar import corpus
+
 HOUSES = 60
 
 
@@ -27,8 +29,9 @@ def houses(rows: int = HOUSES) -> str:
 
 
 def write_files(directory: Path) -> None:
-    """Write `houses.csv`, `arrays.npz` and the folder `pets`."""
+    """Write `houses.csv`, `poem.txt`, `arrays.npz` and the folder `pets`."""
     (directory / "houses.csv").write_text(houses())
+    (directory / "poem.txt").write_text(corpus(4000).text)
     random = np.random.default_rng(6)
     inputs = random.integers(0, 256, (40, 6, 5), np.uint8)
     np.savez(directory / "arrays.npz", inputs=inputs, targets=np.arange(40) % 3)

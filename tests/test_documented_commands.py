@@ -219,7 +219,7 @@ def test_the_commands_of_a_page_work(
     option = tmp_path / "mine" / "optimizer" / "my_option.yaml"  # the reader's own, as documented
     option.parent.mkdir(parents=True)
     option.write_text("# Slow Adam\nname: adam\nlearning_rate: 0.0001\n")
-    if re.search(r"data=(csv|npz|images)", text):
+    if re.search(r"data=(csv|npz|images|text)", text):
         own_files.write_files(tmp_path)
     for file, content in re.findall(SHOWN_FILE, text, re.MULTILINE | re.DOTALL):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)

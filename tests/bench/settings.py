@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.bench.workloads import ADAM, RESIDUAL, Workload
 
-
 _SEQUENCES = {
     "lstm": lambda width: {
         "widths": [width],
