@@ -35,7 +35,16 @@ def test_a_goal_is_a_fraction_of_the_bare_loop_for_peers_too() -> None:
 @pytest.mark.parametrize(
     ("network", "parameters"),
     # Of 2c2d see tests/options/test_presets.py; with one channel instead of three for ResNet-8.
-    [("784-64-10", 50_890), ("cnn", 1_199_882), ("2c2d", 3_274_634), ("resnet", 75_002)],
+    # Of the others: 4 w (28 + w + 1) and the logits; 29 w, two blocks of 12 w^2 + 13 w, 2 w and the
+    # logits.
+    [
+        ("784-64-10", 50_890),
+        ("cnn", 1_199_882),
+        ("2c2d", 3_274_634),
+        ("resnet", 75_002),
+        ("lstm", 4 * 128 * 157 + 1290),
+        ("transformer", 29 * 64 + 2 * (12 * 64**2 + 13 * 64) + 2 * 64 + 650),
+    ],
 )
 def test_a_workload_is_the_same_network_for_everyone(network: str, parameters: int) -> None:
     workload = Workload(network, 2, 1)
@@ -49,6 +58,11 @@ def test_a_workload_is_the_same_network_for_everyone(network: str, parameters: i
         images = jax.ShapeDtypeStruct((2, 28, 28, 1), jnp.float32)
         outputs = jax.eval_shape(lambda p, x: bare_scan.forward(workload, p, x), bare, images)
         assert outputs.shape == (2, 10)
+
+
+def test_sequences_have_a_goal_beside_pytorch_alone() -> None:
+    found = goals(Workload("lstm", 64, 1), {"runner_itself": [1.0], "pytorch": [0.5]})
+    assert [goal.measured for goal in found] == [0.5]
 
 
 def test_the_page_says_what_was_met() -> None:

@@ -29,7 +29,7 @@ CONVOLUTIONS = {
     "cnn": (Convolution(32, 3, False, 1), Convolution(64, 3, False, 2)),
     "2c2d": (Convolution(32, 5, True, 2), Convolution(64, 5, True, 2)),
 }
-WIDTHS = {"cnn": [128], "2c2d": [1024], RESIDUAL: []}
+WIDTHS = {"cnn": [128], "2c2d": [1024], RESIDUAL: [], "lstm": [128], "transformer": [64]}
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,6 @@ class Workload:
 
     @property
     def widths(self) -> list[int]:
-        if self.reads_rows:
-            return [128 if self.network == "lstm" else 64]
         if self.network in WIDTHS:
             return WIDTHS[self.network]
         return [int(x) for x in self.network.split("-")[1:-1]]
@@ -78,8 +76,9 @@ class Workload:
     @property
     def contenders(self) -> tuple[str, ...] | None:
         """Who has the network; None: all."""
-        is_special = self.network == RESIDUAL or self.reads_rows
-        return _RUNNER_AND_PYTORCH if is_special else None
+        if self.reads_rows:
+            return (*_RUNNER_AND_PYTORCH, "lightning_loop")
+        return _RUNNER_AND_PYTORCH if self.network == RESIDUAL else None
 
 
 _RUNNER_AND_PYTORCH = ("runner_itself", "runner_default", "pytorch", "pytorch_fused")
