@@ -53,6 +53,7 @@ EPOCHS_OF_STUDY = {
     "gradients_through_time": "model.pixels=false",
     "growing_batch": "epochs=16",
     "ill_conditioning": "epochs=1 diagnostics.curvature.iterations=2 model.widths=[4]",
+    "long_lag": "steps=2",
     "look_ahead": "steps=8",
     "noise_scale": "epochs=3",  # until the target is reached
     "saturation": "model.depth=1",

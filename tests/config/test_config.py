@@ -78,7 +78,7 @@ def test_a_composed_config_becomes_an_experiment() -> None:
         ),
         (
             {"model": nested("rnn", recurrent_initializer={"scale": [1, 2]})},
-            "model.recurrent_initializer.scale does not fit the run: there is one recurrent matrix",
+            "model.recurrent_initializer.scale does not fit the run: it is the same for all",
         ),
         (
             {"model": nested("rnn", recurrent_initializer={"stddev": 1})},

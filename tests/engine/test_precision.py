@@ -101,7 +101,6 @@ CHOICES: dict[str, dict[str, Any]] = {
         "activation": "tanh",
         "regularization": ["dropout", "variational_dropout", "dropconnect"],
     },
-    "lstm": {"model": {"name": "lstm", "widths": [4]}, "activation": "tanh"},
     "transformer": {
         "model": {"name": "transformer", "width": 4, "heads": 2, "depth": 1},
         "normalization": "layer",

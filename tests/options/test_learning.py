@@ -216,6 +216,26 @@ def test_alpha_dropout_keeps_the_variance_of_selu_and_dropout_does_not() -> None
     assert np.abs(variances["alpha_dropout"] - 1).max() < 0.2, variances
 
 
+def test_gates_remember_what_an_elman_network_forgets() -> None:
+    """The claim of `experiment=long_lag`, over 24 steps: 1/6 is the loss without a memory."""
+    losses = {}
+    for model in ("rnn", "gru"):
+        chosen = compose(
+            {"steps": 300},
+            data={"name": "adding", "steps": 24},
+            model={"name": model, "widths": [12]},
+            activation="tanh",
+            initializer="xavier_normal",
+            optimizer={"name": "adam", "learning_rate": 0.01},
+            sampling="stream",
+            batch_size={"size": 32},
+        )
+        chunks = [chunk for (chunk,) in Training([chosen], chosen.data.load()).chunks()]
+        losses[model] = np.concatenate([chunk.steps["train_loss"] for chunk in chunks if chunk])
+    assert losses["rnn"][-50:].mean() > 0.14
+    assert losses["gru"][-50:].mean() < 0.03
+
+
 def test_a_large_rate_kills_rectified_units_unless_they_are_normalized() -> None:
     """The claim of `experiment=dead_units`, in two epochs of a smaller network."""
     last = {}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import read_option
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -28,6 +29,7 @@ from runner.measures import (
     STEP_MEASURES,
 )
 from runner.record.curves import CurveFile, read_curve
+from runner.record.earlier import completed
 from runner.record.event_writer import BEST_MEASURES
 from runner.record.events import EventFile
 from runner.record.facts import RunFacts
@@ -515,3 +517,15 @@ def test_a_chunk_of_scalars_is_what_the_library_of_protocol_buffers_writes() -> 
             expected += part + masked_crc32c(part).to_bytes(4, "little")
     assert scalar_records(tags, steps, times, values) == expected
     assert scalar_records(tags, steps[:0], times[:0], values[:0]) == b""
+
+
+def test_configs_of_a_recurrent_network_of_earlier_versions_are_todays() -> None:
+    """`recurrent` and `units` have other names since."""
+    today = {**read_option("model", "rnn"), "widths": [32]}
+    today["recurrent_initializer"] = {"name": "identity", "scale": 1.0}
+    later = {key: value for key, value in today.items() if key not in ("widths", "depth")}
+    later["units"] = 32
+    earliest = {**later, "recurrent": "identity"}
+    del earliest["recurrent_initializer"]
+    for config in (earliest, later, today):
+        assert completed({"model": config})["model"] == today

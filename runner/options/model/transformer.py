@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from runner.lazy import jax, np
+from runner.lazy import jax, jnp, np
 from runner.options.layer import Layer, LayerState, Params, Shape, pure, residual, serial
 from runner.options.model.base import AffineWeights, LayerOptions, Model, dense, in_blocks
 from runner.options.model.sequence import by_step, sequence
@@ -170,9 +170,26 @@ class _Attention:
             return weights.with_bias(params[name], values @ kernel)
 
         q_k_v = affine("input", inputs).reshape(*inputs.shape[:2], _PARTS, self._heads, -1)
-        parts = (q_k_v[:, :, part] for part in range(_PARTS))
-        seen = jax.nn.dot_product_attention(*parts, is_causal=True)
+        seen = attention(*(q_k_v[:, :, part] for part in range(_PARTS)))
         return affine("output", seen.reshape(inputs.shape)), after
+
+
+def attention(
+    queries: Float[Array, "batch steps heads size"],
+    keys: Float[Array, "batch steps heads size"],
+    values: Float[Array, "batch steps heads size"],
+) -> Float[Array, "batch steps heads size"]:
+    """Return softmax(q k' / sqrt(size)) v over a step and those before it, for each head.
+
+    The softmax is computed in float32 at least, and products in the type of the inputs;
+    `jax.nn.dot_product_attention` has float32 products beside bfloat16 inputs.
+    """
+    steps, _, size = queries.shape[1:]
+    scores = jnp.einsum("btnd,bsnd->bnts", queries, keys) / math.sqrt(size)
+    scores = scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
+    is_seen = np.tril(np.ones((steps, steps), bool))
+    weights = jax.nn.softmax(jnp.where(is_seen, scores, -jnp.inf), axis=-1)
+    return jnp.einsum("bnts,bsnd->btnd", weights.astype(values.dtype), values)
 
 
 def positions(shape: Shape) -> npt.NDArray[np.float32]:
