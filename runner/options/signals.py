@@ -79,7 +79,10 @@ def signals_of(state: LayerState, layer: tuple[str, ...] = ()) -> dict[str, Sign
 
 
 class States(NamedTuple):
-    """The states of a recurrent layer: what it carries from each time step to the next one."""
+    """The states of a recurrent layer: what it carries from each time step to the next one.
+
+    Several arrays, like the state and the cell of an LSTM, are side by side.
+    """
 
     values: Float[Array, "steps batch units"]
 

@@ -18,7 +18,7 @@ EXAMPLES, STEPS = 20, 8
 
 def test_gradients_through_time_are_those_of_backpropagation() -> None:
     chosen = compose(
-        model={"name": "rnn", "units": 5, "recurrent_scale": 0.7},
+        model={"name": "rnn", "widths": [5], "recurrent_scale": 0.7},
         activation="tanh",
         initializer={"name": "normal", "stddev": 0.3},
         regularization={"name": "l2", "strength": 0.1},  # of no state

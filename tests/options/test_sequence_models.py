@@ -13,6 +13,7 @@ from conftest import compose
 from runner.errors import ConfigError
 from runner.experiment.pairing import cautions
 from runner.options.layer import Layer
+from runner.options.signals import nudged
 
 RANDOM = np.random.default_rng(4)
 SEQUENCES = RANDOM.normal(size=(2, 4, 3))  # two examples of 4 steps of 3 numbers
@@ -20,24 +21,32 @@ CLASSES = 2
 
 
 def network_of(each_step: bool, normalization: Any = "none", **model: Any) -> Layer:
-    """A network of sequences, without a data set around it."""
+    """A network of sequences that is watched, without a data set around it."""
     experiment = compose(model=model, activation="tanh", normalization=normalization)
-    return experiment.model.network(
-        experiment.layer_options()._replace(each_step=each_step), CLASSES
-    )
+    chosen = experiment.layer_options()._replace(each_step=each_step, watched=True)
+    return experiment.model.network(chosen, CLASSES)
 
 
-def check(network: Layer, reference: Callable[[dict, np.ndarray], np.ndarray]) -> None:
-    """The outputs are those of the reference, and the gradient of a sum of them its differences."""
+def check(
+    network: Layer, reference: Callable[[dict, np.ndarray], np.ndarray], **carried: int
+) -> None:
+    """The outputs are those of the reference, and the gradient of a sum of them its differences.
+
+    With `carried` numbers in the state of a layer, what is added to its states counts as parameter.
+    """
     start, _, shape = network.init(jax.random.key(0), SEQUENCES.shape[1:])
     params = jax.tree.map(lambda leaf: RANDOM.normal(size=leaf.shape), start)
+    batch, steps, _ = SEQUENCES.shape
+    for layer, size in carried.items():
+        params[layer]["nudges"] = RANDOM.normal(size=(steps, batch, size))
     expected = reference(params, SEQUENCES)
     assert shape == expected.shape[1:]
     weights = RANDOM.normal(size=expected.shape)
     with jax.enable_x64(True):
 
         def value(params: dict) -> tuple[jax.Array, jax.Array]:
-            outputs = network.apply(params, {}, SEQUENCES, True)[0]
+            state = nudged({}, {(layer,): params[layer]["nudges"] for layer in carried})
+            outputs = network.apply(params, state, SEQUENCES, True)[0]
             return (outputs * weights).sum(), outputs
 
         gradient, outputs = jax.jit(jax.grad(value, has_aux=True))(params)
@@ -81,7 +90,7 @@ def lstm(cell: dict, sequence: np.ndarray, forget_bias: float) -> np.ndarray:
             sums[k] = normal(cell[name], sums[k]) if name in cell else sums[k]
         i, f, g, o = sums
         c = sigmoid(f + forget_bias) * c + sigmoid(i) * np.tanh(g)
-        h = sigmoid(o) * np.tanh(c)
+        h, c = np.split(np.hstack((sigmoid(o) * np.tanh(c), c)) + cell["nudges"][t], 2, axis=1)
         states.append(h)
     return np.stack(states, axis=1)
 
@@ -95,7 +104,7 @@ def gru(cell: dict, sequence: np.ndarray) -> np.ndarray:
         xr, xz, xn = np.split(affine(cell["input"], sequence[:, t]), 3, axis=1)
         hr, hz, hn = np.split(h @ kernel, 3, axis=1)
         r, z = sigmoid(xr + hr), sigmoid(xz + hz)
-        h = z * h + (1 - z) * np.tanh(xn + r * hn)
+        h = z * h + (1 - z) * np.tanh(xn + r * hn) + cell["nudges"][t]
         states.append(h)
     return np.stack(states, axis=1)
 
@@ -108,7 +117,8 @@ def test_lstm_is_numpys() -> None:
         return affine(params["logits"], lstm(params["recurrent_2"], below, 0.7))
 
     numbers = {"widths": [3], "depth": 2, "forget_bias": 0.7}
-    check(network_of(True, "layer", name="lstm", **numbers), reference)
+    network = network_of(True, "layer", name="lstm", **numbers)
+    check(network, reference, recurrent=6, recurrent_2=6)
 
 
 def test_gru_is_numpys() -> None:
@@ -118,7 +128,8 @@ def test_gru_is_numpys() -> None:
         below = gru(params["recurrent"], sequence)
         return affine(params["logits"], gru(params["recurrent_2"], below)[:, -1])
 
-    check(network_of(False, name="gru", widths=[3, 2]), reference)
+    network = network_of(False, name="gru", widths=[3, 2])
+    check(network, reference, recurrent=3, recurrent_2=2)
 
 
 def attention(params: dict, x: np.ndarray, heads: int) -> np.ndarray:

@@ -89,7 +89,8 @@ class Layers(Diagnostic):
         distance        |w - w_0|, with w_0 at the start
 
     A recurrent model has the table `time_steps` as well. With h_t what a recurrent layer carries
-    from time step t to the next one, l_i the loss of example i, and means over the examples:
+    from time step t to the next one (an LSTM: the state and the cell, side by side), l_i the loss
+    of example i, and means over the examples:
 
         gradient_norm   mean |d l_i / d h_t|, for each t
         state_norm      mean |h_t|, for each t

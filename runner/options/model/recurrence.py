@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.lazy import jax, jnp
 from runner.options.initializer.base import Initializer
 from runner.options.layer import Layer, LayerState, Params, Shape
 from runner.options.model.base import AffineWeights, LayerOptions, dense, in_blocks
 from runner.options.model.cell import Carry, Cell
+from runner.options.signals import nudges_of, with_states
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
@@ -27,6 +28,7 @@ class Recurrence(NamedTuple):
     recurrent: AffineWeights  # U
     masks: dict[str, Layer]  # from ones to those of m and n that there are
     gives_sequence: bool  # all states, and not only the last one
+    watched: bool  # whether the state after has what each step carries to the next
 
     @classmethod
     def of(
@@ -63,6 +65,7 @@ class Recurrence(NamedTuple):
             ),
             masks=chosen.recurrent_masks(),
             gives_sequence=gives_sequence,
+            watched=chosen.watched,
         )
 
     def init(self, key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
@@ -106,8 +109,9 @@ class Recurrence(NamedTuple):
         )
 
         def step(
-            carry: Carry, drive: Float[Array, "batch gates*units"]
-        ) -> tuple[Carry, tuple[LayerState, Float[Array, "batch units"] | None]]:
+            carry: Carry, at: tuple[Float[Array, "batch gates*units"], Any]
+        ) -> tuple[Carry, tuple[LayerState, Any, Any]]:
+            drive, nudge = at
             hidden = carry[0]
             seen = hidden * drawn["state_mask"] if "state_mask" in drawn else hidden
             signals: LayerState = {}
@@ -121,9 +125,16 @@ class Recurrence(NamedTuple):
 
             new = self.cell.step(part, carry, drive, seen @ kernel)
             carry = tuple(value.astype(hidden.dtype) for value in new)
-            return carry, (signals, carry[0] if self.gives_sequence else None)
+            if nudge is not None:
+                nudges = jnp.split(nudge, self.cell.carried, axis=-1)
+                carry = tuple(value + by for value, by in zip(carry, nudges, strict=True))
+            carried = jnp.concatenate(carry, axis=-1) if self.watched else None
+            return carry, (signals, carry[0] if self.gives_sequence else None, carried)
 
-        carry, (signals, states) = jax.lax.scan(step, (start,) * self.cell.carried, driven)
+        carry, (signals, states, carried) = jax.lax.scan(
+            step, (start,) * self.cell.carried, (driven, nudges_of(state))
+        )
         after |= signals
         outputs = carry[0] if states is None else jnp.swapaxes(states, 0, 1)
-        return outputs, {name: own for name, own in after.items() if own}
+        after = {name: own for name, own in after.items() if own}
+        return outputs, with_states(after, carried) if self.watched else after
