@@ -159,7 +159,7 @@ def transformer(params: dict, sequence: np.ndarray, norm: str) -> np.ndarray:
 
     parts = {"attention": lambda own, x: attention(own["attention"], x, 2)}
     parts["feed_forward"] = feed_forward
-    for block in ("block_1", "block_2"):
+    for block in sorted(name for name in params if name.startswith("block")):
         for name, part in parts.items():
             own = params[block][name]
             if norm == "pre":
@@ -171,15 +171,17 @@ def transformer(params: dict, sequence: np.ndarray, norm: str) -> np.ndarray:
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_transformer_is_numpys(norm: str) -> None:
-    """Two blocks; logits at each step with pre-norm, and of the last step with post-norm."""
+    """Two blocks with logits at each step; a block of post-norm with those of the last step."""
     each_step = norm == "pre"
+    depth = 2 if norm == "pre" else 1
 
     def reference(params: dict, sequence: np.ndarray) -> np.ndarray:
         logits = affine(params["logits"], transformer(params, sequence, norm))
         return logits if each_step else logits[:, -1]
 
     numbers = {"width": 4, "heads": 2, "expansion": 1, "norm": norm, "position_scale": 0.5}
-    check(network_of(each_step, "layer", name="transformer", **numbers), reference)
+    network = network_of(each_step, "layer", name="transformer", depth=depth, **numbers)
+    check(network, reference)
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
