@@ -29,6 +29,11 @@ _WITH_POINTS_OF_THEIR_OWN = (Averaged, Lookahead, ScheduleFreeSGD, ScheduleFreeA
 
 _BLOCK, _CONVOLUTION = "block_", "convolution_"
 
+_MAPS = {"attention": ("input", "output"), "feed_forward": ("hidden", "output")}
+"""The affine maps of the parts of a block of a transformer, in their order."""
+
+_LAST_NORMALIZATION = "normalization"
+
 _LATER = ("block", "hidden", "decoder", parameters.LOGITS)
 """The kinds of layers that come after others, in their order."""
 
@@ -143,11 +148,18 @@ def layer_of(path: parameters.Path) -> str:
     """Return the name of the layer that an array of parameters belongs to.
 
     It is the first key of its path, and in a residual block the first two; what is after the second
-    convolution of a block, or beside it, belongs to that.
+    convolution of a block, or beside it, belongs to that. In a block of a transformer it is an
+    affine map of attention or of the hidden layer; a normalization belongs to the first of them,
+    and the one after the blocks to the logits.
     """
     first, *rest = path
+    if first == _LAST_NORMALIZATION:
+        return parameters.LOGITS
     if not first.startswith(_BLOCK):
         return first
+    if rest[0] in _MAPS:
+        maps = _MAPS[rest[0]]
+        return f"{first}.{rest[0]}.{next((name for name in rest if name in maps), maps[0])}"
     inside = rest[0] if rest[0].startswith(_CONVOLUTION) else f"{_CONVOLUTION}2"
     return f"{first}.{inside}"
 
