@@ -137,7 +137,7 @@ def working_bytes(experiment: Experiment, arrays: Arrays) -> int:
     """What the diagnostics of a run keep while they measure; one after the other does."""
     params = jax.eval_shape(initial_state, experiment, arrays).params
     numbers = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
-    return 4 * max(each.working_numbers(numbers) for each in experiment.diagnostics)
+    return 4 * max((each.working_numbers(numbers) for each in experiment.diagnostics), default=0)
 
 
 def _bytes(shapes: Any) -> int:

@@ -178,15 +178,14 @@ def test_the_process_is_as_before(kept: runner.Run, tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs" / "own.yaml").write_text("a: 1\n")
     root, handler = logging.getLogger(), signal.getsignal(signal.SIGINT)
-    before = root.handlers[:], root.level
+    before = root.handlers[:], root.level, HydraConfig.instance().cfg
     with hydra.initialize_config_dir(str(tmp_path / "theirs"), version_base="1.2"):
         theirs = GlobalHydra.instance().hydra
         runner.train(SHORT, optimizer="adam", record="mine")
         runner.sweep({"seed": [0, 1]}, **SHORT, optimizer="adam")
         assert GlobalHydra.instance().hydra is theirs
         assert hydra.compose("own").a == 1
-    assert HydraConfig.instance().cfg is None
-    assert (root.handlers, root.level) == before
+    assert (root.handlers, root.level, HydraConfig.instance().cfg) == before
     assert signal.getsignal(signal.SIGINT) is handler
 
 
@@ -212,8 +211,13 @@ def test_calls_work_in_threads_and_in_a_running_event_loop(kept: runner.Run) -> 
 
 @pytest.mark.parametrize("record", [False, "mine"])
 def test_an_interruption_leaves_what_is_done(
-    record: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    record: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # may be ignored by a shell
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, handler))
     update = Progress.update
 
     def interrupted(progress: Progress, chunk: Any) -> None:
