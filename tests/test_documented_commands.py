@@ -9,6 +9,7 @@ each section is a test of its own. Python blocks that import something are run a
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
@@ -124,7 +125,7 @@ def in_small(words: tuple[str, ...], in_gallery: bool) -> list[str]:
     """The arguments of `runner`, changed so that little is trained.
 
     The page of the gallery has every study. Where else one is run it is only checked, unless its
-    directory has a name, by which later commands read it.
+    directory has a name, by which later commands read it; then the gallery's is only checked.
     """
     arguments = list(words)
     if set(arguments) & set(NO_TRAINING):
@@ -134,7 +135,8 @@ def in_small(words: tuple[str, ...], in_gallery: bool) -> list[str]:
         if given["experiment"] in LARGE:
             return [*arguments, "--cfg", "job"]
         small = _small_study(given["experiment"], set(given))
-        if "-m" in small and not in_gallery and "hydra.sweep.dir" not in given:
+        is_named = "hydra.sweep.dir" in given
+        if "-m" in small and not is_named and (not in_gallery or given["experiment"] in named()):
             return [*arguments, "dry_run=true"]
         return arguments + small
     if "-m" in arguments:
@@ -149,6 +151,14 @@ def in_small(words: tuple[str, ...], in_gallery: bool) -> list[str]:
         arguments = [word for word in arguments if not word.startswith("epochs=")]
         return [*arguments, "steps=2", *narrow]
     return arguments  # ten epochs of the digits take less time than their program to compile
+
+
+@functools.cache
+def named() -> set[str]:
+    """The studies that a page runs in a directory with a name."""
+    words = [command.words for page in PAGES for command in commands(page.read_text())]
+    lines = [" ".join(each) for each in words if any("hydra.sweep.dir" in word for word in each)]
+    return {found[1] for line in lines if (found := re.search(r"experiment=(\w+)", line))}
 
 
 def _first_two(word: str) -> str:
@@ -166,7 +176,10 @@ def _small_study(name: str, given: set[str]) -> list[str]:
     if "depth" in study.get("model", {}):
         small.append("model.depth=2")
     hydra = study.get("hydra", {})
-    for key, values in hydra.get("sweeper", {}).get("params", {}).items():
+    sweeper = hydra.get("sweeper", {})
+    if cases := sweeper.get("cases", [])[:2]:
+        small.append(f"hydra.sweeper.cases={cases}")
+    for key, values in sweeper.get("params", {}).items():
         if key not in given and "," in str(values):
             kept = 1 if key == "seed" else 2
             small.append(f"{key}={','.join(str(values).split(',')[:kept])}")
