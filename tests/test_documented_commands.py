@@ -141,6 +141,8 @@ def in_small(words: tuple[str, ...], in_gallery: bool) -> list[str]:
         return arguments + small
     if "-m" in arguments:
         arguments = [_first_two(word) for word in arguments]
+        if "--branch" in arguments:  # one epoch would end before the epoch that it starts at
+            return arguments
         return [*(word for word in arguments if not word.startswith("epochs=")), "epochs=1"]
     if given.get("data") in ("npz", "images"):  # their files are read and checked
         return ["-m", *arguments, "dry_run=true"]

@@ -380,7 +380,7 @@ def test_rows_that_were_not_counted_in_are_ignored(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_kill_9_leaves_a_readable_record(tmp_path: Path) -> None:
     code = textwrap.dedent(f"""
-        import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import sys; sys.path = {sys.path!r}
         from pathlib import Path
         from test_record import chunk, recorder
         run = recorder(Path({str(tmp_path)!r}), total=10**9)
@@ -390,8 +390,9 @@ def test_kill_9_leaves_a_readable_record(tmp_path: Path) -> None:
     """)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        process.stdout.readline()
+        printed = process.stdout.readline()
         process.send_signal(signal.SIGKILL)
+    assert printed == b"going\n"
     steps = np.load(tmp_path / "steps.npy")
     assert len(steps) >= 5000
     assert steps["step"].tolist() == list(range(len(steps)))
@@ -461,7 +462,7 @@ def test_many_long_curves_do_not_keep_many_files_open(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
     """A limit on the size of files has the effect of a full disk."""
     code = textwrap.dedent(f"""
-        import sys, signal, resource; sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import sys, signal, resource; sys.path = {sys.path!r}
         from pathlib import Path
         from test_record import chunk, recorder
         from runner.errors import RecordError
@@ -475,7 +476,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
     """)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
-    assert "cannot be written" in done.stdout
+    assert "cannot be written" in done.stdout, done.stderr
     assert len(done.stdout.splitlines()) == 1
     assert 100 <= len(np.load(tmp_path / "steps.npy")) < 1000
 
