@@ -61,7 +61,12 @@ def test_an_experiment_may_change_options_and_settings(runner: CommandLine) -> N
     config = composed(runner, "+experiment=deepobs_quadratic", "optimizer=momentum", "seed=3")
     assert (config["data"]["name"], config["batch_size"]["size"]) == ("quadratic", 128)
     assert (config["epochs"], config["seed"]) == (100, 3)
-    assert config["optimizer"] == {"name": "momentum", "learning_rate": 0.01, "momentum": 0.9}
+    assert config["optimizer"] == {
+        "name": "momentum",
+        "learning_rate": 0.01,
+        "momentum": 0.9,
+        "rate_inside_velocity": False,
+    }
     assert composed(runner, "experiment=deepobs_quadratic", "epochs=5")["epochs"] == 5
 
 
@@ -203,7 +208,10 @@ def test_shell_completion_can_be_installed(runner: CommandLine) -> None:
             "optimizer.base=adm is not a known optimizer; did you",
         ),
         ("optimizer=sam optimizer.base=adam optimizer.base.b1=2", "optimizer.base.b1=2 is out of"),
-        ("model.recurrent_initializer=zeros", "recurrent_initializer belongs to model=rnn, not to"),
+        (
+            "model.recurrent_initializer=zeros",
+            "recurrent_initializer belongs to model=rnn or lstm or gru, not to",
+        ),
         ("model=rnn model.recurrent_initializer=eye", "known initializer; did you mean identity?"),
         ("model=rnn model.recurrent=identity", "did you mean recurrent_initializer?"),
         ("initializer.scale=[1,2,3]", "the model has 2 layers with a kernel; give a number for"),
