@@ -125,7 +125,8 @@ def in_small(words: tuple[str, ...], in_gallery: bool) -> list[str]:
     """The arguments of `runner`, changed so that little is trained.
 
     The page of the gallery has every study. Where else one is run it is only checked, unless its
-    directory has a name, by which later commands read it; then the gallery's is only checked.
+    directory has a name, by which later commands read it; then the gallery's is only checked, as
+    are studies whose claim a test trains.
     """
     arguments = list(words)
     if set(arguments) & set(NO_TRAINING):
@@ -136,8 +137,9 @@ def in_small(words: tuple[str, ...], in_gallery: bool) -> list[str]:
             return [*arguments, "--cfg", "job"]
         small = _small_study(given["experiment"], set(given))
         is_named = "hydra.sweep.dir" in given
-        if "-m" in small and not is_named and (not in_gallery or given["experiment"] in named()):
-            return [*arguments, "dry_run=true"]
+        trained = given["experiment"] in named() | claimed()
+        if "-m" in small and not is_named and (trained or not in_gallery):
+            return [*arguments, *small, "dry_run=true"]
         return arguments + small
     if "-m" in arguments:
         arguments = [_first_two(word) for word in arguments]
@@ -163,6 +165,15 @@ def named() -> set[str]:
     return {found[1] for line in lines if (found := re.search(r"experiment=(\w+)", line))}
 
 
+@functools.cache
+def claimed() -> set[str]:
+    """The studies whose claim a test trains, as its docstring says."""
+    found: set[str] = set()
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        found |= set(re.findall(r"claims? of `experiment=(\w+)`", file.read_text()))
+    return found
+
+
 def _first_two(word: str) -> str:
     key, equals, values = word.partition("=")
     return word if "[" in values else key + equals + ",".join(values.split(",")[:2])
@@ -180,7 +191,7 @@ def _small_study(name: str, given: set[str]) -> list[str]:
     hydra = study.get("hydra", {})
     sweeper = hydra.get("sweeper", {})
     if cases := sweeper.get("cases", [])[:2]:
-        small.append(f"hydra.sweeper.cases={cases}")
+        small.append(f"hydra.sweeper.cases={[list(map(_first_two, case)) for case in cases]}")
     for key, values in sweeper.get("params", {}).items():
         if key not in given and "," in str(values):
             kept = 1 if key == "seed" else 2
