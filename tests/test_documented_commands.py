@@ -57,6 +57,7 @@ EPOCHS_OF_STUDY = {
     "long_lag": "steps=2",
     "look_ahead": "steps=8",
     "noise_scale": "epochs=3",  # until the target is reached
+    "post_norm": "steps=2 model.depth=1 warmup.length=1",
     "saturation": "model.depth=1",
     "saddle_points": "epochs=2 diagnostics.curvature.iterations=2 model.widths=[2]",
     "surface": "steps=20",

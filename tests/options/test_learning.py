@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from conftest import compose
 from engine_alone import Engine, leaves_as_arrays
@@ -242,6 +243,51 @@ def test_gates_remember_what_an_elman_network_forgets() -> None:
     rows = np.concatenate([chunk.tables["time_steps"] for chunk in chunks])
     assert rows["gradient_ratio"][0] < 0.002
     assert rows["gradient_ratio"][-1] > 0.1
+
+
+def test_post_norm_needs_a_warm_up_that_pre_norm_does_not() -> None:
+    """The claim of `experiment=post_norm`, with two blocks at a larger rate and plain Adam."""
+    (pre,) = final_losses("pre", (1,))
+    post, warmed_up = final_losses("post", (1, 60))
+    assert pre < post - 0.2
+    assert warmed_up < post - 0.2
+
+
+def final_losses(norm: str, lengths: tuple[int, ...], steps: int = 120) -> list[float]:
+    """Of small transformers at the end of training, by the steps of warm-up; of three seeds."""
+    chosen = compose(
+        data={"name": "text", "steps": 8},
+        model={"name": "transformer", "norm": norm, "width": 16, "heads": 1, "expansion": 1},
+        normalization="layer",
+        initializer="xavier_uniform",
+    )
+    data, network, adam = chosen.data.load().train, chosen.network(), optax.scale_by_adam()
+
+    def value(params: Any, inputs: Any, targets: Any) -> Any:
+        outputs = network.apply(params, {}, inputs, True)[0]
+        return chosen.losses_and_errors(outputs, targets)[0].mean()
+
+    @jax.jit
+    def step(params: Any, state: Any, rate: float, *pair: Any) -> Any:
+        loss, gradient = jax.value_and_grad(value)(params, *pair)
+        update, state = adam.update(gradient, state)
+        return jax.tree.map(lambda w, u: w - rate * u, params, update), state, loss
+
+    start = jax.jit(lambda key: network.init(key, data.inputs.shape[1:])[0])
+    found: list[float] = []
+    for length in lengths:
+        last = []
+        for seed in range(3):
+            random, params = np.random.default_rng(seed), start(jax.random.key(seed))
+            state = adam.init(params)
+            for at in range(steps):
+                rows = random.integers(0, len(data.inputs), 16)
+                pair = data.inputs[rows].astype(np.float32), data.targets[rows].astype(np.int32)
+                rate = 0.03 * min(at / length, 1)
+                params, state, loss = step(params, state, rate, *pair)
+                last += [loss] if at >= steps - 20 else []
+        found.append(float(np.mean(last)))
+    return found
 
 
 def test_a_large_rate_kills_rectified_units_unless_they_are_normalized() -> None:
