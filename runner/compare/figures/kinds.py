@@ -68,12 +68,20 @@ def _axes_of_numbers(asked: Request, count: int) -> list[str]:
     return keys[:count]
 
 
+def _of_measure(
+    figure: Callable[[Sequence[Group], str, Look], Figure],
+) -> Callable[[Request], Figure]:
+    """A figure that takes the groups and the measure alone."""
+    return lambda asked: figure(asked.groups, asked.measure, asked.look)
+
+
+def _of_runs(figure: Callable[[Sequence[Group], Look], Figure]) -> Callable[[Request], Figure]:
+    """A figure that takes the groups alone."""
+    return lambda asked: figure(asked.groups, asked.look)
+
+
 def _curves(asked: Request) -> Figure:
     return curves_figure(asked.groups, asked.measure, asked.axes, asked.look)
-
-
-def _generalization(asked: Request) -> Figure:
-    return generalization_figure(asked.groups, asked.measure, asked.look)
 
 
 def _final(asked: Request) -> Figure:
@@ -111,42 +119,6 @@ def _rate(asked: Request) -> Figure:
     values = {group.settings[keys[0]] for group in asked.groups} if keys else set()
     key = keys[0] if len(values) > 2 else None
     return rate_figure(asked.groups, asked.measure, key, asked.look)
-
-
-def _images(asked: Request) -> Figure:
-    return images_figure(asked.groups, asked.look)
-
-
-def _layers(asked: Request) -> Figure:
-    return layers.layers_figure(asked.groups, asked.measure, asked.look)
-
-
-def _histograms(asked: Request) -> Figure:
-    return histograms.histograms_figure(asked.groups, asked.measure, asked.look)
-
-
-def _time_steps(asked: Request) -> Figure:
-    return time_steps.time_steps_figure(asked.groups, asked.measure, asked.look)
-
-
-def _noise(asked: Request) -> Figure:
-    return noise.noise_figure(asked.groups, asked.measure, asked.look)
-
-
-def _updates(asked: Request) -> Figure:
-    return updates.updates_figure(asked.groups, asked.measure, asked.look)
-
-
-def _curvature(asked: Request) -> Figure:
-    return curvature.curvature_figure(asked.groups, asked.measure, asked.look)
-
-
-def _spectrum(asked: Request) -> Figure:
-    return spectrum_figure(asked.groups, asked.look)
-
-
-def _along_gradient(asked: Request) -> Figure:
-    return along_gradient_figure(asked.groups, asked.look)
 
 
 def _landscape(asked: Request) -> Figure:
@@ -190,7 +162,9 @@ class Kind(NamedTuple):
 KINDS: Mapping[str, Kind] = {
     "auto": Kind(f"the kind that suits what differs; curves show {TRAIN_LOSS}", _curves),
     "curves": Kind("a measure against the axes", _curves, TRAIN_LOSS),
-    "generalization": Kind("training beside validation", _generalization, VALIDATION_LOSS),
+    "generalization": Kind(
+        "training beside validation", _of_measure(generalization_figure), VALIDATION_LOSS
+    ),
     "final": Kind("final values against a number", _final),
     "heat_map": Kind("final values for two numbers", _heat_map),
     "scatter": Kind("final values by color for two numbers that form no grid", _scatter),
@@ -205,52 +179,56 @@ KINDS: Mapping[str, Kind] = {
         TRAIN_LOSS,
         tabulates_rates=True,
     ),
-    "images": Kind("examples before and after preprocessing", _images, of_results=False),
+    "images": Kind(
+        "examples before and after preprocessing", _of_runs(images_figure), of_results=False
+    ),
     "layers": Kind(
         f"of diagnostics a measure by layer over time: {', '.join(layers.MEASURES)}",
-        _layers,
+        _of_measure(layers.layers_figure),
         layers.DEFAULT,
         of_results=False,
         own_measures=layers.MEASURES,
     ),
     "histograms": Kind(
         f"of diagnostics the distributions in each layer: {', '.join(histograms.MEASURES)}",
-        _histograms,
+        _of_measure(histograms.histograms_figure),
         histograms.DEFAULT,
         of_results=False,
         own_measures=histograms.MEASURES,
     ),
     "time_steps": Kind(
         f"of diagnostics of recurrent models by time step: {', '.join(time_steps.MEASURES)}",
-        _time_steps,
+        _of_measure(time_steps.time_steps_figure),
         time_steps.DEFAULT,
         of_results=False,
         own_measures=time_steps.MEASURES,
     ),
     "noise": Kind(
         "of diagnostics the deviation of the gradients of batches against their size",
-        _noise,
+        _of_measure(noise.noise_figure),
         noise.DEFAULT,
         of_results=False,
         own_measures=noise.MEASURES,
     ),
     "updates": Kind(
         f"of diagnostics a measure of updates against steps: {', '.join(updates.MEASURES)}",
-        _updates,
+        _of_measure(updates.updates_figure),
         updates.DEFAULT,
         of_results=False,
         own_measures=updates.MEASURES,
     ),
     "curvature": Kind(
         f"of diagnostics=curvature a measure over time: {', '.join(curvature.MEASURES)}",
-        _curvature,
+        _of_measure(curvature.curvature_figure),
         curvature.DEFAULT,
         of_results=False,
         own_measures=curvature.MEASURES,
     ),
-    "spectrum": Kind("the eigenvalues of the Hessian", _spectrum, of_results=False),
+    "spectrum": Kind("the eigenvalues of the Hessian", _of_runs(spectrum_figure), of_results=False),
     "along_gradient": Kind(
-        "the objective after a step along the gradient", _along_gradient, of_results=False
+        "the objective after a step along the gradient",
+        _of_runs(along_gradient_figure),
+        of_results=False,
     ),
     "landscape": Kind(
         "the objective in a random plane around trained networks", _landscape, of_results=False
