@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from runner.data.source import Dataset, Sizes, Source, Split
-from runner.data.splits import LARGEST_SEED
+from runner.data.generated import Generated
+from runner.data.source import Split
 from runner.lazy import jax, jnp, np
 from runner.options.option import number, option
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
 
-_HELD_OUT = 1000
-
 
 @option
-class Adding(Source):
+class Adding(Generated):
     """The sum of the two marked numbers among `steps` random ones; regression with a long lag.
 
     A step has a number from U(0, 1) and a mark, which is 1 at one random step of the first half and
@@ -34,21 +31,12 @@ class Adding(Source):
     data_seed: int = number(0, minimum=0)
 
     classes = 0
-    generates: ClassVar[bool] = True
+    seed_field: ClassVar[str] = "data_seed"
 
     @property
     def input_shape(self) -> tuple[int, ...]:  # type: ignore[override]
         """Steps of a number and a mark."""
         return (self.steps, 2)
-
-    def sizes(self) -> Sizes:
-        """Return `train_examples`, and 1,000 each for validation and test."""
-        return Sizes(self.train_examples, _HELD_OUT, _HELD_OUT)
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Refuse seeds that NumPy does not accept."""
-        if self.data_seed > LARGEST_SEED:
-            yield "data_seed", f"{self.data_seed} is more than {LARGEST_SEED}"
 
     def summary(self) -> str:
         """Return the length, and the loss without a memory."""
@@ -57,21 +45,20 @@ class Adding(Source):
             "of 0.167"
         )
 
-    def load(self) -> Dataset:
-        """Draw the three splits."""
-        random = np.random.RandomState(self.data_seed)
+    def generator(self) -> Any:
+        """Return the generator whose numbers are the same in all versions of NumPy."""
+        return np.random.RandomState(self.data_seed)
 
-        def split(examples: int) -> Split:
-            numbers = random.uniform(size=(examples, self.steps)).astype(np.float32)
-            half = self.steps // 2
-            first = random.randint(half, size=examples)
-            second = half + random.randint(self.steps - half, size=examples)
-            rows, marks = np.arange(examples), np.zeros_like(numbers)
-            marks[rows, first] = marks[rows, second] = 1
-            sums = numbers[rows, first] + numbers[rows, second]
-            return Split(np.stack([numbers, marks], axis=-1), sums[:, None])
-
-        return Dataset(*(split(size) for size in self.sizes()))
+    def stored(self, random: Any, examples: int) -> Split:
+        """Draw numbers and marks."""
+        numbers = random.uniform(size=(examples, self.steps)).astype(np.float32)
+        half = self.steps // 2
+        first = random.randint(half, size=examples)
+        second = half + random.randint(self.steps - half, size=examples)
+        rows, marks = np.arange(examples), np.zeros_like(numbers)
+        marks[rows, first] = marks[rows, second] = 1
+        sums = numbers[rows, first] + numbers[rows, second]
+        return Split(np.stack([numbers, marks], axis=-1), sums[:, None])
 
     def draw(
         self, key: PRNGKeyArray, examples: int

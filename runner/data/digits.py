@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from importlib import resources
 
 from runner.data.source import Dataset, Sizes, Source, Split
+from runner.data.splits import seed_problems
 from runner.lazy import np
 from runner.options.option import number, option
 
 EXAMPLES = 1797
-_LARGEST_SEED = 2**32 - 1
 """The largest seed of NumPy's RandomState."""
 
 
@@ -41,8 +41,7 @@ class Digits(Source):
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Refuse splits that leave nothing to train on, and seeds that NumPy does not accept."""
-        if self.split_seed > _LARGEST_SEED:
-            yield "split_seed", f"{self.split_seed} is more than {_LARGEST_SEED}"
+        yield from seed_problems("split_seed", self.split_seed)
         if self.sizes().train < 1:
             yield (
                 "validation_examples",

@@ -6,10 +6,10 @@ Learning and Stochastic Optimization, 2011, section 1.3) made AdaGrad.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from runner.data.source import Dataset, Sizes, Source, Split
+from runner.data.generated import Generated
+from runner.data.source import Split
 from runner.lazy import jax, jnp, np
 from runner.options.option import number, option
 
@@ -17,12 +17,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-_HELD_OUT = 1000
-_LARGEST_SEED = 2**32 - 1
-
 
 @option
-class SparseFeatures(Source):
+class SparseFeatures(Generated):
     """x_j is 1 with the probability 1 / j, else 0; the class says whether x' w > 0.
 
     The weights are w_j = +-sqrt(j): the rarer a feature, the more it says where it is present, and
@@ -37,32 +34,18 @@ class SparseFeatures(Source):
     sparse_seed: int = number(0, minimum=0)
 
     classes = 2
-    generates: ClassVar[bool] = True
+    seed_field: ClassVar[str] = "sparse_seed"
 
     @property
     def input_shape(self) -> tuple[int, ...]:  # type: ignore[override]
         """One axis of features."""
         return (self.features,)
 
-    def sizes(self) -> Sizes:
-        """Return `train_examples`, and 1,000 each for validation and test."""
-        return Sizes(self.train_examples, _HELD_OUT, _HELD_OUT)
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Refuse seeds that NumPy does not accept."""
-        if self.sparse_seed > _LARGEST_SEED:
-            yield "sparse_seed", f"{self.sparse_seed} is more than {_LARGEST_SEED}"
-
-    def load(self) -> Dataset:
-        """Draw the three splits."""
-        random = np.random.default_rng([self.sparse_seed, 1])
-
-        def split(examples: int) -> Split:
-            drawn = random.random((examples, self.features), np.float32)
-            inputs = self._present(np, drawn).astype(np.float32)
-            return Split(inputs, (inputs @ self.weights() > 0).astype(np.int32))
-
-        return Dataset(*(split(size) for size in self.sizes()))
+    def stored(self, random: Any, examples: int) -> Split:
+        """Draw which features are present, and label them."""
+        drawn = random.random((examples, self.features), np.float32)
+        inputs = self._present(np, drawn).astype(np.float32)
+        return Split(inputs, (inputs @ self.weights() > 0).astype(np.int32))
 
     def draw(
         self, key: PRNGKeyArray, examples: int

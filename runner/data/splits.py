@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 Shares = tuple[int, ...]
 """The shares of train, validation and test: `(70, 15, 15)`."""
 
-LARGEST_SEED = 2**32 - 1
+_LARGEST_SEED = 2**32 - 1
 """The largest seed of NumPy's RandomState."""
+
+
+def seed_problems(field: str, seed: int) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a seed of a source, which a field of this name has."""
+    if seed > _LARGEST_SEED:
+        yield field, f"{seed} is more than {_LARGEST_SEED}"
 
 
 def split_problems(shares: Shares, seed: int) -> Iterator[tuple[str, str]]:
@@ -26,8 +32,7 @@ def split_problems(shares: Shares, seed: int) -> Iterator[tuple[str, str]]:
             f"{list(shares)} must be the shares of train, validation and test, like [70,15,15]; "
             "only validation may be 0",
         )
-    if seed > LARGEST_SEED:
-        yield "split_seed", f"{seed} is more than {LARGEST_SEED}"
+    yield from seed_problems("split_seed", seed)
 
 
 def split_sizes(examples: int, shares: Shares) -> Sizes:

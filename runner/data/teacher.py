@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from runner.data.source import Dataset, Sizes, Source, Split
+from runner.data.generated import Generated
+from runner.data.source import Split
 from runner.lazy import jax, jnp, np
 from runner.options.option import number, option
 
@@ -13,12 +13,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-_HELD_OUT = 1000
-_LARGEST_SEED = 2**32 - 1
-
 
 @option
-class Teacher(Source):
+class Teacher(Generated):
     """x ~ N(0, I) in `features` dimensions; the label is the largest output of a teacher network.
 
     The teacher has one hidden layer of `width` tanh units and weights from N(0, 1 / fan_in). It is
@@ -33,31 +30,17 @@ class Teacher(Source):
     train_examples: int = number(2000, minimum=1)
     teacher_seed: int = number(0, minimum=0)
 
-    generates: ClassVar[bool] = True
+    seed_field: ClassVar[str] = "teacher_seed"
 
     @property
     def input_shape(self) -> tuple[int, ...]:  # type: ignore[override]
         """One axis of features."""
         return (self.features,)
 
-    def sizes(self) -> Sizes:
-        """Return `train_examples`, and 1,000 each for validation and test."""
-        return Sizes(self.train_examples, _HELD_OUT, _HELD_OUT)
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Refuse seeds that NumPy does not accept."""
-        if self.teacher_seed > _LARGEST_SEED:
-            yield "teacher_seed", f"{self.teacher_seed} is more than {_LARGEST_SEED}"
-
-    def load(self) -> Dataset:
-        """Draw the three splits."""
-        random = np.random.default_rng([self.teacher_seed, 1])
-
-        def split(examples: int) -> Split:
-            inputs = random.standard_normal((examples, self.features), np.float32)
-            return Split(inputs, _label(np, inputs, self.weights()).astype(np.int32))
-
-        return Dataset(*(split(size) for size in self.sizes()))
+    def stored(self, random: Any, examples: int) -> Split:
+        """Draw inputs from N(0, I), and label them."""
+        inputs = random.standard_normal((examples, self.features), np.float32)
+        return Split(inputs, _label(np, inputs, self.weights()).astype(np.int32))
 
     def draw(
         self, key: PRNGKeyArray, examples: int
