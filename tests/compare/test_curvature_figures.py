@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from command_line import CommandLine
 
-from runner.compare.landscape import POINTS, plane_around_the_end, plane_of_the_path
+from runner.compare.loss_surface import POINTS, plane_around_the_end, plane_of_the_path
 from runner.compare.runs import Run, read_run
 from runner.errors import ConfigError
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from runner.compare.figures.inside import note, title_of_panel
 from runner.compare.figures.style import COLUMN, LABEL_SIZE, TICK_SIZE, small_print
 from runner.compare.grouping import Group
-from runner.compare.landscape import POINTS, Plane, plane_around_the_end, plane_of_the_path
 from runner.compare.look import PLAIN, Look
+from runner.compare.loss_surface import POINTS, Plane, plane_around_the_end, plane_of_the_path
 from runner.compare.runs import Run
 
 if TYPE_CHECKING:

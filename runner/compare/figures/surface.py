@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runner import files
-from runner.compare.figures.landscape import draw_landscape
 from runner.compare.figures.look_ahead import draw_look_ahead
 from runner.compare.figures.style import COLUMN, OKABE_ITO, TICK_SIZE, line_styles, readable
+from runner.compare.figures.surface_background import draw_landscape
 from runner.compare.figures.trace import Trace
 from runner.compare.grouping import Group, format_setting, is_number
 from runner.compare.look import PLAIN, Look

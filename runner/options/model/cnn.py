@@ -9,7 +9,7 @@ from runner.options.layer import Layer, serial
 from runner.options.model.base import LayerOptions, Model, dense, flatten, hidden_dense
 from runner.options.model.convolution import Padding, outputs_of_side
 from runner.options.model.pooling import Pool
-from runner.options.model.spatial import hidden_convolution, pooling
+from runner.options.model.spatial import hidden_convolution, image_conflicts, pooling
 from runner.options.option import Facts, HiddenLayer, number, option
 from runner.options.parameters import LOGITS
 
@@ -96,12 +96,8 @@ class CNN(Model):
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse inputs that are no images, and an architecture that leaves no pixel of them."""
-        if len(facts.input_shape) != 3:
-            yield (
-                "name",
-                "a convolution needs images [height, width, channels], and an example has the "
-                f"shape {list(facts.input_shape)}; use model=mlp",
-            )
+        if no_images := list(image_conflicts(facts)):
+            yield from no_images
             return
         for side in facts.input_shape[:2]:
             left = side

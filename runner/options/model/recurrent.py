@@ -17,7 +17,7 @@ from runner.options.parameters import LOGITS
 
 
 class Recurrent(Model):
-    """Recurrent layers, one upon the other, and an affine map of the last state or of each one."""
+    """Stacked recurrent layers, and an affine map of the last state or of each one."""
 
     widths: tuple[int, ...]
     depth: int

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 from runner.lazy import jax, jnp
 from runner.options.layer import Layer, LayerState, Params, Shape, pure, serial
 from runner.options.model.base import LayerOptions, Model, dense
-from runner.options.model.spatial import convolution_of, hidden_convolution
+from runner.options.model.spatial import convolution_of, hidden_convolution, image_conflicts
 from runner.options.option import Facts, HiddenLayer, number, option
 from runner.options.parameters import LOGITS
 
@@ -84,12 +84,7 @@ class ResNet(Model):
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse inputs that are no images."""
-        if len(facts.input_shape) != 3:
-            yield (
-                "name",
-                "a convolution needs images [height, width, channels], and an example has the "
-                f"shape {list(facts.input_shape)}; use model=mlp",
-            )
+        yield from image_conflicts(facts)
 
     def _block(
         self, channels: int, stride: int, first: LayerOptions, second: LayerOptions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from runner.options.layer import (
@@ -16,11 +17,22 @@ from runner.options.layer import (
 from runner.options.model.base import AffineWeights, LayerOptions, hidden
 from runner.options.model.convolution import Padding, convolve, outputs_of_side
 from runner.options.model.pooling import Pool, average_pool, max_pool
+from runner.options.option import Facts
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
 
     from runner.options.initializer.base import Initializer
+
+
+def image_conflicts(facts: Facts) -> Iterator[tuple[str, str]]:
+    """Refuse inputs that are no images, for the `conflicts` of a model with convolutions."""
+    if len(facts.input_shape) != 3:
+        yield (
+            "name",
+            "a convolution needs images [height, width, channels], and an example has the "
+            f"shape {list(facts.input_shape)}; use model=mlp",
+        )
 
 
 def convolution(
