@@ -74,7 +74,7 @@ def _print_rows(rows: Sequence[SweepRow], runs: Sequence[Run]) -> None:
     table = Table(*keys, f"{value}, mean" if several else value, box=None)
     table.columns[-1].justify = "right"
     if several:
-        table.add_column("95 % interval", justify="right")
+        table.add_column(_spread(rows), justify="right")
         table.add_column("runs", justify="right")
     table.add_column("")
     for row in rows:
@@ -87,6 +87,14 @@ def _print_rows(rows: Sequence[SweepRow], runs: Sequence[Run]) -> None:
     # Not markup: `[dropout,l2]` would be a style.
     screen = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
     screen.print(table)
+
+
+def _spread(rows: Sequence[SweepRow]) -> str:
+    """What the column beside the mean has: of two values their range, which is no interval."""
+    counts = {len(row.values) for row in rows}
+    if 2 not in counts:
+        return "95 % interval"
+    return "95 % interval (of 2: range)" if max(counts) > 2 else "range of 2 seeds"
 
 
 def _mean_and_interval(row: SweepRow, kind: ErrorKind | None) -> tuple[str, str]:

@@ -159,6 +159,28 @@ def test_the_table_on_the_terminal(capsys: pytest.CaptureFixture[str], tmp_path:
     assert lines[-1].startswith("Look:   tensorboard --logdir ")
 
 
+@pytest.mark.parametrize(
+    ("seeds", "column"),
+    [
+        ((3, 3), "95 % interval"),
+        ((2, 2), "range of 2 seeds"),
+        ((2, 3), "95 % interval (of 2: range)"),
+    ],
+)
+def test_two_seeds_have_a_range_and_no_interval(
+    seeds: tuple[int, int], column: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    runs = [
+        run(0.1 + seed / 100, optimizer=name, seed=seed)
+        for name, count in zip(("sgd", "adam"), seeds, strict=True)
+        for seed in range(count)
+    ]
+    print_sweep_table(runs, rank(runs), tmp_path, Computation(), 1.0)
+    header = capsys.readouterr().out.splitlines()[0]
+    assert column in header
+    assert ("interval" in header) == (max(seeds) > 2)
+
+
 def test_a_long_table_shows_the_best_and_says_how_many_are_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
