@@ -88,7 +88,7 @@ class Runs(Sequence[Run]):
         Returns:
             A row for each run: its settings with keys as typed, `status`, `run.diverged_at` and
             `run.stopped_at` (steps), `run.steps`, `run.epochs`, `run.seconds`, the measures
-            `final.*` and `best.*`, and `directory`.
+            `final.*`, `best.*` and, with a stopping rule, `kept.*`, and `directory`.
 
         Raises:
             ImportError: pandas is not installed.
@@ -101,7 +101,7 @@ class Runs(Sequence[Run]):
             ends = {**run.summary, "stopped_at": stopped_step(run.summary)}
             for key in ("diverged_at", "stopped_at", "steps", "epochs", "seconds"):
                 row[f"run.{key}"] = ends.get(key)
-            for when in ("final", "best"):
+            for when in ("final", "best", "kept"):
                 measures = run.summary.get(when) or {}
                 row |= {f"{when}.{name}": value for name, value in measures.items()}
             rows.append({**row, "directory": run.directory and str(run.directory)})

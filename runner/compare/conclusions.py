@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from runner.compare import range_test
 from runner.compare.curve import label_for
-from runner.compare.curve_summary import are_shares, table
+from runner.compare.curve_summary import are_shares, have_rules, kept_or_final, table
 from runner.compare.edges import COMMAND, edge_notes, edge_words
 from runner.compare.example_means import basis
 from runner.compare.grouping import Group, first_names, is_below, is_number, runs_of
@@ -27,7 +27,6 @@ from runner.compare.verdict import (
 from runner.compare.view import View
 from runner.config.keys import VALIDATION_EXAMPLES
 from runner.measures import SPLITS, is_minimized
-from runner.record.summary import kept_step
 from runner.statistics.ranks import MOST_RANKED
 
 SHARES = (
@@ -114,9 +113,20 @@ def notes(view: View, groups: Sequence[Group]) -> list[str]:
         ConfigError: see `View.profile`.
     """
     runs = runs_of(groups)
-    found = [tuned_by(view, groups), times(view, groups), repetitions(view, groups)]
+    found = [kept(view, groups), tuned_by(view, groups), times(view, groups)]
+    found.append(repetitions(view, groups))
     found.append(unvalidated(runs, view.chosen_measure))
     return [*filter(None, found), *range_test.notes(groups), *edges(view, groups)]
+
+
+def kept(view: View, groups: Sequence[Group]) -> str:
+    """What the values are where a run has a stopping rule; else empty."""
+    if view.by_problem or not have_rules(runs_of(groups)):
+        return ""
+    return (
+        "Kept: of a run with a stopping rule the value at the evaluation whose parameters it "
+        "keeps, the best by its rule; of other runs the last value."
+    )
 
 
 def unvalidated(runs: Sequence[Run], measure: str) -> str:
@@ -175,8 +185,7 @@ def tuned_by(view: View, groups: Sequence[Group]) -> str:
     label = label_for(runs_of(groups), measure)
     target = target_for(measure, view.chosen_measure, 0.0 if view.by_problem else view.target)
     if target is None:
-        keep = all(kept_step(run.summary) is not None for run in runs_of(groups))
-        return f"{keys} tuned by the least median {'kept' if keep else 'final'} {label}."
+        return f"{keys} tuned by the least median {kept_or_final(runs_of(groups))} {label}."
     goal = f"{view.target}"
     if view.by_problem and view.target is None:
         goal = "its target on each problem"

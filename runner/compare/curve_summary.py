@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -57,10 +57,11 @@ class Row(NamedTuple):
     Attributes:
         group: its settings and runs; of runs with equal curves the first.
         median: the median of each number over the runs in which it is known.
-        half_width: half the width of the 95 % interval of the mean of `final`; None for fewer than
+        half_width: half the width of the 95 % interval of the mean of `finals`; None for fewer than
             three runs, and where a run diverged, as there is no mean.
         reached: how many runs reached the target.
-        finals: the final value of each run, in the order of the group's runs.
+        finals: the `kept` value of each run, in the order of the group's runs: the final value,
+            unless it has a stopping rule.
         repeated: how many runs were left out, as they have the curve of another one.
     """
 
@@ -171,7 +172,7 @@ def table(groups: Sequence[Group], measure: str, target: float | None = None) ->
         target: what the times are measured to.
 
     Returns:
-        A row for each group, the best (by the median of the final value) first; those without a
+        A row for each group, the best (by the median of the kept value) first; those without a
         value last.
     """
     rows = []
@@ -179,14 +180,24 @@ def table(groups: Sequence[Group], measure: str, target: float | None = None) ->
         runs = _distinct(group.runs)
         summaries = [summarize(run, measure, target) for run in runs]
         median = CurveSummary(*(_median(values) for values in zip(*summaries, strict=True)))
-        finals = tuple(summary.final for summary in summaries)
+        finals = tuple(summary.kept for summary in summaries)
         known = [final for final in finals if not math.isnan(final)]
         spread = None if math.inf in known else half_width(known)
         reached = sum(math.isfinite(summary.steps) for summary in summaries)
         repeated = len(group.runs) - len(runs)
         own = group._replace(runs=runs) if repeated else group
         rows.append(Row(own, median, spread, reached, finals, repeated))
-    return sorted(rows, key=lambda row: (math.isnan(row.median.final), row.median.final))
+    return sorted(rows, key=lambda row: (math.isnan(row.median.kept), row.median.kept))
+
+
+def have_rules(runs: Iterable[Run]) -> bool:
+    """Whether one of some runs has a stopping rule, and so keeps the best evaluation by it."""
+    return any(kept_step(run.summary) is not None for run in runs)
+
+
+def kept_or_final(runs: Iterable[Run]) -> str:
+    """What the `kept` values of some runs are called: `final`, unless a run has a stopping rule."""
+    return "kept" if have_rules(runs) else "final"
 
 
 def are_shares(groups: Sequence[Group]) -> bool:

@@ -1,8 +1,8 @@
 """Tables that go into a paper as they are: problems by methods, and CSV that a program can read.
 
-An entry is the mean of the final values over seeds with half the width of its 95 % interval, both
-rounded to two digits of the interval. The least mean of a problem is bold, with all that look
-equal to it.
+An entry is the mean over seeds of the final values (with a stopping rule, of those that runs keep)
+with half the width of its 95 % interval, both rounded to two digits of the interval. The least mean
+of a problem is bold, with all that look equal to it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from runner.compare.curve import label_for
-from runner.compare.curve_summary import TIMES, Row, summarize
+from runner.compare.curve_summary import TIMES, Row, kept_or_final, summarize
 from runner.compare.escapes import in_latex, in_markdown
 from runner.compare.figures.style import is_rate, title_of
 from runner.compare.grouping import Group, format_range, format_setting, is_below, runs_of
@@ -31,7 +31,7 @@ PAPER_FORMS = ("markdown", "latex")
 
 
 class Entry(NamedTuple):
-    """The final values of one method on one problem.
+    """The values of one method on one problem.
 
     Attributes:
         values: those of the runs that did not diverge.
@@ -74,7 +74,7 @@ def paper_table(
     tune: Sequence[str] = (),
     form: str = "markdown",
 ) -> str:
-    """Render final values, a line for each problem and a column for each method.
+    """Render values, final or kept, a line for each problem and a column for each method.
 
     Args:
         groups: the groups, tuned if they are to be.
@@ -111,7 +111,7 @@ def paper_table(
 
 
 def _entry(group: Group, measure: str) -> Entry:
-    finals = [summarize(run, measure).final for run in group.runs]
+    finals = [summarize(run, measure).kept for run in group.runs]
     known = [value for value in finals if math.isfinite(value)]
     return Entry(known, sum(math.isinf(value) for value in finals))
 
@@ -138,7 +138,10 @@ def _marked(cell: str, is_bold: bool, form: str) -> str:
 
 def _note(groups: Sequence[Group], measure: str, tune: Sequence[str], rate: bool) -> str:
     seeds = format_range({len(group.runs) for group in groups})
-    words = [f"Final {label_for(runs_of(groups), measure)}" + (" in %" if rate else "")]
+    runs = runs_of(groups)
+    end = kept_or_final(runs).capitalize()
+    words = [f"{end} {label_for(runs, measure)}" + (" in %" if rate else "")]
+    words += ["kept: at the best evaluation by the stopping rule"] * (end == "Kept")
     if seeds != "1":
         words.append(f"mean ± half the width of its 95 % interval over {seeds} seeds")
     words.append("bold: the least mean")
@@ -149,6 +152,8 @@ def _note(groups: Sequence[Group], measure: str, tune: Sequence[str], rate: bool
 def csv_table(rows: Sequence[Row], measure: str, target: float | None = None) -> str:
     """Render groups as CSV: a line for each, its settings under their keys, plain numbers.
 
+    The columns `final_*` are called `kept_*` if a run has a stopping rule.
+
     Args:
         rows: the groups in numbers.
         measure: the name of the measure that they summarize.
@@ -157,7 +162,8 @@ def csv_table(rows: Sequence[Row], measure: str, target: float | None = None) ->
     keys = list(rows[0].group.settings) if rows else []
     times = list(TIMES) if target is not None else []
     best = "at_best_validation_median" if measure.startswith("test_") else "best_median"
-    header = [*keys, "measure", "final_mean", "final_half_width_95", "final_median", best]
+    end = kept_or_final(runs_of(row.group for row in rows))
+    header = [*keys, "measure", f"{end}_mean", f"{end}_half_width_95", f"{end}_median", best]
     header += ["mean_over_epochs_median", *(f"{unit}_to_target_median" for unit in times)]
     header += ["target", "reached"] if times else []
     lines = [[*header, "runs", "diverged"]]
@@ -166,7 +172,7 @@ def csv_table(rows: Sequence[Row], measure: str, target: float | None = None) ->
         numbers = [
             statistics.fmean(known) if known else math.nan,
             row.half_width,
-            row.median.final,
+            row.median.kept,
             row.median.best,
             row.median.area,
             *(getattr(row.median, unit) for unit in times),

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from runner.compare.curve import label_for
-from runner.compare.curve_summary import TIMES, Row, are_shares
+from runner.compare.curve_summary import TIMES, Row, are_shares, kept_or_final
 from runner.compare.escapes import in_latex, in_markdown, in_spreadsheet
 from runner.compare.grouping import format_setting, runs_of
 from runner.compare.profile import Profile
@@ -23,6 +23,8 @@ FORMATS = ("text", "markdown", "csv", "latex")
 def group_cells(rows: Sequence[Row], measure: str, target: float | None) -> list[list[str]]:
     """The header and a line for each group.
 
+    With a stopping rule the value of a run is that of the evaluation that it keeps.
+
     Args:
         rows: the groups in numbers.
         measure: the name of the measure that they summarize.
@@ -30,7 +32,8 @@ def group_cells(rows: Sequence[Row], measure: str, target: float | None) -> list
     """
     keys = list(rows[0].group.settings) if rows else []
     several = any(len(row.group.runs) > 1 for row in rows)
-    final = f"final {label_for(runs_of(row.group for row in rows), measure)}"
+    runs = runs_of(row.group for row in rows)
+    final = f"{kept_or_final(runs)} {label_for(runs, measure)}"
     header = [*keys, *([f"median {final}", "mean", "95 %"] if several else [final])]
     if is_minimized(measure):
         header.append("at best validation" if measure.startswith("test_") else "best")
@@ -43,7 +46,7 @@ def group_cells(rows: Sequence[Row], measure: str, target: float | None) -> list
     for row in rows:
         median = row.median
         line = list(map(format_setting, row.group.settings.values()))
-        line += _finals(row) if several else [format_number(median.final)]
+        line += _finals(row) if several else [format_number(median.kept)]
         line += [format_number(median.best)] if is_minimized(measure) else []
         line.append(format_number(median.area))
         if target is not None:
@@ -57,9 +60,9 @@ def _finals(row: Row) -> list[str]:
     """The median, the mean and its interval, with the digits that the interval leaves."""
     known = [final for final in row.finals if math.isfinite(final)]
     if len(known) < len(row.finals):
-        return [format_number(row.median.final), "-", ""]  # infinite values have no mean
+        return [format_number(row.median.kept), "-", ""]  # infinite values have no mean
     width = uncertainty(known)
-    values = [format_rounded(value, width) for value in (row.median.final, row.mean)]
+    values = [format_rounded(value, width) for value in (row.median.kept, row.mean)]
     return [*values, interval(known, lambda value: format_rounded(value, width))]
 
 

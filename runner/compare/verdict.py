@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from runner.compare.curve import label_for
-from runner.compare.curve_summary import Row, table
+from runner.compare.curve_summary import Row, kept_or_final, table
 from runner.compare.grouping import NAMED, first_names, format_range, runs_of
 from runner.compare.problems import Problem, competitors
 from runner.statistics.ranks import (
@@ -67,9 +67,8 @@ def over_seeds(rows: Sequence[Row], measure: str, tuned: bool = False) -> str:
         test = "Mann-Whitney test"
     leaders = _leaders(known)
     leading = " and ".join(leaders) + " (equal)" * (len(leaders) > 1)
-    text = (
-        f"Best median final {label_for(runs_of(row.group for row in known), measure)}: {leading}. "
-    )
+    runs = runs_of(row.group for row in known)
+    text = f"Best median {kept_or_final(runs)} {label_for(runs, measure)}: {leading}. "
     agree = [_ranks_agree(best, row, paired=paired) for row in others]
     subject = "it" if len(leaders) == 1 else best.group.name
     text += _pairwise(subject, [row.group.name for row in others], holm(values, family), agree)
@@ -84,15 +83,15 @@ def over_seeds(rows: Sequence[Row], measure: str, tuned: bool = False) -> str:
 
 
 def final_over_problems(problems: Sequence[Problem], measure: str) -> str:
-    """Say which competitor has the least final values over problems.
+    """Say which competitor has the least values over problems, final or kept by a stopping rule.
 
     Args:
         problems: the problems, with the group of each competitor.
-        measure: the name of the measure; the median over seeds of its final value is ranked.
+        measure: the name of the measure; the median over seeds of its value is ranked.
     """
     finals = {
         name: [
-            table([problem.groups[name]], measure)[0].median.final
+            table([problem.groups[name]], measure)[0].median.kept
             if name in problem.groups
             else math.inf
             for problem in problems
@@ -100,8 +99,8 @@ def final_over_problems(problems: Sequence[Problem], measure: str) -> str:
         for name in competitors(problems)
     }
     runs = runs_of(group for problem in problems for group in problem.groups.values())
-    label = label_for(runs, measure)
-    return over_problems(finals, f"the median final {label}")
+    label = f"{kept_or_final(runs)} {label_for(runs, measure)}"
+    return over_problems(finals, f"the median {label}")
 
 
 def over_problems(values: Mapping[str, Sequence[float]], what: str) -> str:
@@ -198,7 +197,7 @@ def _are_paired(seeds: Sequence[Collection[int]]) -> bool:
 
 
 def _by_seed(row: Row) -> list[float]:
-    """The final values in the order of the seeds."""
+    """The values in the order of the seeds."""
     pairs = zip(row.group.runs, row.finals, strict=True)
     return [final for _, final in sorted(pairs, key=lambda pair: pair[0].seed)]
 
@@ -210,8 +209,8 @@ def _differences(first: Sequence[float], second: Sequence[float]) -> list[float]
 
 def _leaders(rows: Sequence[Row]) -> list[str]:
     """The names of the groups with the best median, the best first."""
-    least = rows[0].median.final
-    return [row.group.name for row in rows if are_equal(row.median.final, least)]
+    least = rows[0].median.kept
+    return [row.group.name for row in rows if are_equal(row.median.kept, least)]
 
 
 def _ranks_agree(best: Row, other: Row, *, paired: bool) -> bool:

@@ -114,7 +114,8 @@ def row(label: str, finals: list[float], seeds: range | None = None) -> Row:
     """A group with these final values."""
     numbers = seeds or range(len(finals))
     runs = [Run(Path(), {"seed": seed, "status": "finished", "config": {}}) for seed in numbers]
-    median = CurveSummary(float(np.median(finals)), 0.0, 0.0)
+    middle = float(np.median(finals))
+    median = CurveSummary(middle, 0.0, 0.0, kept=middle)
     return Row(Group({"optimizer": label}, runs), median, None, 0, tuple(finals))
 
 

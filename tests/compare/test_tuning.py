@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 import yaml
 from test_compare import PER_EPOCH, leave, optimizer, run_of
 
+from runner import load
 from runner.compare.cli import run_command_line
 from runner.compare.curve_summary import summarize, table
 from runner.compare.edges import next_values
@@ -350,6 +352,76 @@ def test_runs_with_a_stopping_rule_are_tuned_by_what_they_keep(tmp_path: Path) -
             assert kept_group.settings[RATE] == best
         (end,) = [summarize(run, "validation_error") for run in runs if run.settings[RATE] == 0.1]
         assert (end.final, end.kept) == (pytest.approx(0.6), pytest.approx(0.2 if ruled else 0.6))
+
+
+ERRORS = {"sgd": (0.30, 0.31, 0.33, 0.36), "adam": (0.10, 0.12, 0.11, 0.15)}
+"""The least errors of a run, by optimizer and seed."""
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """Runs of `adam` are better at their best, and worse where patience ended them."""
+    for name, errors in ERRORS.items():
+        for seed, least in enumerate(errors):
+            end = 0.9 if name == "adam" else 0.5
+            own = tmp_path / f"{name}{seed}"
+            settings = {**optimizer(name, 0.1), "data": {"name": "digits"}}
+            evaluated(own, seed, validation_error=[1.0, least, end + seed / 100], **settings)
+            file = own / "summary.json"
+            summary = json.loads(file.read_text())
+            summary |= {"status": "stopped", "kept_at": {"step": PER_EPOCH, "epoch": 1}}
+            summary["kept"] = {"validation_error": least}
+            file.write_text(json.dumps(summary))
+    return tmp_path
+
+
+def test_tables_of_stopped_runs_have_what_they_keep(
+    stopped: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In each form the column is named, and the better group is the one that keeps better ones."""
+
+    def printed(*words: str) -> str:
+        assert run_command_line([str(stopped), *words]) == 0
+        return capsys.readouterr().out
+
+    text = printed("--table", "text")
+    header, first, second, *below = text.splitlines()
+    assert "median kept validation error" in header
+    assert "final" not in text
+    for line, name in ((first, "adam"), (second, "sgd")):
+        assert line.split()[:2] == [name, "0.115" if name == "adam" else "0.320"]
+    words = " ".join(below)
+    assert "Best median kept validation error: adam. At 5 % it is better than sgd" in words
+    assert "Kept: of a run with a stopping rule the value at the evaluation whose" in words
+    assert "Kept: of a run" in printed("--table", "markdown")
+    csv_head, csv_first, _ = printed("--table", "csv").splitlines()
+    row = dict(zip(csv_head.split(","), csv_first.split(","), strict=True))
+    assert float(row["kept_mean"]) == pytest.approx(np.mean(ERRORS["adam"]))
+    assert float(row["kept_median"]) == pytest.approx(np.median(ERRORS["adam"]))
+    half = scipy.stats.t.ppf(0.975, 3) * scipy.stats.sem(ERRORS["adam"])
+    assert float(row["kept_half_width_95"]) == pytest.approx(half, rel=1e-3)
+    paper = printed("--table", "latex", "--problem", "data")
+    assert "% Kept validation error" in paper
+    assert r"$\mathbf{12.0 \pm 3.4}$" in paper
+    assert printed("--output", str(stopped / "a.html"))
+    page = (stopped / "a.html").read_text()
+    assert "<th>median kept validation error</th>" in page
+    assert "<th>kept.validation_error</th>" in page
+    assert '<td data-value="0.36">0.36</td>' in page
+    kept = load(stopped).frame()["kept.validation_error"]
+    assert sorted(kept) == sorted((*ERRORS["sgd"], *ERRORS["adam"]))
+
+
+def test_one_run_with_a_rule_names_the_column_and_others_have_their_last_value(
+    stopped: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {**optimizer("lion", 0.1), "data": {"name": "digits"}}
+    evaluated(stopped / "ended", validation_error=[1.0, 0.05, 0.2], **settings)
+    assert run_command_line([str(stopped), "--table", "csv"]) == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    rows = [dict(zip(header.split(","), line.split(","), strict=True)) for line in lines]
+    assert {row["optimizer"]: row["kept_median"] for row in rows}["lion"] == "0.2"
+    assert [row["optimizer"] for row in rows] == ["adam", "lion", "sgd"]
 
 
 def test_a_sweep_is_ranked_by_what_its_runs_keep() -> None:

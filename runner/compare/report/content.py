@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.compare.curve import AXES, MEASURES, label_for, rows_of
+from runner.compare.curve_summary import have_rules
 from runner.compare.figures.curves import MOST_LINES
 from runner.compare.figures.kinds import KINDS
 from runner.compare.figures.style import are_on_scale, is_log_measure
@@ -57,7 +58,7 @@ def content(groups: Sequence[Group], view: View) -> dict[str, Any]:
     numbers = {id(run): number for number, run in enumerate(runs)}
     most = max(FEWEST_POINTS, min(MOST_POINTS, ALL_POINTS // len(runs)))
     shown = view.measure or KINDS["curves"].measure
-    varying = varying_keys(runs)
+    varying, rules = varying_keys(runs), have_rules(runs)
     arrays = Arrays()
     names = names_of(runs)
     return {
@@ -78,7 +79,7 @@ def content(groups: Sequence[Group], view: View) -> dict[str, Any]:
             for group in groups
         ],
         "runs": [
-            _run(run, name, varying, curves_of(run, most, arrays))
+            _run(run, name, values_of(run, varying, rules=rules), curves_of(run, most, arrays))
             for run, name in zip(runs, names, strict=True)
         ],
         "arrays": arrays,
@@ -96,7 +97,9 @@ def _is_log(runs: Sequence[Run], measure: str, view: View) -> bool:
     return is_log_measure(measure, (rows_of(run, measure)[measure] for run in runs), view)
 
 
-def _run(run: Run, name: str, varying: Sequence[str], curves: Mapping[str, Any]) -> dict[str, Any]:
+def _run(
+    run: Run, name: str, values: Iterable[tuple[str, str, Any]], curves: Mapping[str, Any]
+) -> dict[str, Any]:
     summary = run.summary
     return {
         "name": name,
@@ -104,7 +107,7 @@ def _run(run: Run, name: str, varying: Sequence[str], curves: Mapping[str, Any])
         "stopped": run.status == Status.STOPPED,
         "noisy": is_noisy(run, TRAIN_LOSS),
         "command": command_of_run(run),
-        "values": {key: text for key, text, _ in values_of(run, varying)},
+        "values": {key: text for key, text, _ in values},
         "made": {
             "started": summary.get("started"),
             "device": summary.get("device"),
@@ -121,22 +124,24 @@ def _known(facts: Any) -> dict[str, Any]:
     return {str(name): fact for name, fact in known if fact is not None}
 
 
-def values_of(run: Run, keys: Iterable[str]) -> list[tuple[str, str, float | None]]:
+def values_of(run: Run, keys: Iterable[str], *, rules: bool) -> list[tuple[str, str, float | None]]:
     """What the table of runs shows of a run.
 
     Args:
         run: the run.
         keys: the settings to show.
+        rules: whether some run of the page has a stopping rule.
 
     Returns:
         A name, a text and, of a number, its exact value: the settings, the seed, how the run ended,
-        and its final and best measures.
+        and its final and best measures; with a stopping rule, also those that it keeps.
     """
     summary = run.summary
     settings = {key: run.settings.get(key, ABSENT) for key in keys}
     settings |= {SEED: run.seed, "status": run.status}
     measured = {key: summary.get(key) for key in ("steps", "epochs", "seconds")}
-    for when, names in _SHOWN.items():
+    shown = _SHOWN | ({"kept": EPOCH_MEASURES} if rules else {})
+    for when, names in shown.items():
         values = summary.get(when) or {}
         measured |= {f"{when}.{name}": values.get(name) for name in names}
     return [

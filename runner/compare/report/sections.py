@@ -9,6 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from runner.compare.curve import label_for
+from runner.compare.curve_summary import have_rules
 from runner.compare.grouping import Group, format_range, runs_of
 from runner.compare.problems import PROBLEM
 from runner.compare.report.content import (
@@ -81,7 +82,7 @@ def _table_of(name: str, head: Iterable[str], rows: Iterable[str]) -> str:
 
 def runs_table(runs: Sequence[Run], keys: Sequence[str]) -> str:
     """A row for each run, with the exact numbers to sort by."""
-    lines = [values_of(run, keys) for run in runs]
+    lines = [values_of(run, keys, rules=have_rules(runs)) for run in runs]
     rows = []
     for index, line in enumerate(lines):
         cells = ""
