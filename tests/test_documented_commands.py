@@ -59,6 +59,7 @@ EPOCHS_OF_STUDY = {
     "noise_scale": "epochs=3",  # until the target is reached
     "post_norm": "steps=2 model.depth=1 warmup.length=1",
     "saturation": "model.depth=1",
+    "scale_invariance": "initializer.scale=[0.1,0.1,1],[1,1,1]",
     "saddle_points": "epochs=2 diagnostics.curvature.iterations=2 model.widths=[2]",
     "surface": "steps=20",
     "symmetric_units": "model.widths=[8]",

@@ -16,6 +16,7 @@ from runner.compare.grouping import (
     format_setting,
     is_below,
     is_number,
+    is_place,
     without_commas,
 )
 from runner.compare.problems import PROBLEM
@@ -57,6 +58,7 @@ def untuned(groups: Sequence[Group], measure: str) -> list[Group]:
         key
         for key in groups[0].settings
         if not is_below(key, (*PROBLEM, *_LENGTHS))
+        and not is_place(key)
         and all(is_number(group.settings[key]) for group in groups)
         and len({group.settings[key] for group in groups}) >= FEWEST
     ]
@@ -139,7 +141,7 @@ def extending_command(groups: Sequence[Group], fixed: Collection[str] = ()) -> s
     words = {
         key: f"{key}=" + ",".join(map(format_setting, sorted(tried | further[key])))
         for key, tried in ranges.items()
-        if further[key] and key not in fixed
+        if further[key] and key not in fixed and not is_place(key)
     }
     if not words:
         return ""

@@ -2,7 +2,7 @@
 
 A key is written as on the command line: `optimizer`, `optimizer.learning_rate`, `batch_size` (64 or
 full). Keys whose values follow from other keys (`optimizer.b1` from `optimizer=adam`) do not
-name a group.
+name a group. A place in a list is a key where it is asked for: `model.widths.0`.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def group_runs(
         keys = list(dict.fromkeys([*above, *by, *tune]))
     groups: dict[tuple[str, ...], Group] = {}
     for run, config in zip(runs, configs, strict=True):
-        settings = {key: config.get(key, ABSENT) for key in keys}
+        settings = {key: value_of(config, key) for key in keys}
         name = tuple(map(format_setting, settings.values()))
         groups.setdefault(name, Group(settings, [])).runs.append(run)
     return sorted(groups.values(), key=_order)
@@ -131,6 +131,7 @@ def check_keys(
         ConfigError: one does not; with the nearest key or, if none is near, the keys that differ.
     """
     known = {key for config in configs for key in config}
+    keys = [key for key in keys if all(value_of(config, key) == ABSENT for config in configs)]
     parents = {".".join(key.split(".")[:depth]) for key in known for depth in (1, 2)}
     wrong = [key for key in keys if key not in known]
     wrong += [key for key in problem if key not in known | parents]
@@ -184,6 +185,25 @@ def keys_that_vary(configs: Sequence[Mapping[str, Any]]) -> list[str]:
         for key in names
         if key != SEED and len({format_setting(config.get(key, ABSENT)) for config in configs}) > 1
     ]
+
+
+def value_of(settings: Mapping[str, Any], key: str) -> Any:
+    """The value of a key or, as `model.widths.0`, of a place in a list; `ABSENT` if there is none.
+
+    Args:
+        settings: a flat config with keys as typed.
+        key: the key; a place is counted from 0.
+    """
+    above, _, place = key.rpartition(".")
+    values = settings.get(above)
+    if key in settings or not isinstance(values, list | tuple) or not is_place(key):
+        return settings.get(key, ABSENT)
+    return values[int(place)] if int(place) < len(values) else ABSENT
+
+
+def is_place(key: str) -> bool:
+    """Whether a key can only be a place in a list."""
+    return key.rpartition(".")[2].isdecimal()
 
 
 def is_below(key: str, keys: Iterable[str]) -> bool:

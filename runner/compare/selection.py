@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from runner.compare.grouping import ABSENT, Group, check_keys, format_setting, is_number
+from runner.compare.grouping import Group, check_keys, format_setting, is_number, value_of
 from runner.compare.runs import Run
 from runner.errors import ConfigError, did_you_mean
 
@@ -87,4 +87,4 @@ def ordered(groups: Sequence[Group], runs: Sequence[Run], order: Sequence[str]) 
 
 
 def _typed(run: Run, key: str) -> str:
-    return format_setting(run.settings.get(key, ABSENT))
+    return format_setting(value_of(run.settings, key))

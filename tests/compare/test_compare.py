@@ -448,6 +448,33 @@ def test_a_list_is_one_word_of_a_flag(tmp_path: Path, capsys: pytest.CaptureFixt
     assert {line[0] for line in lines[1:]} == {"[8,4]", "[4]"}
 
 
+def test_a_place_in_a_list_is_a_number_on_an_axis(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for units in (4, 8, 16):
+        for seed in (0, 1):
+            model = {"name": "mlp", "widths": [units, 32 // units]}
+            leave(tmp_path / f"{units}{seed}", [1 / units + seed] * 20, model=model, seed=seed)
+    key = "model.widths.0"
+    view = View("final", "train_loss", by=(key,))
+    groups = view.groups(find([tmp_path]).runs)
+    assert [(group.settings, len(group.runs)) for group in groups] == [
+        ({key: units}, 2) for units in (4, 8, 16)
+    ]
+    lines = {line.get_label(): line for line in view.draw(groups).axes[0].get_lines()}
+    assert list(lines["_mean"].get_xdata()) == [4, 8, 16]
+    assert run_command_line([str(tmp_path), "--by", key, "--tune", key, "--table=markdown"]) == 0
+    out = capsys.readouterr().out
+    assert f"The best {key}, 16, is the largest that was tried." in out
+    assert "To extend" not in out, "a place of a list cannot be typed"
+    assert run_command_line([str(tmp_path), "--where", f"{key}=8", "--table", "csv"]) == 0
+    (_, only) = capsys.readouterr().out.splitlines()
+    assert only.split(",")[1] == "0.0625"
+    for wrong in ("model.widths.2", "model.widths.-1", "model.width.0"):
+        with pytest.raises(ConfigError, match=f"{wrong} is not a key of these runs"):
+            View(by=(wrong,)).groups(find([tmp_path]).runs)
+
+
 def test_of_many_curves_the_best_are_drawn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -197,6 +197,30 @@ def test_a_network_forgets_classes_that_it_has_not_seen_for_a_while() -> None:
     assert errors["permutation"] < 0.2
 
 
+def test_steps_in_proportion_to_the_weights_make_training_independent_of_their_scale() -> None:
+    """The claim of `experiment=scale_invariance`: batch normalization with LARS, and with SGD."""
+    ends = {}
+    for name in ("lars", "sgd"):
+        own = {"momentum": 0.0, "trust_coefficient": 0.1} if name == "lars" else {}
+        experiments = [
+            compose(
+                {"steps": 30, "evaluate_every": 100},
+                model={"widths": [16], "depth": 2},
+                normalization={"name": "batch", "epsilon": 1e-12},
+                initializer={"name": "he_normal", "scale": [scale, scale, 1]},
+                optimizer={"name": name, "learning_rate": 0.1, **own},
+                batch_size="full",
+            )
+            for scale in (0.1, 1.0, 10.0)
+        ]
+        curves = [curve["steps"]["train_loss"] for curve in trained(experiments)]
+        np.testing.assert_allclose([curve[0] for curve in curves], curves[0][0], rtol=1e-5)
+        ends[name] = [float(curve[-1]) for curve in curves]
+    np.testing.assert_allclose(ends["lars"], ends["lars"][0], rtol=1e-3)
+    assert ends["lars"][0] < 1.8, ends
+    assert ends["sgd"][0] < 0.7 * ends["sgd"][1] < 0.7 * 0.9 * ends["sgd"][2], ends
+
+
 @pytest.mark.parametrize("columns", [(), (2,)])
 def test_ordered_examples_are_sorted_and_random_within_a_class(columns: tuple[int, ...]) -> None:
     targets = np.random.default_rng(0).integers(0, 4, (60, *columns))

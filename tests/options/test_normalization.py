@@ -229,6 +229,89 @@ def test_what_is_normalized_does_not_depend_on_the_scale_of_the_weights(name: st
     assert (change < 1e-3) == (name != "none"), change
 
 
+def by_hand(params: dict, inputs: np.ndarray, name: str, epsilon: float) -> np.ndarray:
+    """What the last hidden layer of a perceptron of ReLUs gives, in double precision."""
+    h = inputs
+    for layer in (params[f"hidden_{i}"] for i in range(1, 5)):
+        h = h @ np.asarray(layer["dense"]["kernel"], float) + layer["dense"].get("bias", 0.0)
+        if name in ("batch", "layer", "rms"):
+            axis = 0 if name == "batch" else 1
+            h = h - (0 if name == "rms" else h.mean(axis, keepdims=True))
+            h = h / np.sqrt((h**2).mean(axis, keepdims=True) + epsilon)
+        h = np.maximum(h, 0)
+    return h
+
+
+@pytest.mark.parametrize("name", ["none", "weight", "batch", "layer", "rms"])
+def test_the_start_of_a_normalized_network_is_the_same_at_all_scales(name: str) -> None:
+    """`experiment=scale_invariance`: the loss, the gradient, and what a first step does.
+
+    The gradient for weights w whose length has no effect is proportional to 1 / ||w||, and
+    orthogonal to w (van Laarhoven 2017; Arora et al. 2018, lemma 2.1).
+    """
+    train = compose().data.load().train
+    inputs = np.asarray(train.inputs[:128], float).reshape(128, -1) / 16
+    targets = train.targets[:128]
+
+    @jax.jit
+    def loss_and_gradient(experiment: Experiment, params: dict) -> tuple:
+        network = experiment.network()
+        state = network.init(jax.random.key(0), (64,))[1]
+
+        def loss(params: dict) -> jax.Array:
+            outputs, _ = network.apply(params, state, jnp.asarray(inputs, jnp.float32), True)
+            return experiment.losses_and_errors(outputs, targets)[0].mean()
+
+        return jax.value_and_grad(loss)(params)
+
+    losses, gradients, starts = {}, {}, {}
+    is_scale_free = name in ("batch", "layer", "rms")
+    for scale, epsilon in ((0.01, 1e-12), (1.0, 1e-12), (10.0, 1e-12), (0.01, 1e-5)):
+        numbers = {"epsilon": epsilon} if is_scale_free else {}
+        experiment = compose(
+            model={"depth": 4},
+            normalization={"name": name, **numbers},
+            initializer={"name": "he_normal", "scale": [scale] * 4 + [1]},
+        )
+        params = starts[scale, epsilon] = experiment.network().init(jax.random.key(0), (64,))[0]
+        found = loss_and_gradient(leaves_as_arrays(experiment), params)
+        losses[scale, epsilon], gradients[scale, epsilon] = float(found[0]), found[1]
+        logits = by_hand(params, inputs, name, epsilon) @ np.asarray(params["logits"]["kernel"])
+        log_sums = np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1)) + logits.max(1)
+        expected = (log_sums - logits[np.arange(128), targets]).mean()
+        assert losses[scale, epsilon] == pytest.approx(expected, rel=1e-4)
+    small, usual, large = (losses[scale, 1e-12] for scale in (0.01, 1.0, 10.0))
+    if not is_scale_free:  # the logits are proportional to the fourth power of the scale
+        assert small == pytest.approx(np.log(10), rel=1e-6)
+        assert large > 1000 * usual
+        return
+    assert small == pytest.approx(usual, rel=1e-5)
+    assert large == pytest.approx(usual, rel=1e-5)
+    assert abs(losses[0.01, 1e-5] - usual) > 1e-3 * usual, (
+        "epsilon is not small beside the variance"
+    )
+    for layer in (f"hidden_{i}" for i in range(1, 5)):
+        own = {key: np.asarray(g[layer]["dense"]["kernel"]) for key, g in gradients.items()}
+        np.testing.assert_allclose(0.01 * own[0.01, 1e-12], own[1.0, 1e-12], rtol=1e-2, atol=1e-5)
+        w = np.asarray(starts[1.0, 1e-12][layer]["dense"]["kernel"])
+        lengths = np.linalg.norm(w) * np.linalg.norm(own[1.0, 1e-12])
+        assert abs((w * own[1.0, 1e-12]).sum()) < 1e-4 * lengths
+        step = 0.1 * np.linalg.norm(own[0.01, 1e-12]) / np.linalg.norm(0.01 * w)
+        assert 50 < step < 200, "the first step of SGD, beside the weights"
+    before = starts[0.01, 1e-12]
+    after = jax.tree.map(lambda p, g: p - 0.1 * g, before, gradients[0.01, 1e-12])
+    alike = [mean_cosine(by_hand(params, inputs, name, 1e-12)) for params in (before, after)]
+    assert alike[0] < 0.9
+    # Only batch normalization subtracts what the examples share.
+    assert (alike[1] > 0.995) == (name != "batch"), alike
+
+
+def mean_cosine(features: np.ndarray) -> float:
+    """The mean over all pairs of examples of the cosine between their features."""
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    return float((unit @ unit.T).mean())
+
+
 def test_batches_of_one_are_refused() -> None:
     with pytest.raises(ConfigError, match="at least 2 examples"):
         compose(normalization="batch", batch_size="stochastic")
