@@ -59,7 +59,17 @@ def handle_signals(program: str) -> None:
 
 
 def in_worker(command: Callable[[], _Result]) -> _Result:
-    """Run a command in a worker thread and wait for it; what it raises is raised here."""
+    """Run a command in a worker thread and wait for it.
+
+    Args:
+        command: the command.
+
+    Returns:
+        What it returns.
+
+    Raises:
+        BaseException: what the command raised.
+    """
     result: list[_Result] = []
     raised: list[BaseException] = []
     done = threading.Event()

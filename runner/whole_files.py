@@ -52,7 +52,16 @@ def replacing(file: Path, *, durably: bool = False) -> Iterator[Path]:
 
 
 def replace_text(file: Path, text: str, *, durably: bool = False) -> None:
-    """Replace a file by a text in UTF-8; see `replacing`."""
+    """Replace a file by a text in UTF-8; see `replacing`.
+
+    Args:
+        file: the file; its folder exists.
+        text: its new content.
+        durably: whether the content must be on the disk before the name is.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     with replacing(file, durably=durably) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

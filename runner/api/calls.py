@@ -50,7 +50,19 @@ def train(
     config_dir: Folder | None = None,
     **settings: Any,
 ) -> Run:
-    """Train one run; `runner.train` has the documentation."""
+    """Train one run; `runner.train` says more.
+
+    Args:
+        *overrides: words as on the command line (`"optimizer=adam"`), or dictionaries of them.
+        record: False: nothing is written; True: the folder that the command would use; or a folder.
+        progress: whether progress is shown.
+        config_dir: a folder with options of the user's own.
+        **settings: further overrides, by key.
+
+    Raises:
+        UserError: see `runner.train`.
+        Interrupted: see `runner.train`.
+    """
     words = _typed(overrides, words_of)
     with _call(words, settings, config_dir, "runner", progress=progress) as call:
         from runner.hydra_app.python import train_run
@@ -65,7 +77,19 @@ def sweep(
     config_dir: Folder | None = None,
     **settings: Any,
 ) -> Runs:
-    """Train the runs of a sweep; `runner.sweep` has the documentation."""
+    """Train the runs of a sweep; `runner.sweep` says more.
+
+    Args:
+        *overrides: words as on the command line, with commas between values, or dictionaries.
+        record: False: nothing is written; True: the folder that the command would use; or a folder.
+        progress: whether progress is shown.
+        config_dir: a folder with options of the user's own.
+        **settings: further overrides, by key; several values as `runner.sweep` reads them.
+
+    Raises:
+        UserError: see `runner.sweep`.
+        Interrupted: see `runner.sweep`.
+    """
     words = _typed(overrides, swept_words)
     with _call(words, settings, config_dir, "runner -m", progress=progress) as call:
         from runner.hydra_app.python import train_sweep

@@ -111,7 +111,14 @@ def choose_window(surfaces: Iterable[Surface], paths: Iterable[npt.NDArray]) -> 
 def draw_curve(
     curve: Curve, low: float, high: float, count: int = 500
 ) -> tuple[npt.NDArray, npt.NDArray]:
-    """Evaluate a curve from x = `low` to `high`: x and f(x), each an array [count]."""
+    """Evaluate a curve from x = `low` to `high`: x and f(x), each an array [count].
+
+    Args:
+        curve: the function of one number.
+        low: the first x.
+        high: the last x.
+        count: how many x there are, at equal distances.
+    """
     x = np.linspace(low, high, count)
     return x, np.asarray(curve.value(x), float)
 

@@ -42,7 +42,13 @@ class Key(NamedTuple):
 
 
 def file_of(directories: Sequence[Path], group: str, name: str) -> Path | None:
-    """The YAML file of an option in the first of some folders that has it; None if none has."""
+    """The YAML file of an option in the first of some folders that has it; None if none has.
+
+    Args:
+        directories: folders of options, in their order.
+        group: the group of the option.
+        name: its name.
+    """
     files = (directory / group / f"{name}.yaml" for directory in directories)
     return next((file for file in files if file.is_file()), None)
 

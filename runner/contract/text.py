@@ -36,6 +36,11 @@ def check_class(group: str, name: str) -> None:
 def check_defaults(group: str, name: str, directory: Path) -> None:
     """Check that a YAML file has a value for every field of its class: the default.
 
+    Args:
+        group: the group of the option.
+        name: its name.
+        directory: the folder with a folder for each group.
+
     Raises:
         AssertionError: it has not, or is not there.
     """
@@ -60,6 +65,11 @@ def check_defaults(group: str, name: str, directory: Path) -> None:
 
 def check_comments(group: str, name: str, directory: Path) -> None:
     """Check that a YAML file says in its first line what the option is, and what each key means.
+
+    Args:
+        group: the group of the option.
+        name: its name.
+        directory: the folder with a folder for each group.
 
     Raises:
         AssertionError: it does not.

@@ -73,7 +73,11 @@ class CIFAR10(PublishedImages):
         return train // _RECORD, test // _RECORD
 
     def parts(self) -> tuple[Split, Split]:
-        """Read the six files."""
+        """Read the six files.
+
+        Raises:
+            DataError: one of them is damaged, or there is no image for training.
+        """
         place = self._place()
         assert place is not None
         found = {name: _images(place, name, data) for name, data in _files(place)}

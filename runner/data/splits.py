@@ -45,6 +45,14 @@ def split_rows(examples: int, shares: Shares, seed: int) -> list[npt.NDArray[np.
     """Return the rows of train, validation and test, in a random order.
 
     The run's seed has no effect, so that runs are compared on the same split.
+
+    Args:
+        examples: how many rows there are.
+        shares: those of train, validation and test.
+        seed: what the order follows from.
+
+    Returns:
+        The rows of each split, counted from 0; see `split_sizes`.
     """
     order = np.random.RandomState(seed).permutation(examples)
     train, validation, _ = split_sizes(examples, shares)

@@ -47,7 +47,11 @@ class Text(OwnFile):
     split_seed = 0
 
     def scanned(self, versions: tuple[FileVersion, ...]) -> Scanned:
-        """Cut the text into examples."""
+        """Cut the text into examples.
+
+        Raises:
+            DataError: there are less than 2 different characters, or too few for the splits.
+        """
         if versions:
             text, what = read(versions[0]), self.path
         else:
@@ -97,7 +101,11 @@ class Text(OwnFile):
         yield from split_problems(self.split, self.split_seed)
 
     def versions(self) -> tuple[FileVersion, ...]:
-        """Return the file; nothing if the text is generated."""
+        """Return the file; nothing if the text is generated.
+
+        Raises:
+            DataError: it is not there, or too large.
+        """
         if self.path is None:
             return ()
         version = file_version(Path(self.path))

@@ -102,7 +102,13 @@ def diagnosed(
 
 
 def shapes_of_tables(experiment: Experiment, arrays: Arrays, state: State) -> Tables | None:
-    """The shapes of what `diagnosed` measures, with all names; None without diagnostics."""
+    """The shapes of what `diagnosed` measures, with all names; None without diagnostics.
+
+    Args:
+        experiment: the experiment, of one lane.
+        arrays: the data.
+        state: the state of the lane, or its shapes; nothing is computed from it.
+    """
 
     def tables(memories: Memories, params: Params, layers: LayerState) -> Tables | None:
         statistics = experiment.preprocessing.ready(arrays.statistics)
@@ -198,14 +204,26 @@ class ProbeBatch:
     def objective(
         self, params: Params, *, fixed_statistics: bool = False, rows: Any = None
     ) -> Float[Array, ""]:
-        """The mean loss and the terms of the regularizations (see `OfParams`)."""
+        """The mean loss and the terms of the regularizations (see `OfParams`).
+
+        Args:
+            params: of the shapes of those that are evaluated.
+            fixed_statistics: whether normalizations over the batch use those of evaluations.
+            rows: integers `[some]`, which examples of the probe batch; None: all.
+        """
         inside = self._losses(params, fixed_statistics=fixed_statistics, rows=rows)
         return self._objective(params, *inside[:2])
 
     def example_losses(
         self, params: Params, *, fixed_statistics: bool = False, rows: Any = None
     ) -> Float[Array, " examples"]:
-        """The loss of each example (see `OfParams`)."""
+        """The loss of each example (see `OfParams`).
+
+        Args:
+            params: of the shapes of those that are evaluated.
+            fixed_statistics: whether normalizations over the batch use those of evaluations.
+            rows: integers `[some]`, which examples of the probe batch; None: all.
+        """
         return self._losses(params, fixed_statistics=fixed_statistics, rows=rows)[1]
 
     def _losses(

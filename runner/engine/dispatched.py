@@ -104,7 +104,16 @@ def epoch_rows(phase: Phase, measured: Measured) -> npt.NDArray:
 def step_table_rows(
     dispatched: Dispatched, measured: Measured, every: int
 ) -> Mapping[str, npt.NDArray]:
-    """What diagnostics of steps measured of one lane, by table."""
+    """What diagnostics of steps measured of one lane, by table.
+
+    Args:
+        dispatched: the steps that were taken.
+        measured: what one lane measured in them.
+        every: they measure in steps whose number is a multiple of this.
+
+    Returns:
+        A row for each measured step and each row of the table; empty without such diagnostics.
+    """
     if measured.step_tables is None:
         return {}
     phase = dispatched.phase

@@ -103,7 +103,13 @@ def unless_stopped(watch: Watch | None, left: Bool[Array, ""]) -> Bool[Array, ""
 def until_stopped(
     watch: Watch | None, step: Int[Array, ""], until: Int[Array, ""]
 ) -> Int[Array, ""]:
-    """The step to stop before: `until`, or `step`, which is next, if the run has stopped."""
+    """The step to stop before: `until`, or `step`, which is next, if the run has stopped.
+
+    Args:
+        watch: what early stopping knows; None without a rule.
+        step: how many steps were taken.
+        until: the step to stop before otherwise.
+    """
     if watch is None or watch.stopped_at is None:
         return until
     return jnp.where(_have_all_stopped(watch.stopped_at), step, until)

@@ -198,6 +198,12 @@ def predictions(
     """The outputs of the network, or those that predict what networks with random masks do.
 
     The masks are drawn from the state of the layers, the same for every slab.
+
+    Args:
+        experiment: the experiment, of one lane.
+        params: the parameters that are evaluated.
+        layers: the state of the layers, with the statistics of normalizations.
+        inputs: a slab of examples, preprocessed, `[batch, *features]`.
     """
     samples = experiment.evaluation_samples
     if not samples:

@@ -112,7 +112,13 @@ class Lanes(SideBySide[Experiment, Arrays, Leaves, Measured]):
         return jax.device_put(stacked, self._per_lane)
 
     def compile(self, experiments: Experiment, arrays: Arrays, timeline: Timeline) -> None:
-        """Have the program of `advance` ready; takes no step."""
+        """Have the program of `advance` ready; takes no step.
+
+        Args:
+            experiments: what `stack` returned.
+            arrays: the data, as `share` returned them.
+            timeline: where the phase begins and the run ends.
+        """
         self._advance(experiments, arrays, timeline)
 
     def _advance(
@@ -144,6 +150,15 @@ class Lanes(SideBySide[Experiment, Arrays, Leaves, Measured]):
 
         States and what is measured have a leading axis of lanes, except with the strategy
         `sequential`. With `vmap` the states are donated to the call.
+
+        Args:
+            experiments: what `stack` returned.
+            arrays: the data, as `share` returned them.
+            states: the leaves of the states before the first of the steps.
+            start: the first step to take.
+            until: the step to stop before.
+            timeline: where the phase begins and the run ends.
+            ended: which lanes have ended; not used here, where all lanes advance together.
         """
         program = self._advance(experiments, arrays, timeline)
         states, found = program(experiments, arrays, states, start, until, timeline)

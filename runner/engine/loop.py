@@ -138,7 +138,7 @@ class Training:
         self._rests_next = True
 
     def rest_every(self, epochs: int | None) -> None:
-        """Let the device rest at the end of every so many epochs; None: only after `rest`."""
+        """Let the device rest after each `epochs` epochs; None: only after `rest`."""
         self._rests_every = epochs
 
     def checkpoint(self, place: int, chunk: Chunk) -> Checkpoint:

@@ -203,7 +203,13 @@ class Measured(NamedTuple):
     def with_evaluation(
         self, step: Int[Array, ""], row: Columns, tables: Tables | None = None
     ) -> Measured:
-        """Record what was evaluated after `step` steps, and what diagnostics measured."""
+        """Record what was evaluated after `step` steps, and what diagnostics measured.
+
+        Args:
+            step: how many steps were taken before it.
+            row: what the evaluation measured.
+            tables: what diagnostics measured, by table; None without any.
+        """
         if self.tables is not None and tables is not None:
             index = self.evaluations
             known = self.tables

@@ -93,7 +93,13 @@ class Turns(
     def compile(
         self, experiments: Sequence[Experiment], arrays: Sequence[Arrays], timeline: Timeline
     ) -> None:
-        """Have the program of a run alone ready in every place; takes no step."""
+        """Have the program of a run alone ready in every place; takes no step.
+
+        Args:
+            experiments: one for each lane, as `stack` returned them.
+            arrays: the data in each place, as `share` returned them.
+            timeline: where the phase begins and the run ends.
+        """
         for experiment, place, own in zip(experiments, self._places, arrays, strict=False):
             place.compile(experiment, own, timeline)
 
@@ -111,6 +117,15 @@ class Turns(
 
         The turns are returned twice, as states and as what is measured; they are still being
         computed.
+
+        Args:
+            experiments: one for each lane, as `stack` returned them.
+            arrays: the data in each place, as `share` returned them.
+            states: the turns before, one for each lane.
+            start: the first step to take.
+            until: the step to stop before.
+            timeline: where the phase begins and the run ends.
+            ended: which lanes have ended, and take no step; lanes beyond its end have not.
         """
 
         def turn(lane: int) -> Turn:

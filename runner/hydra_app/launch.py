@@ -136,6 +136,12 @@ def compose_jobs(
 ) -> list[Composed]:
     """Compose and check the jobs of a sweep.
 
+    Args:
+        context: what Hydra hands to a launcher.
+        sweep: the config of the sweep.
+        job_overrides: the overrides of each job, as typed.
+        first_number: the number of the first job, by which its folder may be named.
+
     Raises:
         ConfigError: the config of a job is wrong, or the sweep searches without validation.
     """

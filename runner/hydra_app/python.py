@@ -84,6 +84,11 @@ def train_run(overrides: Sequence[str], config_dir: str | None, record_in: Recor
 def train_sweep(overrides: Sequence[str], config_dir: str | None, record_in: Record) -> list[Run]:
     """Train all runs of a sweep; see `train_run`.
 
+    Args:
+        overrides: words as typed, with commas between values.
+        config_dir: a folder with options of the user's own.
+        record_in: where it is recorded, if it is.
+
     Raises:
         UserError: see `runner.sweep`.
         Interrupted: after what was computed has been recorded.

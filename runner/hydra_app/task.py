@@ -46,6 +46,9 @@ def sweep_task(config: DictConfig, **start: Any) -> float:
     Args:
         config: its config.
         **start: what it starts from, if from another run (see `runner.hydra_app.starting`).
+
+    Raises:
+        Exception: whatever ended the run; Hydra's launcher decides what becomes of the others.
     """
     from runner.record.summary import minimized
 

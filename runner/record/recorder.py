@@ -234,6 +234,9 @@ class Recorder:
             status: how the run ended.
             reason: why it failed or stopped early.
             compile_seconds: how long compiling took, outside the run's own time.
+
+        Raises:
+            RecordError: a file cannot be written; all others are closed nevertheless.
         """
         summary = {
             "status": status,

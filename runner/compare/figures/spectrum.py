@@ -61,7 +61,7 @@ def spectrum_figure(groups: Sequence[Group], look: Look = PLAIN) -> Figure:
     panels[0].set_ylim(_LEAST_DENSITY, 2)
     panels[0].set_ylabel("share of the spectrum", fontsize=LABEL_SIZE)
     legend_beside(figure, panels[0], "", look)
-    words = "each eigenvalue a Gaussian of 1 % of the range; the peak is its share; above: the ends"
+    words = "each eigenvalue a Gaussian of 1 % of the range; peak: its share; above: the ends"
     words += " with their residuals"
     small_print(figure, "; ".join(filter(None, [words, note(groups, len(found))])))
     return figure

@@ -22,7 +22,13 @@ _LOW, _HIGH = "#aab4c4", "#fafbfd"
 
 
 def draw_landscape(panel: Axes, surface: Surface, window: Window) -> None:
-    """Draw what the paths are on: a curve, or the contours of a surface."""
+    """Draw what the paths are on: a curve, or the contours of a surface.
+
+    Args:
+        panel: what is drawn on.
+        surface: the function of one or two numbers.
+        window: the part of the plane that the panel shows.
+    """
     if isinstance(surface, Curve):
         x, y = draw_curve(surface, window.low[0], window.high[0])
         panel.plot(x, y, color="#7d899c", lw=1.2, zorder=2)

@@ -77,7 +77,13 @@ class Table(NamedTuple):
         return found
 
     def error(self, row: int, name: str, problem: str) -> DataError:
-        """Return the error of a field."""
+        """Return the error of a field.
+
+        Args:
+            row: its place in the table, from 0.
+            name: the name of its column.
+            problem: what is wrong with it.
+        """
         line = self.frame.index[row] + 2  # after the header, from 1
         return DataError(f"{self.path}, line {line}, column {name!r}: {problem}")
 

@@ -146,7 +146,7 @@ class Model(Option):
     """Whether it reads a sequence into a state, step by step."""
 
     reconstructs: ClassVar[bool] = False
-    """Whether its target is its input, as the preprocessing leaves it, whatever the data say."""
+    """Whether the target is the input, as the preprocessing leaves it, whatever the data say."""
 
     ignores: ClassVar[tuple[str, ...]] = ()
     """Groups that have no effect on it."""
@@ -207,7 +207,13 @@ class AffineWeights(NamedTuple):
     def kernel(
         self, params: Params, state: LayerState, training: bool
     ) -> tuple[Float[Array, "*inputs outputs"], LayerState]:
-        """Return the kernel to apply, and the state after."""
+        """Return the kernel to apply, and the state after.
+
+        Args:
+            params: the trained kernel under `KERNEL`, with the parameters of the kernel map.
+            state: the state of the kernel map.
+            training: whether it is a training step; false at evaluation.
+        """
         return self.kernel_map.apply(params, state, params[KERNEL], training)
 
     def with_bias(

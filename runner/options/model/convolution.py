@@ -69,7 +69,13 @@ def outputs_of_side(side: int, size: int, stride: int, padding: Padding) -> int:
 
 
 def padding_of_side(side: int, size: int, stride: int) -> tuple[int, int]:
-    """Return how many pixels `same` adds before and after a side of an image; see `convolve`."""
+    """Return how many pixels `same` adds before and after a side of an image; see `convolve`.
+
+    Args:
+        side: the pixels of the side.
+        size: those of the window or the kernel.
+        stride: how many pixels an output is from the next one.
+    """
     total = max((outputs_of_side(side, size, stride, "same") - 1) * stride + size - side, 0)
     return total // 2, total - total // 2
 

@@ -92,7 +92,14 @@ class Recurrence(NamedTuple):
         inputs: Float[Array, "batch steps features"],
         training: bool,
     ) -> tuple[Float[Array, "batch *steps units"], LayerState]:
-        """Return the last state or all of them, and the state of the parts; see `Layer`."""
+        """Return the last state or all of them, and the state of the parts; see `Layer`.
+
+        Args:
+            params: of the parts, by name.
+            state: of the parts, by name.
+            inputs: the sequences.
+            training: whether it is a training step; false at evaluation.
+        """
         inputs = jnp.swapaxes(inputs, 0, 1)
         start = jnp.zeros((inputs.shape[1], self.units), inputs.dtype)
         after, drawn = {}, {}

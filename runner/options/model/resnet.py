@@ -136,7 +136,14 @@ class _Residual(NamedTuple):
         inputs: Float[Array, "batch height width channels"],
         training: bool,
     ) -> tuple[Float[Array, "batch new_height new_width new_channels"], LayerState]:
-        """Return the activations of the sum, and the state of the parts; see `Layer`."""
+        """Return the activations of the sum, and the state of the parts; see `Layer`.
+
+        Args:
+            params: of the parts, by name.
+            state: of the parts, by name.
+            inputs: the images.
+            training: whether it is a training step; false at evaluation.
+        """
         outputs, found = serial(**self.branch).apply(params, state, inputs, training)
         if self.shortcut != "none":
             if self.shortcut == "projection" and outputs.shape != inputs.shape:

@@ -80,7 +80,15 @@ def convolution(
 def hidden_convolution(
     channels: int, size: int, chosen: LayerOptions, *, padding: Padding, stride: int = 1
 ) -> Layer:
-    """Return a convolution with what follows it in a hidden layer; see `convolution`."""
+    """Return a convolution with what follows it in a hidden layer; see `convolution`.
+
+    Args:
+        channels: the number of output channels.
+        size: the side of the kernel, in pixels.
+        chosen: the options of the layer.
+        padding: `valid` or `same`.
+        stride: how many pixels an output is from the next one.
+    """
     return hidden(
         chosen, convolution=convolution_of(channels, size, chosen, padding=padding, stride=stride)
     )
@@ -89,7 +97,15 @@ def hidden_convolution(
 def convolution_of(
     channels: int, size: int, chosen: LayerOptions, *, padding: Padding, stride: int = 1
 ) -> Layer:
-    """Return a convolution of a hidden layer, without what follows it; see `convolution`."""
+    """Return a convolution of a hidden layer, without what follows it; see `convolution`.
+
+    Args:
+        channels: the number of output channels.
+        size: the side of the kernel, in pixels.
+        chosen: the options of the layer: its initializer, kernel map, and whether it has a bias.
+        padding: `valid` or `same`.
+        stride: how many pixels an output is from the next one.
+    """
     return convolution(
         channels,
         size,
@@ -102,7 +118,14 @@ def convolution_of(
 
 
 def pooling(pool: Pool, size: int, stride: int, padding: Padding) -> Layer:
-    """Return the pooling of windows of `size` by `size` pixels; see `max_pool`."""
+    """Return the pooling of windows of `size` by `size` pixels; see `max_pool`.
+
+    Args:
+        pool: `max`, or the mean.
+        size: the side of a window, in pixels.
+        stride: how many pixels a window is from the next one.
+        padding: `valid` or `same`.
+    """
     function = max_pool if pool == "max" else average_pool
 
     def shape(inputs: Shape) -> Shape:

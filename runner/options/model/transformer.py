@@ -159,7 +159,14 @@ class _Attention:
         inputs: Float[Array, "batch steps width"],
         training: bool,
     ) -> tuple[Float[Array, "batch steps width"], LayerState]:
-        """Return what attention gives at each step; see `Layer`."""
+        """Return what attention gives at each step; see `Layer`.
+
+        Args:
+            params: of the affine maps before and after attention, `input` and `output`.
+            state: of their kernel maps.
+            inputs: the values of each step.
+            training: whether it is a training step; false at evaluation.
+        """
         after: LayerState = {}
 
         def affine(name: str, values: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -183,6 +190,11 @@ def attention(
 
     The softmax is computed in float32 at least, and products in the type of the inputs;
     `jax.nn.dot_product_attention` has float32 products beside bfloat16 inputs.
+
+    Args:
+        queries: q, of the steps whose outputs these are.
+        keys: k, of the steps that are seen.
+        values: v, of the steps that are seen.
     """
     steps, _, size = queries.shape[1:]
     scores = jnp.einsum("btnd,bsnd->bnts", queries, keys) / math.sqrt(size)

@@ -10,6 +10,6 @@ Logits are not normalized.
 
 What is normalized does not depend on the scale of the weights before it, as long as `epsilon` is
 small beside the variance. With a hundredth of the weights of `he_normal` the usual 1e-5 is not: it
-changes the loss at the start by about 2 % (`experiment=scale_invariance`). Training depends on the
+changes the loss at the start by up to 2 % (`experiment=scale_invariance`). Training depends on the
 scale all the same: a step turns weights w at a rate proportional to learning_rate / ||w||^2.
 """

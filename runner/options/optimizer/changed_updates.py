@@ -124,7 +124,11 @@ class LayerRates(UpdateWrapper):
     multiplier: PerLayer = number(1.0, minimum=0)
 
     def changed(self, updates: Params, params: Params, learning_rate: Float[Array, ""]) -> Params:
-        """Return the updates times the multipliers."""
+        """Return the updates times the multipliers.
+
+        Raises:
+            ConfigError: there is not one for each layer of the parameters.
+        """
         if not isinstance(self.multiplier, tuple):
             return jax.tree.map(lambda u: self.multiplier * u, updates)
         layers = layers_in_order(params)
