@@ -206,9 +206,9 @@ class _Checker:
             if holds_option(types[key]):
                 converted[key] = self.option(f"{prefix}{key}", group_of(types[key]), value)
                 continue
-            limits = fields[key].metadata.get("range")
+            limits, usual = fields[key].metadata.get("range"), fields[key].default
             try:
-                converted[key] = convert(value, types[key], limits, computed=True)
+                converted[key] = convert(value, types[key], limits, computed=True, usual=usual)
             except ValueError as error:
                 raise self.error(f"{prefix}{key}={shown(value)}", str(error)) from None
         return converted

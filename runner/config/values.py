@@ -49,7 +49,7 @@ def from_plain(kind: type[_Kind], values: Mapping[str, Any], prefix: str = "") -
             continue
         value, limits = values[field.name], field.metadata.get("range")
         try:
-            found[field.name] = convert(value, types_of[field.name], limits)
+            found[field.name] = convert(value, types_of[field.name], limits, usual=field.default)
         except ValueError as problem:
             raise ConfigError(f"{prefix}{field.name}={shown(value)} {problem}") from None
     return kind(**found)
@@ -67,7 +67,12 @@ def shown(value: Any) -> str:
 
 
 def convert(
-    value: Any, expected: Any, limits: Range | None = None, *, computed: bool = False
+    value: Any,
+    expected: Any,
+    limits: Range | None = None,
+    *,
+    computed: bool = False,
+    usual: Any = None,
 ) -> Any:
     """Convert a plain value to the type of a field.
 
@@ -76,13 +81,14 @@ def convert(
         expected: the type of the field.
         limits: the range of the field, for the value or for each item of a list.
         computed: whether a program computes with the number, in single precision or 32 bits.
+        usual: the default of the field; a list of several items is the example of a message.
 
     Raises:
         ValueError: it cannot be converted. The message completes a sentence that starts with the
             key: `must be a number`.
     """
     if get_origin(expected) in (Union, types.UnionType):
-        return _one_arm(value, expected, limits, computed)
+        return _one_arm(value, expected, limits, computed, usual)
     if get_origin(expected) is Literal:
         if value not in get_args(expected) or isinstance(value, bool):
             names = [str(name) for name in get_args(expected)]
@@ -91,9 +97,11 @@ def convert(
             raise ValueError(f"must be one of {', '.join(names)}{hint}")
         return value
     if get_origin(expected) is tuple:
-        if not isinstance(value, list | tuple):
-            raise ValueError(f"must be a list, like {_example(get_args(expected)[0])}")
         inner = get_args(expected)[0]
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"must be a list, like {_example(inner, usual)}")
+        if inner is int and any(isinstance(item, float) for item in value):
+            raise ValueError(f"must be a list of whole numbers, like {_example(inner, usual)}")
         return tuple(convert(item, inner, limits, computed=computed) for item in value)
     found = _within(_scalar(value, expected), limits)
     if computed:
@@ -101,7 +109,7 @@ def convert(
     return found
 
 
-def _one_arm(value: Any, expected: Any, limits: Range | None, computed: bool) -> Any:
+def _one_arm(value: Any, expected: Any, limits: Range | None, computed: bool, usual: Any) -> Any:
     """Convert to the arm of a union that suits the value: null, a list, or a single value."""
     arms = get_args(expected)
     is_optional = types.NoneType in arms
@@ -111,7 +119,7 @@ def _one_arm(value: Any, expected: Any, limits: Range | None, computed: bool) ->
     single = [arm for arm in arms if arm not in (*lists, types.NoneType)]
     suited = lists or single if isinstance(value, list | tuple) else single or lists
     try:
-        return convert(value, suited[0], limits, computed=computed)
+        return convert(value, suited[0], limits, computed=computed, usual=usual)
     except ValueError as problem:
         other = ", or null" if is_optional else ""
         if lists and single and not isinstance(value, int | float | list | tuple):
@@ -176,7 +184,9 @@ def _single(value: float) -> float:
     return rounded
 
 
-def _example(inner: type) -> str:
+def _example(inner: type, usual: Any) -> str:
+    if isinstance(usual, tuple) and len(usual) > 1:
+        return shown(usual)
     return {int: "[64,32]", float: "[0.1,0.2]"}.get(inner, "[a,b]")
 
 

@@ -95,6 +95,14 @@ def test_a_composed_config_becomes_an_experiment() -> None:
         ({"batch_size": {"size": 0}}, "it must be at least 1"),
         ({"batch_size": {"size": 100000}}, "more than the 1,437 training examples"),
         ({"model": {"widths": 3}}, "model.widths=3 must be a list, like [64,32]"),
+        (
+            {"data": {**read_option("data", "text"), "split": 70}},
+            "data.split=70 must be a list, like [90,5,5]",
+        ),
+        (
+            {"model": {"widths": [0.5]}},
+            "widths=[0.5] must be a list of whole numbers, like [64,32]",
+        ),
         ({"schedule": None}, "schedule must be one of its options"),
         ({"optimiser": {"name": "adam"}}, "did you mean optimizer?"),
         ({"epoch": 3}, "did you mean epochs?"),
