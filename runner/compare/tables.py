@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable, Sequence
 
 from runner.compare.curve import label_for
@@ -129,8 +132,8 @@ def render(lines: Sequence[Sequence[str]], form: str) -> str:
 
     Args:
         lines: the cells of each line, the header first.
-        form: one of `FORMATS`: text with aligned columns, Markdown, CSV, or LaTeX (with
-            `booktabs`).
+        form: one of `FORMATS`: text with aligned columns, and titles on several lines where the
+            terminal is narrower; Markdown, CSV, or LaTeX (with `booktabs`).
     """
     if form == "csv":
         file = io.StringIO()
@@ -141,13 +144,33 @@ def render(lines: Sequence[Sequence[str]], form: str) -> str:
         return markdown([list(map(in_markdown, line)) for line in lines], "---|" * len(lines[0]))
     if form == "latex":
         return latex([list(map(in_latex, line)) for line in lines], "l" * len(lines[0]))
-    lines = [list(map(one_line, line)) for line in lines]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else math.inf
+    lines = _with_narrow_titles([list(map(one_line, line)) for line in lines], room)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         + "\n"
         for line in lines
     )
+
+
+def _with_narrow_titles(lines: list[list[str]], room: float) -> list[list[str]]:
+    """The cells with titles on several lines, as wide as their columns need, if there is no room.
+
+    Args:
+        lines: the cells, the titles first.
+        room: how many letters a line may have.
+    """
+    columns = list(zip(*lines, strict=True))
+    if sum(max(map(len, column)) + 2 for column in columns) - 2 <= room:
+        return lines
+    parts = [
+        textwrap.wrap(title, max(1, *map(len, [*cells, *title.split()])), break_on_hyphens=False)
+        for title, *cells in columns
+    ]
+    height = max(map(len, parts))
+    titles = [[""] * (height - len(part)) + part for part in parts]
+    return [*map(list, zip(*titles, strict=True)), *lines[1:]]
 
 
 def markdown(lines: Sequence[Sequence[str]], alignment: str) -> str:

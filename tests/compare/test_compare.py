@@ -439,6 +439,28 @@ def test_the_values_of_settings_are_written_as_typed(tmp_path: Path) -> None:
     assert {line[lines[0].index("extra.nesterov")] for line in lines[1:]} == {"false", "true"}
 
 
+def test_titles_take_several_lines_where_the_terminal_is_narrow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cells = [
+        ["optimizer", "median final validation error", "mean over epochs", "95 %", ""],
+        ["adam", "0.0253", "0.1", "+- 0.012", ""],
+    ]
+    wide = render(cells, "text")
+    assert len(wide.splitlines()) == 2, "in a pipe every row is a line"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert render(cells, "text") == wide
+    monkeypatch.setenv("COLUMNS", "50")
+    assert render(cells, "text").splitlines() == [
+        "           median",
+        "           final       mean",
+        "           validation  over",
+        "optimizer  error       epochs  95 %",
+        "adam       0.0253      0.1     +- 0.012",
+    ]
+
+
 def test_a_list_is_one_word_of_a_flag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for widths in ([8], [8, 4], [4]):
         leave(tmp_path / str(widths), [1.0] * 20, model={"name": "mlp", "widths": widths})
