@@ -285,15 +285,7 @@ class _Lane:
             self.fail(error)
 
     def write(self, chunk: Chunk, training: Training, place: int) -> None:
-        """Record a chunk; if the run has ended with it, its weights, and close the record.
-
-        An error ends this run alone (see `fail`).
-
-        Args:
-            chunk: the steps and evaluations of this run.
-            training: what it trains in, which has the weights.
-            place: its lane.
-        """
+        """Record a chunk; if the run has ended with it, its weights, and close the record."""
         assert self._recorder is not None
         try:
             self._recorder.write(chunk)
