@@ -55,6 +55,11 @@ class Workload:
         return self.network in ("lstm", "transformer")
 
     @property
+    def is_dense(self) -> bool:
+        """Whether the network has nothing but dense layers."""
+        return self.network not in WIDTHS
+
+    @property
     def widths(self) -> list[int]:
         if self.network in WIDTHS:
             return WIDTHS[self.network]
