@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
+from io import FileIO
 from itertools import count
 from pathlib import Path
 
@@ -33,11 +34,23 @@ def replacing(file: Path, *, durably: bool = False) -> Iterator[Path]:
     Raises:
         OSError: the file cannot be written; no temporary file is left.
     """
+    with _temporary(file, durably) as temporary:
+        new_file(temporary).close()
+        yield temporary
+
+
+def replace_text(file: Path, text: str, *, durably: bool = False) -> None:
+    """Replace a file by a text in UTF-8; see `replacing`. Its temporary file is opened once."""
+    with _temporary(file, durably) as temporary, new_file(temporary) as stream:
+        write_all(stream, text.encode())
+
+
+@contextlib.contextmanager
+def _temporary(file: Path, durably: bool) -> Iterator[Path]:
+    """The name of a temporary file, which is then renamed to `file`, or removed after an error."""
     temporary = file.with_name(f".{os.getpid()}.{next(_numbers)}{file.suffix or '.part'}")
     _unfinished.add(temporary)
     try:
-        temporary.unlink(missing_ok=True)
-        temporary.touch(exist_ok=False)
         yield temporary
         if durably:
             sync(temporary)
@@ -51,19 +64,28 @@ def replacing(file: Path, *, durably: bool = False) -> Iterator[Path]:
         _unfinished.discard(temporary)
 
 
-def replace_text(file: Path, text: str, *, durably: bool = False) -> None:
-    """Replace a file by a text in UTF-8; see `replacing`.
-
-    Args:
-        file: the file; its folder exists.
-        text: its new content.
-        durably: whether the content must be on the disk before the name is.
+def new_file(path: Path) -> FileIO:
+    """Make a file, open for writing without a buffer; what has its name, also a link, is removed.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: it cannot be made.
     """
-    with replacing(file, durably=durably) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    try:
+        return FileIO(path, "x")
+    except FileExistsError:
+        path.unlink()
+        return FileIO(path, "x")
+
+
+def write_all(stream: FileIO, content: bytes) -> None:
+    """Write all of some bytes to a file without a buffer, which may take them in parts.
+
+    Raises:
+        OSError: the disk does not take them.
+    """
+    left = memoryview(content)
+    while left:
+        left = left[stream.write(left) :]
 
 
 def link(file: Path, other: Path) -> None:

@@ -183,7 +183,7 @@ def keys_that_vary(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         key
         for key in names
-        if key != SEED and len({format_setting(config.get(key, ABSENT)) for config in configs}) > 1
+        if key != SEED and _vary([config.get(key, ABSENT) for config in configs])
     ]
 
 
@@ -204,6 +204,13 @@ def value_of(settings: Mapping[str, Any], key: str) -> Any:
 def is_place(key: str) -> bool:
     """Whether a key can only be a place in a list."""
     return key.rpartition(".")[2].isdecimal()
+
+
+def _vary(settings: Sequence[Any]) -> bool:
+    """Whether settings differ; the runs of a sweep share most of them as one object."""
+    others = [value for value in settings if value is not settings[0]]
+    first = format_setting(settings[0])
+    return any(format_setting(value) != first for value in others)
 
 
 def is_below(key: str, keys: Iterable[str]) -> bool:

@@ -71,6 +71,18 @@ class Run(WithCurves, WithWeights):
         origin = self.summary.get("started_from")
         return str(origin.get("folder")) if isinstance(origin, Mapping) else None
 
+    def ended(self, place: Place | None, summary: Mapping[str, Any]) -> Run:
+        """The same run when it has a record.
+
+        Args:
+            place: the folder of the record.
+            summary: the content of its `summary.json`.
+        """
+        run = Run(place, summary, self.config, self.overrides)
+        if run._origin == self._origin:
+            run.settings = self.settings
+        return run
+
     @property
     def identity(self) -> Hashable:
         """Equal for runs that are the same one: a copy, or a repetition to the bit."""

@@ -9,10 +9,10 @@ wrong, why, and what would be right.
 from __future__ import annotations
 
 import dataclasses
-import functools
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from runner.config.hints import (
     a_few,
@@ -25,7 +25,7 @@ from runner.config.hints import (
 from runner.config.keeping import KEPT, Keeping
 from runner.config.plugins import NO_PLUGIN, PLUGINS, load_plugins, plugin_hint
 from runner.config.synonyms import NAMES, WORDS
-from runner.config.values import LARGEST_INTEGER, convert, shown
+from runner.config.values import LARGEST_INTEGER, convert, shown, types_of
 from runner.errors import ConfigError, did_you_mean, folded
 from runner.experiment.experiment import Experiment
 from runner.experiment.groups import group_of
@@ -36,12 +36,18 @@ Where = Callable[[str], str]
 """Returns where a full key got its value: a file, or nothing for the command line."""
 
 
-def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experiment:
+def build(
+    config: Mapping[str, Any],
+    where: Where = lambda key: "",
+    made: dict[str, Any] | None = None,
+) -> Experiment:
     """Check a composed config and return the experiment that it describes.
 
     Args:
         config: the groups and settings, as nested dictionaries of plain values.
         where: returns the place of a key, for error messages.
+        made: the options that other experiments of a sweep have, which are made only once; those of
+            this one are added.
 
     Raises:
         ConfigError: something is wrong with it; one line about the first mistake.
@@ -55,18 +61,25 @@ def build(config: Mapping[str, Any], where: Where = lambda key: "") -> Experimen
             hint = top_level_hint(str(key), lambda full: _holds(settings, full))
             hint = hint or option_hint(str(key)) or did_you_mean(str(key), known)
             raise check.error(key, f"is not a known key{hint}")
-    values: dict[str, Any] = {
-        group: check.stack(group, settings.get(group) or {})
-        if group in STACKED
-        else check.option(group, group, settings.get(group))
-        for group in OPTIONS
-    }
+    made = {} if made is None else made
+    values = {group: _chosen(check, group, settings.get(group), made) for group in OPTIONS}
     plain = {key: value for key, value in settings.items() if key not in OPTIONS}
     kept = [field.name for field in dataclasses.fields(Keeping)]
     check.fields("", "", Keeping, {key: plain.pop(key) for key in kept if key in plain})
     experiment = Experiment(**values, **check.fields("", "", Experiment, plain)).effective()
     _check_together(check, experiment)
     return experiment
+
+
+def _chosen(check: _Checker, group: str, config: Any, made: dict[str, Any]) -> Any:
+    """The option of a group, or the options where several can be chosen."""
+    text = f"{group} {json.dumps(config, default=repr)}"
+    if text not in made:
+        stack = group in STACKED
+        made[text] = (
+            check.stack(group, config or {}) if stack else check.option(group, group, config)
+        )
+    return made[text]
 
 
 def pin_data(config: dict[str, Any], experiment: Experiment) -> None:
@@ -88,10 +101,6 @@ def pin_data(config: dict[str, Any], experiment: Experiment) -> None:
         pinned["sha256"] = checksum
     if pinned:
         config["data"] = {**config["data"], **pinned}
-
-
-# Cached, since a sweep asks for every run.
-_types_of: Callable[[Any], dict[str, Any]] = functools.cache(get_type_hints)
 
 
 def _setting_names() -> list[str]:
@@ -196,7 +205,7 @@ class _Checker:
         Raises:
             ConfigError: a key is not a field, or a value is wrong.
         """
-        types = _types_of(cls)
+        types = types_of(cls)
         fields = {field.name: field for field in dataclasses.fields(cls)}
         converted = {}
         for key, value in values.items():

@@ -21,12 +21,16 @@ TARGET = "data.target"
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Flatten nested settings to dotted keys: `{"optimizer.name": "adam", ...}`."""
     settings: dict[str, Any] = {}
+    _flatten(config, prefix, settings)
+    return settings
+
+
+def _flatten(config: Mapping[str, Any], prefix: str, settings: dict[str, Any]) -> None:
     for key, value in config.items():
-        if isinstance(value, Mapping):
-            settings |= flat(value, f"{prefix}{key}.")
+        if isinstance(value, dict | Mapping):
+            _flatten(value, f"{prefix}{key}.", settings)
         else:
             settings[f"{prefix}{key}"] = value
-    return settings
 
 
 def typed(config: Mapping[str, Any]) -> dict[str, Any]:

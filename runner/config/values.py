@@ -12,10 +12,11 @@ is refused, for the run would compute with another number than the one that was 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import struct
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from runner.errors import ConfigError, nearest
@@ -31,6 +32,11 @@ _LEAST_FLOAT = 2.0**-126
 """The least positive number that every device keeps; smaller ones become 0 on a CPU."""
 
 
+# Cached, since a sweep asks for every run.
+types_of: Callable[[Any], dict[str, Any]] = functools.cache(get_type_hints)
+"""The types of the fields of a class, by name."""
+
+
 def from_plain(kind: type[_Kind], values: Mapping[str, Any], prefix: str = "") -> _Kind:
     """Make a dataclass from plain values.
 
@@ -42,14 +48,14 @@ def from_plain(kind: type[_Kind], values: Mapping[str, Any], prefix: str = "") -
     Raises:
         ConfigError: a value is not of the type or in the range of its field.
     """
-    types_of = get_type_hints(kind)
+    hints = types_of(kind)
     found = {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         if field.name not in values:
             continue
         value, limits = values[field.name], field.metadata.get("range")
         try:
-            found[field.name] = convert(value, types_of[field.name], limits, usual=field.default)
+            found[field.name] = convert(value, hints[field.name], limits, usual=field.default)
         except ValueError as problem:
             raise ConfigError(f"{prefix}{field.name}={shown(value)} {problem}") from None
     return kind(**found)

@@ -9,12 +9,14 @@ from pathlib import Path
 from runner import files
 from runner.compare import range_test
 from runner.compare.conclusions import edges, unvalidated
-from runner.compare.runs import Run, find
+from runner.compare.runs import Run, find, read_run
 from runner.compare.view import View
 from runner.errors import ConfigError, RecordError, UserError
 from runner.execution.results import Computation, rank, write_csv, write_summary
 from runner.execution.table import print_sweep_table
 from runner.measures import METRIC
+from runner.record.summary import finite
+from runner.status import COMPLETE
 from runner.terminal.caller import is_command_line
 
 
@@ -40,13 +42,22 @@ def close_sweep(
     except OSError as error:
         unwritten = RecordError(f"{directory}: cannot be written: {error.strerror}")
     if any(run.summary for run in runs):
-        known = recorded([run.directory for run in runs if run.directory and run.summary])
+        known = list(filter(None, map(_as_read, runs)))
         figure = draw_figure(known, directory, view)
         if is_command_line():
             notes = [*filter(None, [unvalidated(runs, METRIC)]), *_of_groups(known, view)]
             print_sweep_table(runs, rows, directory, computation, seconds, figure, notes)
     if unwritten:
         raise unwritten
+
+
+def _as_read(run: Run) -> Run | None:
+    """A run as its record says, which is not read where it is known; None if there is none."""
+    if run.directory is None:
+        return None
+    if run.status in COMPLETE:
+        return run.ended(run.directory, finite(run.summary))
+    return read_run(run.directory)
 
 
 def recorded(directories: Sequence[Path]) -> list[Run]:

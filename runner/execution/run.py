@@ -228,9 +228,10 @@ def finish_record(
     """
     recorder.write_weights(training.weights(place, chunk))
     summary = recorder.finish(training.compile_seconds)
-    record = Run(recorder.directory, summary)
-    for remark in remarks(*map(record.diagnostics, ("layers", "parameters", "curvature"))):
-        log.log(remarks_at, "diagnostics: %s", remark)
+    if chunk.tables:  # else there are no files to look for
+        record = Run(recorder.directory, summary)
+        for remark in remarks(*map(record.diagnostics, ("layers", "parameters", "curvature"))):
+            log.log(remarks_at, "diagnostics: %s", remark)
     log.info("%s: %d steps in %.2f s", summary["status"], summary["steps"], summary["seconds"])
     try:
         if chunk.status != Status.FINISHED:

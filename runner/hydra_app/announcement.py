@@ -27,6 +27,6 @@ def announce(runs: int, computation: Computation) -> None:
 def print_plan(jobs: Sequence[HydraJob], missing: Sequence[HydraJob]) -> None:
     """Print which jobs would be trained, and which are complete."""
     for job in jobs:
-        state = "to run" if job in missing else job.summary["status"]
+        state = "to run" if job in missing else job.run.status
         print(f"{state:10s} {job.title}")
     print(f"{len(missing)} of {len(jobs)} runs to run; nothing was run")

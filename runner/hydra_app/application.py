@@ -65,10 +65,22 @@ def prepare_overrides(overrides: Sequence[str]) -> list[str]:
                 f"batch_size={number[:_DIGITS]}... is too large: integers go up to "
                 f"{LARGEST_INTEGER:,}"
             )
-        defaults = {field.name: field.default for field in dataclasses.fields(Mini)}
-        node = {"name": "mini", **defaults, "size": int(number)}
-        ConfigStore.instance().store(group=NUMBERED_GROUP, name=number, node=node)
+        _define_batch_size(number)
     return normal
+
+
+def _define_batch_size(number: str) -> None:
+    """Define the option of a number, which the jobs of a sweep share: storing takes a millisecond.
+
+    Args:
+        number: the option's name: how many examples a batch has.
+    """
+    store = ConfigStore.instance()
+    if f"{number}.yaml" in store.repo.get(NUMBERED_GROUP, {}):
+        return
+    defaults = {field.name: field.default for field in dataclasses.fields(Mini)}
+    node = {"name": "mini", **defaults, "size": int(number)}
+    store.store(group=NUMBERED_GROUP, name=number, node=node)
 
 
 def find_plugins() -> None:

@@ -134,6 +134,7 @@ class Composer:
         parser = OverridesParser.create(config_loader=self._loader)
         self._parse = functools.cache(lambda word: parser.parse_overrides([word])[0])
         self._base = functools.cache(self._compose_base)
+        self._made: dict[str, Any] = {}
         self._options = functools.cache(self._loader.get_group_options)
 
     def compose(self, overrides: Sequence[str], number: int) -> Composed:
@@ -161,7 +162,7 @@ class Composer:
             plain = dict(base.plain)
             if not all(_put(plain, value) for value in values):
                 return None
-            experiment = build(plain)
+            experiment = build(plain, made=self._made)
             refuse_ignored(experiment, plain, overrides)
             pin_data(plain, experiment)
         except Exception:

@@ -55,7 +55,7 @@ class HydraJob:
         directory: where its record is; None before there is one.
         earlier: the checkpoint from which it goes on; None: it starts.
         start: what it starts from, if from another run.
-        summary: how it ended; empty before.
+        run: the job as a run, whatever its state.
         error: why it failed or was interrupted, if so.
         returned: its result for Hydra.
     """
@@ -80,7 +80,7 @@ class HydraJob:
         self.start = start
         self._origin = start.facts if start else None
         self._incomplete: Path | None = None
-        self.summary: dict[str, Any] = {}
+        self.run = Run(None, {}, self.config, self.overrides)
         self.error: BaseException | None = None
         self.returned = RunReturn(overrides=composed.overrides)
         self._composed = composed
@@ -91,11 +91,6 @@ class HydraJob:
         self._config: DictConfig | None = None
         self._environment: JobEnvironment | None = None
         self._is_at_work = False
-
-    @property
-    def run(self) -> Run:
-        """The job as a run, whatever its state."""
-        return Run(self.directory, self.summary, self.config, self.overrides)
 
     def name_by(self, keys: Collection[str], digits: int) -> None:
         """Choose what the title and the name of the directory say.
@@ -113,8 +108,8 @@ class HydraJob:
         earlier = self._earlier.take_complete(self.config, self._origin)
         if earlier is None:
             return False
-        self.directory, self.summary = earlier
-        self._return(self.summary, None)
+        self.directory, summary = earlier
+        self._return(summary, None)
         return True
 
     def take_checkpoint(self) -> list[str]:
@@ -215,7 +210,7 @@ class HydraJob:
             summary: how the run ended.
             error: why it failed or was interrupted, if so.
         """
-        self.summary, self.error = summary, error
+        self.error = error
         self._return(summary, error)
         if self._config is not None and not isinstance(error, KeyboardInterrupt):
             self.returned.cfg = OmegaConf.create(self.config)
@@ -228,7 +223,7 @@ class HydraJob:
     def _return(self, summary: dict[str, Any], error: BaseException | None) -> None:
         self.returned.working_dir = os.getcwd()  # noqa: PTH109 - a string, as Hydra has it
         self.returned.task_name = str(self._sweep.hydra.job.name)
-        self.returned.run = self.run
+        self.returned.run = self.run = self.run.ended(self.directory, summary)
         if error is not None:
             self.returned.status, self.returned.return_value = JobStatus.FAILED, error
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import logging.config
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,33 @@ class OncePerMessage(logging.Filter):
         return is_new
 
 
+class Handlers:
+    """The handlers of the logs of some jobs, which are made once: that takes a millisecond.
+
+    Attributes:
+        made: the handlers; empty before there are any.
+        level: that of the log.
+    """
+
+    def __init__(self) -> None:
+        self.made: list[logging.Handler] = []
+        self.level = logging.NOTSET
+
+    def use(self, root: logging.Logger, settings: dict[str, Any]) -> None:
+        """Let the closed handlers go on in the files of a job.
+
+        Args:
+            root: the log.
+            settings: its configuration, by which the handlers have names.
+        """
+        for handler in self.made:
+            own = settings["handlers"].get(handler.name, {})
+            if isinstance(handler, logging.FileHandler) and "filename" in own:
+                handler.baseFilename = os.path.abspath(own["filename"])  # noqa: PTH100 - as it does
+        root.handlers = self.made
+        _set_level(root, self.level)
+
+
 class JobEnvironment:
     """The log and the environment variables of a job.
 
@@ -34,16 +62,20 @@ class JobEnvironment:
         settings: the configuration of the log; None if Hydra configures none.
         verbose: which loggers log everything, as Hydra has it.
         variables: environment variables.
+        handlers: those of jobs whose log differs from this one only in its file names.
     """
 
     def __init__(
-        self, settings: dict[str, Any] | None, verbose: Any, variables: dict[str, str]
+        self,
+        settings: dict[str, Any] | None,
+        verbose: Any,
+        variables: dict[str, str],
+        handlers: Handlers | None = None,
     ) -> None:
         self._settings = settings if settings and settings.get("root") else None
         self._verbose = verbose
         self._variables = variables
-        self._handlers: list[logging.Handler] = []
-        self._level = logging.NOTSET
+        self._handlers = handlers or Handlers()
 
     @classmethod
     def of(cls, config: DictConfig) -> JobEnvironment:
@@ -68,15 +100,14 @@ class JobEnvironment:
                 with contextlib.suppress(OSError):  # a full disk
                     handler.close()
             root.handlers = handlers
-            root.setLevel(level)
+            _set_level(root, level)
 
     def _set_log(
         self, settings: dict[str, Any], root: logging.Logger, once: OncePerMessage
     ) -> None:
         """Configure the log, the second time with the handlers of the first."""
-        if self._handlers:
-            root.handlers = self._handlers
-            root.setLevel(self._level)
+        if self._handlers.made:
+            self._handlers.use(root, settings)
             return
         logging.config.dictConfig(settings)
         if self._verbose:
@@ -85,7 +116,13 @@ class JobEnvironment:
             if not isinstance(handler, logging.FileHandler):
                 handler.addFilter(once)
         if _can_be_reopened(settings, root.handlers):
-            self._handlers, self._level = root.handlers, root.level
+            self._handlers.made, self._handlers.level = root.handlers, root.level
+
+
+def _set_level(logger: logging.Logger, level: int) -> None:
+    """Set the level of a logger; even where it has that level, setting it takes a tenth of a ms."""
+    if logger.level != level:
+        logger.setLevel(level)
 
 
 def _can_be_reopened(settings: dict[str, Any], handlers: list[logging.Handler]) -> bool:

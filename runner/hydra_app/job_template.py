@@ -6,6 +6,7 @@ and their directory. With the settings that everybody has, that is a few texts.
 
 from __future__ import annotations
 
+import copy
 import re
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from runner.hydra_app import dot_hydra
-from runner.hydra_app.job_environment import JobEnvironment
+from runner.hydra_app.job_environment import Handlers, JobEnvironment
 from runner.hydra_app.overrides import readable_name
 
 _SUBDIR = "${run_name:${hydra.job.num},${hydra.job.override_dirname}}"
@@ -41,6 +42,7 @@ class JobTemplate:
         self._logging: Any = OmegaConf.to_container(hydra.job_logging)
         self._verbose = hydra.verbose
         self._variables = dict(hydra.job.env_set)
+        self._handlers = Handlers() if _only_files_differ(self._logging) else None
 
     @staticmethod
     def can_be_used(config: DictConfig) -> bool:
@@ -81,7 +83,7 @@ class JobTemplate:
     def environment(self, directory: Path) -> JobEnvironment:
         """The log and the environment variables of the job in a directory."""
         settings = self._filled_in(self._logging, str(directory))
-        return JobEnvironment(settings, self._verbose, self._variables)
+        return JobEnvironment(settings, self._verbose, self._variables, self._handlers)
 
     def _filled_in(self, value: Any, directory: str) -> Any:
         if isinstance(value, dict):
@@ -91,6 +93,14 @@ class JobTemplate:
         if isinstance(value, str) and "${" in value:
             return value.replace(_DIRECTORY, directory).replace("${hydra.job.name}", self._name)
         return value
+
+
+def _only_files_differ(settings: Any) -> bool:
+    """Whether the logs of two jobs differ in nothing but the names of their files."""
+    others: Any = copy.deepcopy(settings)
+    for handler in others.get("handlers", {}).values():
+        handler.pop("filename", None)
+    return _DIRECTORY not in _interpolations(others)
 
 
 def _interpolations(value: Any) -> list[str]:

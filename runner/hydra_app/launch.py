@@ -92,8 +92,7 @@ def _run(
     """
     view, composed = _view(sweep), compose_jobs(context, sweep, job_overrides, first_number)
     _check_places(composed)
-    names = [fingerprint(one.plain) for one in composed]
-    distinct = distinct_jobs(composed)
+    names, distinct = distinct_jobs(composed)
     plan = plan_jobs(context, task, sweep, list(distinct.values()), overwrite=chosen.overwrite)
     view.check_keys(job.config for job in plan.jobs)
     if len(distinct) < len(composed):
@@ -153,12 +152,13 @@ def compose_jobs(
     return composed
 
 
-def distinct_jobs(composed: Sequence[Composed]) -> dict[str, Composed]:
-    """Return of jobs with equal configs the first, by the fingerprints of the configs."""
+def distinct_jobs(composed: Sequence[Composed]) -> tuple[list[str], dict[str, Composed]]:
+    """Return the fingerprint of each job's config, and of jobs with equal ones the first."""
+    names = [fingerprint(one.plain) for one in composed]
     distinct: dict[str, Composed] = {}
-    for one in composed:
-        distinct.setdefault(fingerprint(one.plain), one)
-    return distinct
+    for name, one in zip(names, composed, strict=True):
+        distinct.setdefault(name, one)
+    return names, distinct
 
 
 def check_settings(config: DictConfig) -> None:

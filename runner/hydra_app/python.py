@@ -207,7 +207,8 @@ def _sweep_in_memory(application: Application, config: DictConfig) -> list[Run]:
     params = [f"{key}={value}" for key, value in (sweeper["params"] or {}).items()]
     task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
     composed = compose_jobs(context, config, every_job(context, sweeper["cases"], params + task))
-    jobs = _memory_jobs(list(distinct_jobs(composed).values()))
+    _, distinct = distinct_jobs(composed)
+    jobs = _memory_jobs(list(distinct.values()))
     if settings.dry_run:
         return [job.run for job in jobs]
     ask_for_commit()

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.record.foreign import open_file
-from runner.whole_files import open_no_link
+from runner.whole_files import new_file, open_no_link, write_all
 
 _HEADER_UNIT = 512
 """The size of a header is a multiple of this: enough for the names of the columns and any number
@@ -61,25 +61,23 @@ class CurveFile:
         header = _header(dtype, kept)
         self._header_bytes = len(header)
         if kept:
-            with open(path, "r+b", opener=open_no_link) as file:
-                file.write(header)
+            with io.FileIO(path, "r+", opener=open_no_link) as file:
+                write_all(file, header)
                 file.truncate(len(header) + kept * dtype.itemsize)
             return
-        path.unlink(missing_ok=True)  # also a link to a file elsewhere
-        with path.open("xb") as file:
-            file.write(header)
+        with new_file(path) as file:  # not through a link to a file elsewhere
+            write_all(file, header)
 
     def append(self, rows: npt.NDArray) -> None:
         """Write rows of the file's dtype, then the new number of rows."""
         if not len(rows):
             return
-        with open(self._path, "r+b", opener=open_no_link) as file:
+        with io.FileIO(self._path, "r+", opener=open_no_link) as file:
             file.seek(self._header_bytes + self._rows * self._dtype.itemsize)
-            file.write(np.ascontiguousarray(rows, self._dtype).tobytes())
-            file.flush()
+            write_all(file, np.ascontiguousarray(rows, self._dtype).tobytes())
             self._rows += len(rows)
             file.seek(0)
-            file.write(_header(self._dtype, self._rows))
+            write_all(file, _header(self._dtype, self._rows))
 
 
 @functools.lru_cache(maxsize=64)

@@ -11,6 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from io import FileIO
 from itertools import count
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 
 from runner import files
 from runner.record.scalars import record, scalar_records
-from runner.whole_files import open_no_link
+from runner.whole_files import open_no_link, write_all
 
 _numbers = count()
 
@@ -72,8 +73,8 @@ class EventFile:
         """Write what was added since the last time."""
         records = b"".join(self._pending)
         self._pending.clear()
-        with open(self._path, "ab", opener=open_no_link) as file:
-            file.write(records)
+        with FileIO(self._path, "a", opener=open_no_link) as file:
+            write_all(file, records)
 
 
 def _record_of(event: Event) -> bytes:

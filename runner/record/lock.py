@@ -71,13 +71,18 @@ def writing_in(folder: Path) -> Iterator[None]:
 def check_free(folder: Path) -> None:
     """Check that no other process writes in a folder.
 
+    Above a folder that this process holds, or the one that started it, nothing is looked for: that
+    was done when it was locked.
+
     Raises:
         RecordError: another process does.
     """
     place = folder.resolve()
     known = {*_ours, *map(Path, os.environ.get(_INHERITED, "").split(os.pathsep))}
     for above in (place, *place.parents):
-        if above not in known and _is_held(above / files.LOCK, _PATIENCE):
+        if above in known:
+            return
+        if _is_held(above / files.LOCK, _PATIENCE):
             raise _busy(folder, above / files.LOCK)
 
 

@@ -45,6 +45,7 @@ class SummaryWriter:
 
     def __init__(self, directory: Path, facts: Mapping[str, Any]) -> None:
         self._directory, self._facts = directory, facts
+        self._lines: dict[str, str] = {}
 
     def start(self) -> None:
         """Say that the run goes on.
@@ -52,7 +53,8 @@ class SummaryWriter:
         Raises:
             OSError: the file cannot be written.
         """
-        write_summary(self._directory, {"status": Status.RUNNING, **self._facts})
+        self._lines = {key: _line(key, value) for key, value in self._facts.items()}
+        write_summary(self._directory, {"status": Status.RUNNING, **self._facts}, self._lines)
 
     def write(self, chunk: Chunk) -> None:
         """Do nothing: the summary changes only at the end."""
@@ -64,16 +66,24 @@ class SummaryWriter:
             OSError: the disk takes no new file; the one that is there says `failed` from now on.
         """
         try:
-            write_summary(self._directory, summary)
+            write_summary(self._directory, summary, self._lines)
         except OSError:
             with contextlib.suppress(OSError):
                 _mark_failed(self._directory / files.SUMMARY)
             raise
 
 
-def write_summary(directory: Path, summary: Mapping[str, Any]) -> None:
-    """Replace the summary of the run in a directory, as a whole."""
-    replace_text(directory / files.SUMMARY, _text(summary) + "\n")
+def write_summary(
+    directory: Path, summary: Mapping[str, Any], lines: Mapping[str, str] | None = None
+) -> None:
+    """Replace the summary of the run in a directory, as a whole.
+
+    Args:
+        directory: the run's.
+        summary: what is written.
+        lines: what `_line` returns of some of its keys, if that is known.
+    """
+    replace_text(directory / files.SUMMARY, _text(summary, lines or {}) + "\n")
 
 
 def _mark_failed(file: Path) -> None:
@@ -90,17 +100,28 @@ def _mark_failed(file: Path) -> None:
             stream.write(after)
 
 
-def _text(summary: Mapping[str, Any]) -> str:
-    """The summary as JSON with an indent of 2.
-
-    Most values are those of the summary before: of the same run, or of another run of a sweep.
-    """
-    lines = []
-    for key, value in summary.items():
-        is_config = key == "config" and isinstance(value, Mapping)
-        inner = _text(value) if is_config else _indented(json.dumps(finite(value)))
-        lines.append(f"{json.dumps(key)}: {inner}".replace("\n", "\n  "))
+def _text(summary: Mapping[str, Any], known: Mapping[str, str]) -> str:
+    """The summary as JSON with an indent of 2."""
+    lines = [known.get(key) or _line(key, value) for key, value in summary.items()]
     return "{\n  " + ",\n  ".join(lines) + "\n}" if lines else "{}"
+
+
+def _line(key: str, value: Any) -> str:
+    """A key and its value; most values are those of another run of the sweep."""
+    is_config = key == "config" and isinstance(value, Mapping)
+    inner = _text(value, {}) if is_config else _indented(_json(value))
+    return f"{json.dumps(key)}: {inner}".replace("\n", "\n  ")
+
+
+_STRICT = json.JSONEncoder(allow_nan=False)
+
+
+def _json(value: Any) -> str:
+    """A value as JSON in one line; a number that is not finite is null."""
+    try:
+        return _STRICT.encode(value)
+    except (TypeError, ValueError):  # few values need the slow way
+        return json.dumps(finite(value))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -137,7 +158,14 @@ def fingerprint(config: Mapping[str, Any]) -> str:
     data = own.get("data")
     if isinstance(data, Mapping) and data.get("sha256"):
         own["data"] = {key: value for key, value in data.items() if key != "path"}
-    return json.dumps(_with_floats(finite(own)), sort_keys=True)
+    items = (f"{json.dumps(key)}: {_comparable(_json(own[key]))}" for key in sorted(own))
+    return "{" + ", ".join(items) + "}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _comparable(text: str) -> str:
+    """A value as JSON that is the same for equal values; most are those of another run."""
+    return json.dumps(_with_floats(json.loads(text)), sort_keys=True)
 
 
 def _with_floats(value: Any) -> Any:
@@ -268,6 +296,8 @@ def timestamp(seconds: float) -> str:
 
 def finite(value: Any) -> Any:
     """The same value, with None for every number that is not finite."""
+    if value is None or isinstance(value, str | int):
+        return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
