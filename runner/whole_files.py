@@ -40,9 +40,14 @@ def replacing(file: Path, *, durably: bool = False) -> Iterator[Path]:
 
 
 def replace_text(file: Path, text: str, *, durably: bool = False) -> None:
-    """Replace a file by a text in UTF-8; see `replacing`. Its temporary file is opened once."""
+    """Replace a file by a text in UTF-8; see `replacing`."""
+    replace_bytes(file, text.encode(), durably=durably)
+
+
+def replace_bytes(file: Path, content: bytes, *, durably: bool = False) -> None:
+    """Replace a file; see `replacing`. The temporary file is opened only once."""
     with _temporary(file, durably) as temporary, new_file(temporary) as stream:
-        write_all(stream, text.encode())
+        write_all(stream, content)
 
 
 @contextlib.contextmanager

@@ -18,9 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.lazy import jax
-from runner.whole_files import replacing
+from runner.whole_files import replace_bytes, replacing
 
 Tensors = dict[str, npt.NDArray]
+
+_SMALL = 2**20
+"""Arrays with at most as many bytes are copied and written at once, which takes half the time."""
 
 
 class TensorsError(ValueError):
@@ -112,8 +115,11 @@ def write_tensors(
         OSError: it cannot be written.
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save, save_file
 
+    if sum(array.nbytes for array in tensors.values()) <= _SMALL:
+        replace_bytes(file, save(dict(tensors), dict(facts)), durably=durable)
+        return
     with replacing(file, durably=durable) as temporary:
         mode = temporary.stat().st_mode
         try:
