@@ -78,9 +78,10 @@ def _with_hydra(argv: list[str]) -> None:
     """Do what needs a composed config."""
     from hydra.core.global_hydra import GlobalHydra
 
-    from runner.hydra_app.application import Application, prepare_overrides
+    from runner.hydra_app.application import Application
     from runner.hydra_app.completion import complete, directory_of_line
     from runner.hydra_app.flags import config_name, parsed
+    from runner.hydra_app.prepare import prepare_overrides
 
     parser, arguments = parsed(argv)
     if not arguments.shell_completion:
@@ -138,9 +139,6 @@ def _train(application: Application, arguments: Namespace) -> None:
     """Train one run, or a sweep where `-m` or the config (`hydra.mode=MULTIRUN`) asks for one."""
     from hydra.types import RunMode
 
-    from runner.config.build import build, pin_data
-    from runner.hydra_app.checking import as_plain
-    from runner.hydra_app.claiming import claimed
     from runner.hydra_app.error_lines import run_errors
     from runner.hydra_app.flags import config_name
     from runner.hydra_app.multirun import train_sweep
@@ -151,9 +149,8 @@ def _train(application: Application, arguments: Namespace) -> None:
     if arguments.multirun:
         overrides.append("hydra.mode=MULTIRUN")
     config = application.compose_config(name, overrides, mode, with_log_configuration=True)
-    launcher = config.hydra.launcher
-    dry_run, starter = launcher.get("dry_run", False), _starter(arguments)
-    if not dry_run:
+    starter = _starter(arguments)
+    if not config.hydra.launcher.get("dry_run"):
         files_come_first()
     if _may_set_sweep(arguments):
         from runner.hydra_app.launch import check_settings
@@ -168,38 +165,42 @@ def _train(application: Application, arguments: Namespace) -> None:
 
                 task = StartingTask(task, starter)
             train_sweep(application, name, overrides, task)
-            return
-        plain = as_plain(config)
-        experiment = build(plain)
-        pin_data(plain, experiment)
-        start = starter(experiment) if starter else None
-        if dry_run:
-            _forecast(config, start)
-            return
-        overwrite = launcher.get("overwrite")
-        with deferred(), claimed(config, "run", overrides) as directory:
-            if overwrite or not _is_done(directory, plain, start):
-                application.run(name, functools.partial(_single_task, start=start), overrides)
+        else:
+            _train_one(application, name, config, overrides, starter)
 
 
-def _forecast(config: DictConfig, start: Origin | None) -> None:
-    """Print what a run would do; train nothing.
+def _train_one(
+    application: Application,
+    name: str,
+    config: DictConfig,
+    overrides: list[str],
+    starter: FromWeights | None,
+) -> None:
+    """Train a run, or print what it would do; if its folder holds it, show it.
 
     Raises:
         ConfigError: its folder holds another run.
     """
     from runner.config.build import build, pin_data
-    from runner.execution.forecast import forecast  # imports JAX
     from runner.hydra_app.checking import as_plain
+    from runner.hydra_app.claiming import claimed
 
     plain = as_plain(config)
-    experiment, directory = build(plain), Path(str(config.hydra.run.dir))
+    experiment = build(plain)
     pin_data(plain, experiment)
-    overwrite = config.hydra.launcher.get("overwrite")
-    if not overwrite and _is_done(directory, plain, start):
-        print("0 of 1 runs to run; nothing was run")
+    start = starter(experiment) if starter else None
+    launcher, directory = config.hydra.launcher, Path(str(config.hydra.run.dir))
+    if launcher.get("dry_run"):
+        if not launcher.get("overwrite") and _is_done(directory, plain, start):
+            print("0 of 1 runs to run; nothing was run")
+            return
+        from runner.execution.forecast import forecast  # imports JAX
+
+        print(forecast(experiment, plain, directory) + "1 run to run; nothing was run")
         return
-    print(forecast(experiment, plain, directory) + "1 run to run; nothing was run")
+    with deferred(), claimed(config, "run", overrides) as directory:
+        if launcher.get("overwrite") or not _is_done(directory, plain, start):
+            application.run(name, functools.partial(_single_task, start=start), overrides)
 
 
 def _is_done(directory: Path, config: dict[str, Any], start: Origin | None) -> bool:

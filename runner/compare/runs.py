@@ -22,8 +22,9 @@ from runner.compare.run_weights import WithWeights
 from runner.config.keys import SEED, typed
 from runner.errors import ConfigError
 from runner.measures import ErrorKind
+from runner.record.fingerprint import fingerprint
 from runner.record.memory import Memory, Place
-from runner.record.summary import best_metric, fingerprint, read_summary
+from runner.record.summary import best_metric, read_summary
 from runner.status import COMPLETE, Status
 
 

@@ -29,6 +29,7 @@ from runner.config.values import LARGEST_INTEGER, convert, shown, types_of
 from runner.errors import ConfigError, did_you_mean, folded
 from runner.experiment.experiment import Experiment
 from runner.experiment.groups import group_of
+from runner.experiment.pairing import conflicts
 from runner.experiment.table import OPTIONS, STACKED
 from runner.options.option import Option, holds_option
 
@@ -265,9 +266,11 @@ def _check_together(check: _Checker, experiment: Experiment) -> None:
         key = f"epochs={experiment.epochs}"
         raise check.error(key, f"has {steps:,} steps; programs count to {LARGEST_INTEGER:,}")
     facts = experiment.facts()
-    for key, chosen in [("", experiment), *chosen_options(experiment)]:
+    for key, problem in conflicts(experiment):
+        raise check.error(key, f"does not fit the run: {problem}")
+    for key, chosen in chosen_options(experiment):
         for field, problem in chosen.conflicts(facts):
-            full = key if field == "name" else f"{key}.{field}".removeprefix(".")
+            full = key if field == "name" else f"{key}.{field}"
             raise check.error(full, f"does not fit the run: {problem}")
 
 

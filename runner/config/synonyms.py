@@ -229,10 +229,7 @@ _NAMES: dict[str, dict[str | None, str]] = {
         "replacement": "with_replacement bootstrap",
         "stream": "online",
     },
-    "stopping": {
-        "patience": "EarlyStopping",
-        "target": "threshold",
-    },
+    "stopping": {"patience": "EarlyStopping", "target": "threshold"},
 }
 NAMES = {
     group: {word: names[0] for word, names in _by_word(table).items()}

@@ -8,35 +8,24 @@ a second; the results do not depend on it.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
 
 from runner.data import Dataset
-from runner.engine.checkpoint import Checkpoint
 from runner.engine.chunk import Chunk
 from runner.engine.dispatched import Dispatched, chunk_of, next_length
 from runner.engine.lanes import as_array
 from runner.engine.memory import check_room, check_state
 from runner.engine.placement import place
-from runner.engine.side_by_side import SideBySide
-from runner.engine.state import Measured, State, Timeline
+from runner.engine.state import Measured, Timeline
 from runner.engine.turns import lanes_for
-from runner.engine.weights import (
-    Weights,
-    WeightsKind,
-    started_from,
-    state_shapes,
-    weights_left,
-)
+from runner.engine.with_states import Computed, WithStates
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Phase, tabulated
-from runner.options.parameters import Path
-from runner.status import Status
 
 CHUNK_SECONDS = 0.5
 FIRST_CHUNK = 8
@@ -47,10 +36,7 @@ SLOW_STEP = 8e6
 """Steps may be slow if the examples of a batch times the numbers in the state exceed this."""
 
 
-_Computed = SideBySide[Any, Any, Any, Any]
-
-
-class Training:
+class Training(WithStates):
     """The engine at work on some experiments side by side, chunk by chunk.
 
     Args:
@@ -66,10 +52,10 @@ class Training:
         self,
         experiments: Sequence[Experiment],
         dataset: Dataset,
-        lanes: _Computed | None = None,
+        lanes: Computed | None = None,
     ) -> None:
         first = experiments[0]
-        self.lanes: _Computed = lanes or lanes_for(1, "sequential", jax.devices()[:1])
+        self.lanes: Computed = lanes or lanes_for(1, "sequential", jax.devices()[:1])
         arrays = place(first, dataset)
         self.arrays = self.lanes.share(arrays)
         self._numbers = [jax.tree.map(as_array, each) for each in experiments]
@@ -141,74 +127,13 @@ class Training:
         """Let the device rest after each `epochs` epochs; None: only after `rest`."""
         self._rests_every = epochs
 
-    def checkpoint(self, place: int, chunk: Chunk) -> Checkpoint:
-        """Everything from which the experiment in this place can be continued to the bit.
-
-        Args:
-            place: which experiment.
-            chunk: the last one; nothing was computed since (`at_rest`).
-        """
-        assert self.at_rest
-        state = jax.device_get(self._state_of(place))
-        return Checkpoint(state, chunk.steps_taken, chunk.seconds)
-
-    def resume(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Start from checkpoints of the experiments, all after the same number of steps.
-
-        To be called before `prepare`, `compile` and the first steps.
-
-        Args:
-            checkpoints: one for each experiment; the states are structured as `state_shapes`.
-        """
-        self._first_step = checkpoints[0].steps
-        assert {each.steps for each in checkpoints} == {self._first_step}
-        self._start = [jax.tree.leaves(each.state) for each in checkpoints]
-        self._seconds = [each.seconds for each in checkpoints]
-
-    @property
-    def steps_before(self) -> int:
-        """After how many steps the experiments go on; 0: they start."""
-        return self._first_step
-
     def end_at(self, steps: int) -> None:
         """Train up to a number of steps only; to be called before `prepare` and `compile`."""
         self._end_step = steps
 
-    def started_with(
-        self, place: int, params: Mapping[Path, Any], layers: Mapping[Path, Any]
-    ) -> Checkpoint:
-        """The state before the first step of an experiment that starts from given parameters.
-
-        Args:
-            place: which experiment.
-            params: the parameters that are taken, by path.
-            layers: the state of the layers that belongs to them, by path.
-        """
-        state = started_from(self._numbers[place], self._placed, params, layers)
-        return Checkpoint(state, steps=0, seconds=0.0)
-
-    def state_shapes(self, place: int) -> State:
-        """The state of one experiment, with the shape and the type of each array in its place."""
-        return state_shapes(self._numbers[place], self._placed)
-
-    def _state_of(self, place: int) -> State:
-        return jax.tree.unflatten(self._structure, self.lanes.state_of(self.state, place))
-
-    @functools.cached_property
-    def _structure(self) -> Any:
-        """How the state of every one of the experiments is nested."""
-        return jax.tree.structure(self.state_shapes(0))
-
     def _phases_left(self) -> list[Phase]:
         first, end = self._first_step, self._end_step
         return [each for each in self.phases if each.end_step > first and each.first_step < end]
-
-    def weights(self, place: int, chunk: Chunk) -> dict[WeightsKind, Weights]:
-        """The parameters that the experiment in this place leaves with its last chunk."""
-        own = self._numbers[place]
-        if not own.weights or not (chunk.status == Status.FINISHED or own.keeps_best):
-            return {}
-        return weights_left(own, self._placed, self._state_of(place), chunk)
 
     def _chunks_of(self, phase: Phase) -> Iterator[list[Chunk | None]]:
         """The chunks of a phase; the next phase starts when all of them are in."""

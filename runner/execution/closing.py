@@ -15,7 +15,7 @@ from runner.errors import ConfigError, RecordError, UserError
 from runner.execution.results import Computation, rank, write_csv, write_summary
 from runner.execution.table import print_sweep_table
 from runner.measures import METRIC
-from runner.record.summary import finite
+from runner.record.strict_json import finite
 from runner.status import COMPLETE
 from runner.terminal.caller import is_command_line
 

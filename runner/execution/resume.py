@@ -17,7 +17,8 @@ from typing import Any
 
 from runner import files
 from runner.errors import ConfigError
-from runner.record.summary import fingerprint, read_summary
+from runner.record.fingerprint import fingerprint
+from runner.record.summary import read_summary
 from runner.status import COMPLETE, Status
 
 

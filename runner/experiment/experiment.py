@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from runner.data import Source
@@ -220,38 +219,6 @@ class Experiment(Option):
         for each in self.regularization:
             params = each.project(params)
         return self.data.project(params)
-
-    def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
-        """Refuse models that do not read sequences where the data need that, and some of bfloat16.
-
-        That is where it has no effect, or where its rounding hides what is computed.
-        """
-        if self.data.each_step and not self.model.reads_sequences:
-            yield (
-                "model",
-                "the data have a target at each step of a sequence, and the model predicts one for "
-                "the whole of it; use model=rnn, lstm, gru or transformer",
-            )
-        if self.precision == "float32":
-            return
-        if "model" in self.data.ignores:
-            yield (
-                "precision",
-                "the data are a problem with its own parameters and no network, and a problem is "
-                "computed in float32; use precision=float32",
-            )
-        if self.optimizer.needs_float32:
-            yield (
-                "precision",
-                "the optimizer takes curvature from differences of losses and gradients, which "
-                f"the rounding of {self.precision} exceeds; use precision=float32",
-            )
-        if any(each.needs_float32 for each in self.diagnostics):
-            yield (
-                "precision",
-                "diagnostics=curvature takes derivatives of the gradient, in which the rounding of "
-                f"{self.precision} counts as curvature; use precision=float32",
-            )
 
     @property
     def input_shape(self) -> Shape:

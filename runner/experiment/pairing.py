@@ -1,7 +1,8 @@
 """Which options suit each other, and what is said where they do not go together.
 
 Options do not know each other, so what they are to each other is said here. A poor pairing is run
-all the same: to see why it is poor is one use of this program.
+all the same: to see why it is poor is one use of this program. One that computes something else
+than it says is refused.
 """
 
 from __future__ import annotations
@@ -43,6 +44,40 @@ SATURATING = ("tanh", "softsign", "sigmoid", "hard_sigmoid")
 
 LARGE_STDDEV = 0.5
 """From here on a sum over 64 inputs of size 1 has a standard deviation of 4 and more."""
+
+
+def conflicts(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """Yield the key and the problem of every pairing in an experiment that is refused.
+
+    Those are models that do not read sequences where the data need that, and bfloat16 where it has
+    no effect, or where its rounding hides what is computed.
+    """
+    if experiment.data.each_step and not experiment.model.reads_sequences:
+        yield (
+            "model",
+            "the data have a target at each step of a sequence, and the model predicts one for "
+            "the whole of it; use model=rnn, lstm, gru or transformer",
+        )
+    if experiment.precision == "float32":
+        return
+    if "model" in experiment.data.ignores:
+        yield (
+            "precision",
+            "the data are a problem with its own parameters and no network, and a problem is "
+            "computed in float32; use precision=float32",
+        )
+    if experiment.optimizer.needs_float32:
+        yield (
+            "precision",
+            "the optimizer takes curvature from differences of losses and gradients, which "
+            f"the rounding of {experiment.precision} exceeds; use precision=float32",
+        )
+    if any(each.needs_float32 for each in experiment.diagnostics):
+        yield (
+            "precision",
+            "diagnostics=curvature takes derivatives of the gradient, in which the rounding of "
+            f"{experiment.precision} counts as curvature; use precision=float32",
+        )
 
 
 def cautions(experiment: Experiment) -> Iterator[tuple[str, str]]:

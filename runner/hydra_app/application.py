@@ -10,9 +10,8 @@ The driver is in a private module of Hydra; the version range in `pyproject.toml
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,87 +20,28 @@ from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
-from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from runner.config.locations import config_directory, existing
-from runner.config.values import LARGEST_INTEGER
 from runner.errors import ConfigError, RecordError, did_you_mean
-from runner.experiment.table import OPTIONS, STACKED
 from runner.hydra_app.checking import check, first_line
 from runner.hydra_app.error_lines import one_line_errors
 from runner.hydra_app.hydra_settings import check_hydra
 from runner.hydra_app.overrides import (
-    NUMBERED_GROUP,
-    as_typed,
-    normalize,
-    numbered_options,
     readable_name,
 )
 from runner.hydra_app.yaml_files import check_sizes
-from runner.options.batch_size import Mini
 from runner.terminal.words import shell_path
 
-_DIGITS = 20
-"""A number with more is not read."""
-
 _PLUGIN_PATH = str(Path(__file__).parent / "path")
-
-
-def prepare_overrides(overrides: Sequence[str]) -> list[str]:
-    """Normalize overrides, and define an option for each number that is chosen as a batch size.
-
-    Raises:
-        ConfigError: several options are chosen of a group of which a run has one, or a number has
-            too many digits.
-    """
-    normal = normalize(overrides)
-    _refuse_several(normal)
-    for number in numbered_options(normal):
-        if len(number) > _DIGITS:  # Python itself refuses to read thousands of them
-            raise ConfigError(
-                f"batch_size={number[:_DIGITS]}... is too large: integers go up to "
-                f"{LARGEST_INTEGER:,}"
-            )
-        _define_batch_size(number)
-    return normal
-
-
-def _define_batch_size(number: str) -> None:
-    """Define the option of a number, which the jobs of a sweep share: storing takes a millisecond.
-
-    Args:
-        number: the option's name: how many examples a batch has.
-    """
-    store = ConfigStore.instance()
-    if f"{number}.yaml" in store.repo.get(NUMBERED_GROUP, {}):
-        return
-    defaults = {field.name: field.default for field in dataclasses.fields(Mini)}
-    node = {"name": "mini", **defaults, "size": int(number)}
-    store.store(group=NUMBERED_GROUP, name=number, node=node)
 
 
 def find_plugins() -> None:
     """Let Python find the launcher and the sweeper, where Hydra looks for them."""
     if _PLUGIN_PATH not in sys.path:
         sys.path.append(_PLUGIN_PATH)
-
-
-def _refuse_several(overrides: Sequence[str]) -> None:
-    """Refuse a list of options of a group of which a run has one.
-
-    Raises:
-        ConfigError: there is one.
-    """
-    for word in overrides:
-        group, _, value = word.partition("=")
-        if group in OPTIONS and group not in STACKED and value.startswith(("[", "{")):
-            raise ConfigError(
-                f"{as_typed(word)}: a run has one {group}; a sweep over several is typed with -m "
-                "and without brackets"
-            )
 
 
 def _refuse_hidden(directory: Path, typed: str) -> None:

@@ -21,14 +21,15 @@ from runner.config.locations import CONFIG_NAME
 from runner.config.plugins import PLUGINS
 from runner.errors import ConfigError
 from runner.execution.recorded import RecordedRun, read_records
-from runner.hydra_app.application import Application, prepare_overrides
+from runner.hydra_app.application import Application
 from runner.hydra_app.checking import as_plain
 from runner.hydra_app.claiming import claimed
 from runner.hydra_app.multirun import train_sweep
 from runner.hydra_app.overrides import key_of, without_prefix
+from runner.hydra_app.prepare import prepare_overrides
 from runner.hydra_app.starting import FromRun, StartingTask
 from runner.interruption import deferred
-from runner.record.summary import fingerprint
+from runner.record.fingerprint import fingerprint
 from runner.terminal.pipes import files_come_first
 from runner.terminal.words import quoted_path
 

@@ -26,11 +26,11 @@ from runner.config.values import interpolates
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
 from runner.hydra_app import dot_hydra
-from runner.hydra_app.application import prepare_overrides
 from runner.hydra_app.checking import as_plain, check, refuse_ignored
 from runner.hydra_app.error_lines import one_line_errors
 from runner.hydra_app.job_template import JobTemplate
 from runner.hydra_app.overrides import key_of, typed_words
+from runner.hydra_app.prepare import prepare_overrides
 
 
 @dataclasses.dataclass

@@ -32,7 +32,7 @@ from runner.terminal.caller import tell
 from runner.terminal.words import several
 
 if TYPE_CHECKING:
-    from runner.execution.sweep import Job
+    from runner.execution.lane import Job
 
 
 class Plan(NamedTuple):

@@ -28,7 +28,7 @@ from runner.hydra_app.jobs import plan_jobs, raise_failures, run_jobs
 from runner.hydra_app.searching import refuse_blind_search
 from runner.hydra_app.settings import LauncherSettings
 from runner.interruption import check
-from runner.record.summary import fingerprint
+from runner.record.fingerprint import fingerprint
 from runner.terminal.caller import tell
 from runner.terminal.words import several
 

@@ -14,12 +14,12 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from runner.errors import ConfigError
-from runner.hydra_app.application import prepare_overrides
 from runner.hydra_app.checking import first_line
 from runner.hydra_app.composer import Composer
 from runner.hydra_app.overrides import as_typed
+from runner.hydra_app.prepare import prepare_overrides
 from runner.hydra_app.searching import refuse_blind_search
-from runner.record.summary import fingerprint
+from runner.record.fingerprint import fingerprint
 
 _MOST_JOBS = 100_000
 

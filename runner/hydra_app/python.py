@@ -28,7 +28,7 @@ from runner.config.locations import CONFIG_NAME
 from runner.config.values import from_plain
 from runner.errors import ConfigError, Interrupted, UserError
 from runner.execution.resume import finished_before
-from runner.hydra_app.application import Application, find_plugins, prepare_overrides
+from runner.hydra_app.application import Application, find_plugins
 from runner.hydra_app.checking import as_plain
 from runner.hydra_app.claiming import claimed
 from runner.hydra_app.composer import Composed
@@ -37,6 +37,7 @@ from runner.hydra_app.jobs import raise_failures, train_jobs
 from runner.hydra_app.launch import check_settings, compose_jobs, distinct_jobs
 from runner.hydra_app.memory_job import MemoryJob, TerminalLog
 from runner.hydra_app.overrides import typed_words
+from runner.hydra_app.prepare import prepare_overrides
 from runner.hydra_app.products import every_job
 from runner.hydra_app.registered import store_registered
 from runner.hydra_app.searching import refuse_blind_search

@@ -14,7 +14,7 @@ from runner.record.curves import CurveFile
 
 
 class CurvesWriter:
-    """Writes `steps.npy` and `epochs.npy` (see `runner.record.recorder.Writer`).
+    """Writes `steps.npy` and `epochs.npy` (see `runner.record.writer.Writer`).
 
     Args:
         directory: the run's.

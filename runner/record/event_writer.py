@@ -42,7 +42,7 @@ _Columns = Mapping[str, npt.NDArray]
 
 
 class EventWriter:
-    """Writes the event file (see `runner.record.recorder.Writer`).
+    """Writes the event file (see `runner.record.writer.Writer`).
 
     Args:
         directory: the run's.

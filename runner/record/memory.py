@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from runner import files
 from runner.engine.chunk import Chunk
-from runner.record.summary import finite
+from runner.record.strict_json import finite
 from runner.record.tensors import named
 from runner.record.weights import RecordedWeights, by_use
 from runner.status import Status
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Memory:
-    """The record of one run (see `runner.record.recorder.Writer`).
+    """The record of one run (see `runner.record.writer.Writer`).
 
     Attributes:
         summary: what `summary.json` would hold.

@@ -12,7 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner import files
 from runner.engine.chunk import Chunk
@@ -31,24 +31,12 @@ from runner.record.memory import Memory, Place
 from runner.record.summary import SummaryWriter, read_summary, timestamp, versions
 from runner.record.totals import Totals
 from runner.record.weights import write_weights
+from runner.record.writer import Writer
 from runner.status import Status, status_after
 
 if TYPE_CHECKING:
     from runner.engine.checkpoint import Checkpoint
     from runner.engine.weights import Weights, WeightsKind
-
-
-class Writer(Protocol):
-    """The writer of one kind of file.
-
-    Whatever was written is readable, also if nothing follows. Every method may raise an `OSError`.
-    """
-
-    def write(self, chunk: Chunk) -> None:
-        """Write what the file holds about some steps."""
-
-    def close(self, summary: Mapping[str, Any]) -> None:
-        """Write what the file holds about the end of the run, and close it."""
 
 
 class Replaced(NamedTuple):

@@ -21,12 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from runner import files
-from runner.config.keeping import KEPT
 from runner.engine.chunk import Chunk
 from runner.measures import EPOCH_MEASURES, METRIC, OPTIONAL_MEASURES, is_minimized
 from runner.record.earlier import completed
 from runner.record.foreign import read_json
 from runner.record.lock import is_written
+from runner.record.strict_json import in_one_line
 from runner.record.valid_summary import is_summary
 from runner.status import Status
 from runner.version import own_version
@@ -36,7 +36,7 @@ _PACKAGES = ("jax", "jaxlib", "optax", "numpy", "hydra-core", "tensorboard")
 
 
 class SummaryWriter:
-    """Writes `summary.json` (see `runner.record.recorder.Writer`).
+    """Writes `summary.json` (see `runner.record.writer.Writer`).
 
     Args:
         directory: the run's.
@@ -109,19 +109,8 @@ def _text(summary: Mapping[str, Any], known: Mapping[str, str]) -> str:
 def _line(key: str, value: Any) -> str:
     """A key and its value; most values are those of another run of the sweep."""
     is_config = key == "config" and isinstance(value, Mapping)
-    inner = _text(value, {}) if is_config else _indented(_json(value))
+    inner = _text(value, {}) if is_config else _indented(in_one_line(value))
     return f"{json.dumps(key)}: {inner}".replace("\n", "\n  ")
-
-
-_STRICT = json.JSONEncoder(allow_nan=False)
-
-
-def _json(value: Any) -> str:
-    """A value as JSON in one line; a number that is not finite is null."""
-    try:
-        return _STRICT.encode(value)
-    except (TypeError, ValueError):  # few values need the slow way
-        return json.dumps(finite(value))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -145,35 +134,6 @@ def read_summary(directory: Path) -> dict[str, Any]:
     if found["status"] == Status.RUNNING and not is_written(directory):
         found["status"] = Status.KILLED
     return found
-
-
-def fingerprint(config: Mapping[str, Any]) -> str:
-    """A config as one line of text, the same for equal configs: `1` and `1.0` are equal.
-
-    By it a run is recognized where a sweep is resumed, and a copy where runs are compared. Settings
-    that change no number of a run (`runner.config.keeping`) have no part in it, and files whose
-    checksum is known are the same wherever they are.
-    """
-    own = {key: value for key, value in config.items() if key not in KEPT}
-    data = own.get("data")
-    if isinstance(data, Mapping) and data.get("sha256"):
-        own["data"] = {key: value for key, value in data.items() if key != "path"}
-    items = (f"{json.dumps(key)}: {_comparable(_json(own[key]))}" for key in sorted(own))
-    return "{" + ", ".join(items) + "}"
-
-
-@functools.lru_cache(maxsize=1024)
-def _comparable(text: str) -> str:
-    """A value as JSON that is the same for equal values; most are those of another run."""
-    return json.dumps(_with_floats(json.loads(text)), sort_keys=True)
-
-
-def _with_floats(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _with_floats(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_floats(item) for item in value]
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def final_and_best(epochs: npt.NDArray) -> dict[str, dict[str, float | None]]:
@@ -292,16 +252,3 @@ def versions() -> dict[str, str]:
 def timestamp(seconds: float) -> str:
     """A time in ISO 8601, in UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-
-
-def finite(value: Any) -> Any:
-    """The same value, with None for every number that is not finite."""
-    if value is None or isinstance(value, str | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return value

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner import files
 from runner.errors import ConfigError
-from runner.record.summary import fingerprint, read_summary, versions
+from runner.record.fingerprint import fingerprint
+from runner.record.summary import read_summary, versions
 from runner.record.tensors import (
     Tensors,
     TensorsError,

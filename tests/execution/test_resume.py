@@ -12,7 +12,7 @@ from conftest import CONF, DEFAULTS, choose
 
 from runner.execution.resume import EarlierRuns
 from runner.experiment.table import STACKED
-from runner.record.summary import fingerprint
+from runner.record.fingerprint import fingerprint
 
 SETTINGS = yaml.safe_load((CONF / "config.yaml").read_text())
 CONFIG: dict[str, Any] = {

@@ -17,11 +17,12 @@ from omegaconf import DictConfig, OmegaConf
 from runner.config.build import build, pin_data
 from runner.errors import ConfigError
 from runner.hydra_app import dot_hydra
-from runner.hydra_app.application import Application, prepare_overrides
+from runner.hydra_app.application import Application
 from runner.hydra_app.checking import as_plain
 from runner.hydra_app.claiming import claimed
 from runner.hydra_app.composer import Composer
 from runner.hydra_app.job_environment import JobEnvironment, OncePerMessage
+from runner.hydra_app.prepare import prepare_overrides
 
 
 @pytest.fixture(scope="module")
