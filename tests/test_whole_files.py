@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.whole_files import replace_text, replacing
+from runner.whole_files import new_file, replace_text, replacing, write_all
 
 
 def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
@@ -16,6 +16,17 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     file.symlink_to(secret)
     replace_text(file, "ours", durably=True)
     assert (secret.read_text(), file.read_text(), file.is_symlink()) == ("kept", "ours", False)
+
+
+def test_a_new_file_is_no_other_that_has_its_name(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("kept")
+    file = tmp_path / "steps.npy"
+    file.symlink_to(secret)
+    for content in (b"ours", b"ours again"):
+        with new_file(file) as stream:
+            write_all(stream, content)
+        assert (secret.read_text(), file.read_bytes()) == ("kept", content)
 
 
 def test_after_an_error_the_old_content_is_there_and_nothing_else(tmp_path: Path) -> None:

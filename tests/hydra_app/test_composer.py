@@ -124,6 +124,12 @@ def test_the_folder_dot_hydra_is_hydras_own(
         hydra = OmegaConf.to_yaml(OmegaConf.masked_copy(expected, "hydra"), sort_keys=True)
         assert OmegaConf.to_yaml(read["hydra"], sort_keys=True) == hydra
         assert read["overrides"] == expected.hydra.overrides.task
+    odd = ["a=1e3", "a='1'", "a=b:", "a=b: c", "a=b #c", "1=a", "12", "no", "=", "a=\u00e9", "'a=b"]
+    for words in ([], *([word] for word in odd), odd):
+        own["overrides"]["task"] = words
+        dot_hydra.write(tmp_path / "odd", own, job.plain, job.base.hydra_text)
+        assert OmegaConf.load(tmp_path / "odd" / "overrides.yaml") == words
+        assert OmegaConf.load(tmp_path / "odd" / "hydra.yaml").hydra.overrides.task == words
 
 
 def test_a_template_says_what_the_config_of_a_job_says(
@@ -140,17 +146,19 @@ def test_a_template_says_what_the_config_of_a_job_says(
         assert template.subdir(number, dirname) == config.hydra.sweep.subdir
         assert template.sweep_directory == Path(config.hydra.sweep.dir)
         assert template.sweep_directory == Path(sweep.hydra.sweep.dir)
-        config.hydra.runtime.output_dir = str(tmp_path)
-        own = template.keys_of_a_job(number, job.task, dirname, tmp_path)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        config.hydra.runtime.output_dir = str(folder)
+        own = template.keys_of_a_job(number, job.task, dirname, folder)
         assert own == dot_hydra.keys_of_a_job(config)
-        for environment in (template.environment(tmp_path), JobEnvironment.of(config)):
+        for environment in (template.environment(folder), JobEnvironment.of(config)):
             with environment.entered(OncePerMessage()):
                 logging.getLogger("mine").info("%s", type(environment).__name__)
             with environment.entered(OncePerMessage()):
-                logging.getLogger("mine").info("again")
-    lines = (tmp_path / "runner.log").read_text().splitlines()
-    said = [line.partition(" mine: ")[2] for line in lines]
-    assert said == ["JobEnvironment", "again"] * 4
+                logging.getLogger("mine").info("again %d", number)
+        lines = (folder / "runner.log").read_text().splitlines()
+        said = [line.partition(" mine: ")[2] for line in lines]
+        assert said == ["JobEnvironment", f"again {number}"] * 2
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,11 @@ def test_a_second_process_is_refused_in_a_folder_and_below(tmp_path: Path) -> No
         check_free(tmp_path / "run")
         with held_elsewhere(tmp_path / "run"), pytest.raises(RecordError):
             check_free(tmp_path / "run")
+    with (
+        writing_in(tmp_path / "run"),
+        held_elsewhere(tmp_path),
+    ):  # came later, and starts no run here
+        check_free(tmp_path / "run")
     assert not list(tmp_path.glob(".lock"))
 
 
