@@ -185,6 +185,7 @@ HYDRA_APP = (
     "jobs",
     "launch",
     "multirun",
+    "prepare",
     "products",
     "python",
     "registered",
