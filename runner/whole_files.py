@@ -40,12 +40,30 @@ def replacing(file: Path, *, durably: bool = False) -> Iterator[Path]:
 
 
 def replace_text(file: Path, text: str, *, durably: bool = False) -> None:
-    """Replace a file by a text in UTF-8; see `replacing`."""
+    """Replace a file by a text in UTF-8; see `replacing`.
+
+    Args:
+        file: the file; its folder exists.
+        text: its new content.
+        durably: whether the content must be on the disk before the name is.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     replace_bytes(file, text.encode(), durably=durably)
 
 
 def replace_bytes(file: Path, content: bytes, *, durably: bool = False) -> None:
-    """Replace a file; see `replacing`. The temporary file is opened only once."""
+    """Replace a file; see `replacing`. The temporary file is opened only once.
+
+    Args:
+        file: the file; its folder exists.
+        content: its new content.
+        durably: whether the content must be on the disk before the name is.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     with _temporary(file, durably) as temporary, new_file(temporary) as stream:
         write_all(stream, content)
 

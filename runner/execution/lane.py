@@ -106,7 +106,13 @@ class Lane:
             self.fail(error)
 
     def write(self, chunk: Chunk, training: Training, place: int) -> None:
-        """Record a chunk; if the run has ended with it, its weights, and close the record."""
+        """Record a chunk; if the run has ended with it, its weights, and close the record.
+
+        Args:
+            chunk: the chunk.
+            training: what trains the run.
+            place: its place there.
+        """
         assert self._recorder is not None
         try:
             self._recorder.write(chunk)
