@@ -191,7 +191,7 @@ class Training(WithStates):
         self.prepare()
         needed = self.lanes.state_bytes(self._experiments[first], self.arrays)
         if self.lanes.count == 1:
-            check_state(needed, self.lanes.devices[0])
+            check_state(needed, self._numbers[0], self._placed, self.lanes.devices[0])
         self._state_numbers = needed / self.lanes.count / 4
         if self._start is None:
             self.state = self.lanes.initialize(self._experiments[first], self.arrays)

@@ -16,11 +16,14 @@ from typing import Any
 
 import jax
 
+from runner.engine.diagnostics import chosen
 from runner.engine.state import Arrays
+from runner.engine.step_diagnostics import chosen as chosen_of_steps
 from runner.engine.train import STEPS_PER_CALL, evaluations_per_call, first_tables, initial_state
 from runner.errors import UserError
 from runner.experiment.experiment import Experiment
 from runner.measures import STEP_MEASURES
+from runner.options.batch_size import BatchSize
 
 COPIES = 3
 """How many copies of a state there are: the argument of a call, its result, and one in between."""
@@ -53,17 +56,22 @@ def check_room(experiment: Experiment, arrays: Arrays, lanes: int, device: jax.D
     _check(lanes * bytes_of_a_lane(experiment, arrays), lanes, device)
 
 
-def check_state(state_bytes: int, device: jax.Device) -> None:
-    """Check that the state of a run alone fits into the free memory; takes no trace of its own.
+def check_state(
+    state_bytes: int, experiment: Experiment, arrays: Arrays, device: jax.Device
+) -> None:
+    """Check that a run alone fits into the free memory; takes no trace without diagnostics.
 
     Args:
-        state_bytes: the size of the state.
+        state_bytes: the size of its state.
+        experiment: the run.
+        arrays: the data.
         device: where it is computed.
 
     Raises:
         MemoryShortageError: it does not fit.
     """
-    _check(COPIES * state_bytes + _MEASURED, 1, device)
+    needed = COPIES * state_bytes + _MEASURED + diagnostics_bytes(experiment, arrays)
+    _check(needed, 1, device)
 
 
 def _check(needed: float, lanes: int, device: jax.Device) -> None:
@@ -126,18 +134,35 @@ def bytes_of_a_lane(experiment: Experiment, arrays: Arrays) -> int:
     Activations are not counted: on a CPU one lane of each device is computed at a time.
     """
     state = _bytes(jax.eval_shape(initial_state, experiment, arrays))
+    return COPIES * state + _MEASURED + diagnostics_bytes(experiment, arrays)
+
+
+def diagnostics_bytes(experiment: Experiment, arrays: Arrays) -> int:
+    """What the diagnostics of a run need beside its state: their tables, and what they work with.
+
+    Tables have room for as many evaluations and steps as a call can make, in the phase with the
+    largest batches; of what they work with the largest counts, since one measures after the other.
+
+    Args:
+        experiment: the run.
+        arrays: the data.
+    """
+    if not chosen(experiment) and not chosen_of_steps(experiment):
+        return 0
     tables, step_tables = map(_bytes, jax.eval_shape(first_tables, experiment, arrays))
-    whole, remainder = experiment.batch_size.batches(arrays.targets.shape[0])
-    evaluations = evaluations_per_call(whole + (remainder > 0))
-    measured = evaluations * tables + STEPS_PER_CALL * step_tables
-    return COPIES * (state + measured) + working_bytes(experiment, arrays) + _MEASURED
-
-
-def working_bytes(experiment: Experiment, arrays: Arrays) -> int:
-    """What the diagnostics of a run keep while they measure; one after the other does."""
+    examples = arrays.targets.shape[0]
+    per_epoch = min(_steps(size, examples) for size, _ in experiment.batch_size.phases(examples))
+    measured = evaluations_per_call(per_epoch) * tables + STEPS_PER_CALL * step_tables
     params = jax.eval_shape(initial_state, experiment, arrays).params
     numbers = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
-    return 4 * max((each.working_numbers(numbers) for each in experiment.diagnostics), default=0)
+    working = max(each.working_numbers(numbers) for each in experiment.diagnostics)
+    return COPIES * measured + 4 * working
+
+
+def _steps(batch_size: BatchSize, examples: int) -> int:
+    """How many steps an epoch has."""
+    whole, remainder = batch_size.batches(examples)
+    return whole + (remainder > 0)
 
 
 def _bytes(shapes: Any) -> int:

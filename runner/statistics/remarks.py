@@ -1,14 +1,16 @@
 """What deserves a look in the diagnostics of a run, in one line each.
 
-Three things are said, of the last evaluation:
+Four things are said, the first three of the last evaluation:
 
     dead units            at least half of the units of a layer are dead (`DEAD`)
     saturated units       at least three quarters of the units of a layer are saturated for nearly
                           all examples (`SATURATED`), and fewer than half are dead
     unequal gradients     a kernel's gradient is less than a thousandth of another's (`UNEQUAL`)
-    sharpness             the learning rate times the largest eigenvalue of the Hessian is above the
-                          limit up to which the optimizer is stable on a quadratic; where it has one
-                          (`sgd` and `momentum` with full batches)
+    sharpness             the learning rate times the largest eigenvalue of the Hessian, relative to
+                          the limit up to which the optimizer is stable on a quadratic, has a median
+                          above `SHARP` over the last half of the evaluations, of which there are at
+                          least `FEWEST`; where there is a limit (`sgd` and `momentum` with full
+                          batches)
 
 Of several layers with dead or saturated units the one with most is named. Thresholds are wide: a
 ReLU network that learns has a few dead units, in deep layers nearly half that are 0 for nearly all
@@ -31,6 +33,11 @@ SATURATED = 0.75
 UNEQUAL = 1e-3
 """The ratio of the norms of two kernels' gradients below which it is said."""
 
+SHARP = 1.15
+"""The median ratio of the sharpness to its limit above which it is said."""
+
+FEWEST = 3
+"""The least number of evaluations that have a median."""
 
 _NOTHING = np.zeros(0)
 
@@ -54,7 +61,7 @@ def remarks(
     if len(parameters):
         yield from _unequal(parameters[parameters["step"] == parameters["step"][-1]])
     if len(curvature):
-        yield from _sharp(curvature[-1])
+        yield from _sharp(curvature)
 
 
 def _many(layers: npt.NDArray, shares: npt.NDArray, threshold: float, word: str) -> Iterator[str]:
@@ -86,10 +93,13 @@ def _unequal(last: npt.NDArray) -> Iterator[str]:
         yield f"{least['name']}: its gradient is {of} that of {largest['name']}"
 
 
-def _sharp(last: npt.NDArray) -> Iterator[str]:
-    product, limit = last["sharpness_product"], last["sharpness_limit"]
-    if product > limit:  # not so where there is none: it is NaN
+def _sharp(curvature: npt.NDArray) -> Iterator[str]:
+    last = curvature[len(curvature) // 2 :]
+    ratio = last["sharpness_product"] / last["sharpness_limit"]
+    last, ratio = last[np.isfinite(ratio)], ratio[np.isfinite(ratio)]
+    if len(last) >= FEWEST and np.median(ratio) > SHARP:
+        product, limit = np.median(last["sharpness_product"]), np.median(last["sharpness_limit"])
         yield (
-            f"sharpness x learning rate {product:.3g} > {limit:.3g}: steps overshoot along the "
-            "sharpest direction"
+            f"sharpness x learning rate {product:.3g} > {limit:.3g}, the median of the last "
+            f"{len(last)} evaluations: steps overshoot along the sharpest direction"
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import CommandLine
 
+import runner
 from runner.compare.loss_surface import POINTS, plane_around_the_end, plane_of_the_path
 from runner.compare.runs import Run, read_run
 from runner.errors import ConfigError
@@ -80,6 +82,16 @@ def test_a_spectrum_and_a_line_are_drawn_of_the_start_and_the_end(run: Run, tmp_
     rows = numbers(run, tmp_path, "along_gradient")
     end = [row for row in rows if row["line"] == "epoch 3" and row["shows"] == "line"]
     np.testing.assert_allclose(column(end, "y"), table[-1]["line_losses"], rtol=1e-5)
+
+
+def test_one_eigenvalue_of_a_million_is_seen(run: Run, tmp_path: Path) -> None:
+    table = run.diagnostics("curvature").copy()
+    for row in table:
+        row["weights"][row["eigenvalues"].argmax()] = 1e-6
+    shutil.copytree(run.directory, tmp_path / "run")
+    np.save(tmp_path / "run" / "curvature.npy", table)
+    (panel,) = runner.load(tmp_path / "run").figure(kind="spectrum").axes
+    assert 1e-7 < panel.get_ylim()[0] < 1e-6
 
 
 def test_a_landscape_has_the_trained_network_in_its_middle(run: Run, tmp_path: Path) -> None:

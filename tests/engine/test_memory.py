@@ -7,8 +7,11 @@ from pathlib import Path
 
 import jax
 import pytest
+from conftest import compose
 
-from runner.engine.memory import MemoryShortageError, explained, free_of_group
+from runner.engine.loop import Training
+from runner.engine.memory import MemoryShortageError, check_state, explained, free_of_group
+from runner.engine.placement import place
 
 
 def test_a_container_has_what_its_limit_leaves(tmp_path: Path) -> None:
@@ -40,3 +43,38 @@ def test_the_errors_of_xla_that_mean_memory(words: str) -> None:
     assert str(error).startswith("3 runs side by side need 16 GB of memory, and ")
     other = jax.errors.JaxRuntimeError("INTERNAL: something else")
     assert explained(other, 3) is other
+
+
+def test_a_run_alone_counts_what_its_diagnostics_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand: tables of evaluations and steps, and the basis of Lanczos' iteration.
+
+    The second phase has one step an epoch, so a call has room for an evaluation after each.
+    """
+    iterations, examples = 5, 1437
+    chosen = compose(
+        {"epochs": 3, "weights": False},
+        model="linear",
+        batch_size={"name": "growing", "size": 1000, "every": 1},
+        diagnostics=[
+            {"name": "curvature", "iterations": iterations, "probes": 1},
+            "trajectory",
+            "update",
+        ],
+    )
+    parameters = 65 * 10
+    evaluation = 15 + 2 * iterations + 2 * 31 + parameters  # two tables of a row
+    step = 3 * 10  # all, kernel and bias
+    state = parameters + examples + 2 + 3 * parameters + 3  # the last two: of the updates
+    recorded = 4096 * 6 + (4096 + 2) * evaluation + 4096 * step
+    needed = 4 * (3 * (state + recorded) + (iterations + 1) * parameters)
+
+    arrays = place(chosen, chosen.data.load())
+    device = jax.devices()[0]
+    monkeypatch.setattr("runner.engine.memory.available", lambda _: (needed + 1) / 0.8)
+    check_state(4 * state, chosen, arrays, device)
+    monkeypatch.setattr("runner.engine.memory.available", lambda _: (needed - 1) / 0.8)
+    with pytest.raises(MemoryShortageError, match=f"the run needs {needed / 1e9:.3g} GB"):
+        check_state(4 * state, chosen, arrays, device)
+    monkeypatch.setattr(Training, "prepare", lambda _: None)  # compiles nothing
+    with pytest.raises(MemoryShortageError, match=f"the run needs {needed / 1e9:.3g} GB"):
+        Training([chosen], chosen.data.load()).compile()

@@ -98,5 +98,39 @@ def test_unequal_gradients_are_said_of_the_last_evaluation(
     assert list(remarks(NOTHING[0], parameters)) == said
 
 
+def curvature(limit: float, *products: float) -> np.ndarray:
+    dtype = [("sharpness_product", "<f4"), ("sharpness_limit", "<f4")]
+    return np.array([(product, limit) for product in products], dtype)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            curvature(2, 1, 1, 1, 2.5, 1.9, 2.6),
+            ["sharpness x learning rate 2.5 > 2, the median of the last 3 evaluations: "],
+        ),
+        (
+            curvature(3.6, 9, 5, 5, np.nan, 5, 5),  # one that diverged is no number
+            [],
+        ),
+        (
+            curvature(3.6, 9, 9, 9, 9, 5, 5, 5, np.inf),
+            ["sharpness x learning rate 5 > 3.6, the median of the last 3 evaluations: "],
+        ),
+        (curvature(2, 4, 3, 2, 2.1, 1.9, 2.2, 2.29), []),  # the edge of stability
+        (curvature(2, 1, 1, 1, 1.9, 1.9, 4), []),  # the last one alone
+        (curvature(2, 4, 4, 4), []),  # too few
+        (curvature(np.nan, 4, 4, 4, 4, 4, 4), []),
+    ],
+)
+def test_sharpness_is_said_of_the_median_of_the_last_half(
+    found: np.ndarray, said: list[str]
+) -> None:
+    lines = list(remarks(*NOTHING, found))
+    assert len(lines) == len(said)
+    assert all(line.startswith(start) for line, start in zip(lines, said, strict=True))
+
+
 def test_nothing_is_said_of_a_run_without_diagnostics() -> None:
     assert list(remarks(*NOTHING)) == []

@@ -16,6 +16,7 @@ from runner.compare.figures.style import (
     empty_panels,
     group_styles,
     legend_beside,
+    line_styles,
     number_ticks,
     small_print,
     title_of,
@@ -79,7 +80,9 @@ def curvature_figure(groups: Sequence[Group], measure: str, look: Look = PLAIN) 
     _scale(panel, values, look, is_share=measure == "negative_share")
     if is_saddle:
         number_ticks(panel, is_percentage=True, axis="x")
-    panel.set_xlabel("negative eigenvalues" if is_saddle else "epochs", fontsize=LABEL_SIZE)
+        panel.set_xlabel("negative eigenvalues", fontsize=LABEL_SIZE)
+    else:
+        _epochs(panel)
     panel.set_ylabel(measure_label("objective" if is_saddle else measure), fontsize=LABEL_SIZE)
     if len(shown) > 1 or panel.get_legend_handles_labels()[1][1:]:
         legend_beside(figure, panel, title_of(shown[0][0].settings), look)
@@ -96,15 +99,16 @@ def _pairs(
     figure, panels = empty_panels(len(shown), look)
     everything = []
     for panel, (group, rows) in zip(panels, shown, strict=True):
-        for (name, label), color in zip(_PAIRS[measure], OKABE_ITO, strict=False):
+        styles = line_styles(len(_PAIRS[measure]), look)
+        for (name, label), style in zip(_PAIRS[measure], styles, strict=True):
             values = _terms(rows)[name] if name in ("first", "second") else rows[name]
             everything.append(values)
-            panel.plot(rows["epoch"], values, label=label, color=color, lw=1.2)
-        panel.set_xlabel("epochs", fontsize=LABEL_SIZE)
+            panel.plot(rows["epoch"], values, label=label, **style | {"lw": 1.2})
+        _epochs(panel)
         if len(shown) > 1:
             panel.set_title(title_of_panel(group), fontsize=LABEL_SIZE)
     _scale(panels[0], np.concatenate(everything), look)
-    panels[0].set_ylabel("change of the objective in a step", fontsize=LABEL_SIZE)
+    panels[0].set_ylabel("change of objective", fontsize=LABEL_SIZE)
     legend_beside(figure, panels[0], "", look)
     says = {
         "ill_conditioning": "where the second term is larger a step along the gradient g goes up",
@@ -112,6 +116,14 @@ def _pairs(
     }
     small_print(figure, "; ".join(filter(None, [says[measure], note(groups, len(found))])))
     return figure
+
+
+def _epochs(panel: Axes) -> None:
+    """The horizontal axis: whole epochs, after which evaluations are."""
+    from matplotlib.ticker import MaxNLocator
+
+    panel.set_xlabel("epochs", fontsize=LABEL_SIZE)
+    panel.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
 
 
 def _terms(rows: npt.NDArray) -> dict[str, npt.NDArray]:

@@ -28,6 +28,9 @@ _WIDTH = 0.01
 """The standard deviation of the Gaussian that is drawn for an eigenvalue, relative to the range."""
 
 _LEAST_DENSITY = 1e-5
+_SMALLEST_SHARE = 1e-9
+"""What an axis reaches down to: so that the ends of a spectrum are seen, of which each represents
+about one eigenvalue, and no further than the share of one among a billion."""
 
 
 def spectrum_figure(groups: Sequence[Group], look: Look = PLAIN) -> Figure:
@@ -58,7 +61,7 @@ def spectrum_figure(groups: Sequence[Group], look: Look = PLAIN) -> Figure:
         panel.set_xlabel("eigenvalue of the Hessian", fontsize=LABEL_SIZE)
         panel.set_title(_ends(title_of_panel(group) * (len(shown) > 1), last), fontsize=TICK_SIZE)
     panels[0].set_yscale("log")
-    panels[0].set_ylim(_LEAST_DENSITY, 2)
+    panels[0].set_ylim(_least_density([row for _, rows in shown for row in rows[[0, -1]]]), 2)
     panels[0].set_ylabel("share of the spectrum", fontsize=LABEL_SIZE)
     legend_beside(figure, panels[0], "", look)
     words = "each eigenvalue a Gaussian of 1 % of the range; peak: its share; above: the ends"
@@ -82,6 +85,14 @@ def _grid(*rows: npt.NDArray) -> npt.NDArray:
     low, high = (known.min(), known.max()) if len(known) else (0.0, 1.0)
     margin = 0.05 * (high - low) or 1.0
     return np.linspace(low - margin, high + margin, 1000)
+
+
+def _least_density(rows: Sequence[npt.NDArray]) -> float:
+    """Half of the least share of an end of a spectrum, unless it is large or nearly nothing."""
+    ends = [
+        row["weights"][[row["eigenvalues"].argmin(), row["eigenvalues"].argmax()]] for row in rows
+    ]
+    return float(np.clip(np.min(ends) / 2, _SMALLEST_SHARE, _LEAST_DENSITY))
 
 
 def _density(row: npt.NDArray, grid: npt.NDArray) -> npt.NDArray:
