@@ -175,14 +175,24 @@ def test_the_path_is_that_of_the_published_rule(name: str, tmp_path: Path) -> No
     """v <- beta v + g, theta <- theta - eta v on the ravine, with g = (x, 50 y)."""
     rate, beta = 0.03, 0.9 if name == "momentum" else 0.0
     optimizer = {"name": name, "learning_rate": rate}
-    run(compose({"steps": 30}, data="ravine", optimizer=optimizer), tmp_path, {})
-    point, velocity, points = np.array([-4.0, 1.0]), np.zeros(2), []
+    diagnosed = {"optimizer": optimizer, "diagnostics": "update"}
+    run(compose({"steps": 30}, data="ravine", **diagnosed), tmp_path, {})
+    point, velocity, points, predicted = np.array([-4.0, 1.0]), np.zeros(2), [], []
     for _ in range(31):
         points.append(point)
-        velocity = beta * velocity + np.array([1.0, 50.0]) * point
+        gradient = np.array([1.0, 50.0]) * point
+        velocity = beta * velocity + gradient
+        predicted.append(rate * velocity @ gradient)
         point = point - rate * velocity
     (found,) = find([tmp_path]).runs
     assert found.path["step"].tolist() == list(range(31))
+    rows = found.diagnostics("updates")
+    assert rows["name"].tolist() == ["all", "theta"] * 30, "a problem has updates, too"
+    np.testing.assert_allclose(rows["predicted_decrease"][::2], predicted[:30], 1e-3, 1e-5)
+    losses = np.square(points) @ [0.5, 25.0]
+    np.testing.assert_allclose(rows["decrease"][::2], losses[:-1] - losses[1:], 1e-3, 1e-5)
+    lengths = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    np.testing.assert_allclose(rows["path_length"][3::2], np.cumsum(lengths)[:29], 1e-4)
     np.testing.assert_allclose(np.stack([found.path["x"], found.path["y"]], 1), points, atol=1e-4)
 
 

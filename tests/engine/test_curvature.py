@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from conftest import compose
+from jax.flatten_util import ravel_pytree
 from test_diagnostics import PENALTY, PROBE, experiment, forward, gradients
 
 from runner.data.quadratic import matrix
@@ -35,16 +38,24 @@ def started(chosen: Experiment) -> tuple[Arrays, State]:
     return arrays, jax.jit(initial_state)(chosen, arrays)
 
 
-def measured(chosen: Experiment, arrays: Arrays, state: State, rate: float = RATE) -> Any:
+def measured(chosen: Experiment, arrays: Arrays, state: State) -> Any:
     """The row of the table before the first step."""
+    return row_of(jax.jit(tables_of(chosen, arrays))(state))
+
+
+def tables_of(chosen: Experiment, arrays: Arrays) -> Callable[[State], Any]:
+    """What diagnostics measure of a state, as a pure function."""
     ready = arrays._replace(statistics=chosen.preprocessing.ready(arrays.statistics))
 
-    @jax.jit
     def tables(state: State) -> Any:
-        at = jnp.zeros((), int), state.params, state.layers, jnp.asarray(rate)
+        at = jnp.zeros((), int), state.params, state.layers, jnp.asarray(RATE)
         return diagnosed(chosen, ready, state.memories, *at)[1]
 
-    found = jax.tree.map(lambda x: np.asarray(x)[None], tables(state))
+    return tables
+
+
+def row_of(tables: Any) -> Any:
+    found = jax.tree.map(lambda x: np.asarray(x)[None], tables)
     (row,) = named_rows(found, np.zeros(1, EPOCH_DTYPE))["curvature"]
     return row
 
@@ -130,6 +141,57 @@ def test_the_hessian_of_a_network_is_that_of_numpy(
         error = abs(row["trace"] - np.trace(hessian))
         assert error < min(4 * row["trace_error"] + 1e-3 * widest, 0.1 * widest)
     assert 0.02 < share < 0.98, "else the test shows nothing"
+
+
+def by_convolution(params: Any, inputs: npt.NDArray, targets: npt.NDArray) -> jax.Array:
+    """The mean cross-entropy of a convolution, a pooling and two dense layers, by `jax.lax`."""
+    own, axes, window = (
+        params["convolution_1"]["convolution"],
+        ("NHWC", "HWIO", "NHWC"),
+        (1, 2, 2, 1),
+    )
+    x = jax.lax.conv_general_dilated(inputs, own["kernel"], (1, 1), "VALID", dimension_numbers=axes)
+    x = jnp.tanh(x + own["bias"])
+    x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
+    own = params["hidden_1"]["dense"]
+    x = jnp.tanh(x.reshape(len(x), -1) @ own["kernel"] + own["bias"])
+    logits = x @ params["logits"]["kernel"] + params["logits"]["bias"]
+    return -jax.nn.log_softmax(logits)[jnp.arange(len(x)), targets].mean()
+
+
+def test_the_hessian_of_a_convolution_is_that_of_jax_alone_and_in_lanes() -> None:
+    """With `vmap` the iteration is one program over both lanes, with `map` that of one alone."""
+    model = {"name": "cnn", "channels": [2], "widths": [4]}
+    chosen = compose(model=model, activation="tanh", diagnostics=curvature(iterations=80))
+    arrays, state = started(chosen)
+    tables = tables_of(chosen, arrays)
+    lanes = jax.tree.map(lambda x: np.stack([x, 1.5 * x]).astype(x.dtype), jax.device_get(state))
+    side_by_side = jax.jit(jax.vmap(tables))(lanes)
+    alone = jax.jit(tables)
+    inputs = np.asarray(arrays.inputs[:PROBE], np.float32) / 16
+    targets = np.asarray(arrays.targets[:PROBE])
+
+    @jax.jit
+    def whole(params: Any) -> tuple[jax.Array, jax.Array]:
+        theta, tree = ravel_pytree(params)
+        objective = lambda theta: by_convolution(tree(theta), inputs, targets)  # noqa: E731
+        return jax.hessian(objective)(theta), jax.grad(objective)(theta)
+
+    for lane in range(2):
+        own = jax.tree.map(operator.itemgetter(lane), lanes)
+        hessian, gradient = (np.asarray(each, float) for each in whole(own.params))
+        eigenvalues = np.linalg.eigvalsh(hessian)
+        rows = row_of(jax.tree.map(operator.itemgetter(lane), side_by_side)), row_of(alone(own))
+        for row in rows:
+            assert row["largest"] == pytest.approx(eigenvalues[-1], rel=1e-3)
+            assert row["smallest"] == pytest.approx(eigenvalues[0], rel=1e-2)
+            assert row["gradient_square"] == pytest.approx(gradient @ gradient, rel=1e-3)
+            bend = gradient @ hessian @ gradient
+            assert row["gradient_curvature"] == pytest.approx(bend, rel=1e-3)
+            error = abs(row["trace"] - np.trace(hessian))
+            assert error < 4 * row["trace_error"] + 1e-2 * eigenvalues[-1]
+        for name in CURVATURE_MEASURES:
+            np.testing.assert_allclose(rows[0][name], rows[1][name], 5e-3, 1e-4, err_msg=name)
 
 
 def test_the_quadratic_has_its_90_and_10_eigenvalues() -> None:
