@@ -29,11 +29,18 @@ PLACE = np.log10(RATES)
 class Losses(Run):
     """A range test with these losses."""
 
-    def __init__(self, losses: np.ndarray, status: str = "finished") -> None:
-        super().__init__(None, {"status": status}, {"schedule": {"name": "range_test"}})
+    def __init__(
+        self,
+        losses: np.ndarray,
+        status: str = "finished",
+        growth: str = "exponential",
+        rates: np.ndarray = RATES,
+    ) -> None:
+        schedule = {"name": "range_test", "growth": growth}
+        super().__init__(None, {"status": status}, {"schedule": schedule})
         self.rows = np.zeros(len(losses), STEP_DTYPE)
         self.rows["step"] = np.arange(len(losses))
-        self.rows["learning_rate"], self.rows["train_loss"] = RATES[: len(losses)], losses
+        self.rows["learning_rate"], self.rows["train_loss"] = rates[: len(losses)], losses
 
     @property
     def steps(self) -> Any:
@@ -55,6 +62,19 @@ def test_the_loss_falls_fastest_and_diverges_where_it_does(noise: float) -> None
     assert found.diverges == pytest.approx(10**-0.7, rel=0.1)
     assert found.rate == found.diverges / 10
     assert "learning rate 0.02, a tenth of 0.2" in sentence(found)
+
+
+def test_a_rate_that_grows_linearly_is_read_on_a_linear_axis() -> None:
+    """From 2 it falls to 0.5 at the rate 2, most steeply at 1, and is back at 1.25 at 2.9."""
+    rates = np.linspace(0.01, 6, 600)
+    losses = np.interp(rates, [0, 0.9, 1.1, 2, 5], [2, 1.6, 0.9, 0.5, 3])
+    run = Losses(losses, growth="linear", rates=rates)
+    found = suggested(run)
+    assert found.steepest == pytest.approx(1, abs=0.1)
+    assert found.diverges == pytest.approx(2.9, abs=0.05)
+    run.summary = {"status": "finished", "total_steps": 600, "train_examples": 600}
+    figure = curves_figure(group_runs([run]), "train_loss", ["learning_rate"])
+    assert figure.axes[0].get_xscale() == "linear"
 
 
 def test_what_a_range_test_does_not_find_is_said() -> None:
