@@ -11,6 +11,7 @@ import pytest
 from conftest import DEFAULTS, choose
 
 from runner.compare.curve_summary import table
+from runner.compare.figures.rate import rate_figure
 from runner.compare.grouping import Group
 from runner.compare.paper_table import csv_table
 from runner.compare.rate_theory import factor_in_theory
@@ -142,6 +143,29 @@ def test_a_surface_has_no_noise_and_the_ends_of_its_spectrum() -> None:
     least = random.uniform(0, 1, 90).min()
     found = theory(data="quadratic", optimizer=sgd)
     assert found == pytest.approx((1 - 0.01 * least) ** 2)
+
+
+def test_figures_have_it_as_a_line() -> None:
+    """From the first excess, a factor a step; and against the number that differs."""
+    steps = np.arange(200.0)
+    groups = []
+    for condition in (10.0, 20.0, 40.0):
+        sgd = {"name": "sgd", "learning_rate": 1.0}
+        run = Excess(2 * 0.8**steps, data=quadratic(condition), optimizer=sgd)
+        groups.append(Group({"data.condition": condition}, [run]))
+    factors = [(1 - 1 / c) ** 2 for c in (10, 20, 40)]
+
+    def line(figure: Any) -> np.ndarray:
+        lines = figure.axes[0].get_lines()
+        (found,) = (one for one in lines if str(one.get_label()).startswith("_theory"))
+        return np.array(found.get_data(), float)
+
+    start, end = line(rate_figure(groups[:1], "train_loss")).T
+    assert start == pytest.approx([0, 2])
+    assert np.log(end[1] / 2) / end[0] == pytest.approx(np.log(factors[0]))
+    across, up = line(rate_figure(groups, "train_loss", "data.condition"))
+    np.testing.assert_allclose(across, [10, 20, 40])
+    np.testing.assert_allclose(up, np.log(0.1) / np.log(factors))
 
 
 def test_tables_have_the_fitted_rate_and_that_of_theory() -> None:
