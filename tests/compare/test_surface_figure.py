@@ -316,7 +316,9 @@ def test_the_excess_has_a_fitted_rate_in_figure_and_table(
     assert "final excess" in table
     groups = group_runs(runs_in(tmp_path))
     (panel,) = View("rate").draw(groups).axes
-    (line,) = (line for line in panel.get_lines() if len(line.get_xdata()) == 3)  # type: ignore[arg-type]
+    line, theory = (line for line in panel.get_lines() if len(line.get_xdata()) == 3)  # type: ignore[arg-type]
+    assert str(theory.get_label()).startswith("_theory")
+    np.testing.assert_allclose(theory.get_ydata(), line.get_ydata(), rtol=0.01)
     expected = [np.log(10) / (-2 * np.log(1 - rate)) for rate in (0.01, 0.015, 0.02)]
     np.testing.assert_allclose(line.get_ydata(), expected, rtol=0.01)  # type: ignore[arg-type]
     first, second = View("rate").draw(groups[:2]).axes
