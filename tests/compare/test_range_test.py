@@ -12,7 +12,8 @@ from conftest import compose
 from test_compare import leave, optimizer, run_of
 
 from runner.compare.figures.curves import curves_figure
-from runner.compare.grouping import group_runs
+from runner.compare.figures.final import final_figure
+from runner.compare.grouping import Group, group_runs
 from runner.compare.range_test import notes, sentence, suggested
 from runner.compare.runs import Run, read_run
 from runner.compare.view import View
@@ -112,8 +113,30 @@ def test_the_figure_marks_the_rates_on_the_line() -> None:
     assert lines["_diverges"].get_ydata() == pytest.approx([1.25], abs=0.1)
 
 
+def test_a_figure_of_final_values_has_the_suggested_rate_and_no_value_of_the_test(
+    tmp_path: Path,
+) -> None:
+    key, test = "optimizer.learning_rate", Losses(valley())
+    groups = [
+        Group(
+            {key: rate, "schedule": "constant"},
+            [run_of(leave(tmp_path / f"{rate}", [loss] * 40, **optimizer("sgd", rate)))],
+        )
+        for rate, loss in ((0.1, 2.0), (1.0, 1.0), (10.0, 3.0))
+    ]
+    groups.append(Group({key: 0.5, "schedule": "range_test", "schedule.final": 10.0}, [test]))
+    (panel,) = final_figure(groups, "train_loss", key).axes
+    lines = {str(line.get_label()): line for line in panel.get_lines()}
+    assert lines["_suggested: "].get_xdata() == pytest.approx([suggested(test).rate] * 2)
+    np.testing.assert_allclose(lines["_mean"].get_data(), [[0.1, 1, 10], [2, 1, 3]])
+    assert not any(line.get_xdata()[0] == 0.5 for line in panel.get_lines())  # type: ignore[index]
+
+
 def test_the_suggested_rate_is_nearly_as_good_as_the_best_of_a_sweep(tmp_path: Path) -> None:
-    """The claim of `experiment=range_test`, for momentum and fewer epochs."""
+    """For momentum and fewer epochs.
+
+    The claim of `experiment=range_test`, and the claim of `experiment=range_test_and_sweep`.
+    """
     settings = {"epochs": 10}
     test = compose(settings, optimizer="momentum", schedule="range_test")
     run(test, tmp_path, {})

@@ -365,7 +365,7 @@ def test_the_quadratic_is_what_it_says(spectrum: Any, rotated: bool) -> None:
 
 
 def test_the_error_of_the_gradient_falls_like_the_root_of_the_batch() -> None:
-    """`experiment=gradient_error`: sigma sqrt(d / n) at the minimum."""
+    """The claim of `experiment=gradient_error` on the quadratic: sigma sqrt(d / n)."""
     data = NoisyQuadratic(dimensions=100, noise=0.1)
 
     def norm(key: jax.Array, size: int) -> jax.Array:

@@ -130,29 +130,13 @@ def _law(found: Rate, steps: np.ndarray) -> np.ndarray:
 def _against(groups: Sequence[Group], measure: str, key: str, look: Look) -> Figure:
     figure, (panel,) = empty_panels(1, look)
     lines: dict[str, list[Group]] = {}
-    has_theory = False
     for group in groups:
         lines.setdefault(group.label_without((key,)), []).append(group)
-    for (label, members), style in zip(lines.items(), line_styles(len(lines), look), strict=True):
-        points, expected = [], []
-        for group in sorted(members, key=lambda group: float(group.settings[key])):
-            x, found = float(group.settings[key]), group_rate(group, measure)
-            if (factor := factor_in_theory(group.runs[0], measure)) is not None:
-                expected.append((x, steps_per_tenth(factor)))
-            if found is None or math.isinf(found.steps_per_tenth):
-                cross_at_top(panel, x, style["color"])
-                continue
-            ends = [found._replace(value=end).steps_per_tenth for end in (found.low, found.high)]
-            points.append((x, found.steps_per_tenth, *ends))
-        if points:
-            xs, ys, low, high = np.array(points).T
-            drawing: dict[str, Any] = {"marker": "o", "ms": 3, **style, "markevery": None}
-            panel.plot(xs, ys, label=label or "_rates", **drawing)
-            known = np.isfinite(high)
-            panel.vlines(xs[known], low[known], high[known], color=style["color"], lw=1)
-        if expected:
-            panel.plot(*np.array(expected).T, label=f"_theory: {label}", **_THIN)
-            has_theory = True
+    styles = line_styles(len(lines), look)
+    has_theory = [
+        _line(panel, label, members, (measure, key), style)
+        for (label, members), style in zip(lines.items(), styles, strict=True)
+    ]
     places = sorted({float(group.settings[key]) for group in groups})
     if places[0] > 0:
         panel.set_xscale("log")
@@ -168,6 +152,36 @@ def _against(groups: Sequence[Group], measure: str, key: str, look: Look) -> Fig
         figure,
         f"from the factor a step of the {measure_label(measure)} above its least value, fitted to "
         "the last three quarters of the steps down to 1e-12 of the start; bars: 95 % intervals; "
-        "x: no factor fits" + f"; thin: {_THEORY}" * has_theory,
+        "x: no factor fits" + f"; thin: {_THEORY}" * any(has_theory),
     )
     return figure
+
+
+def _line(
+    panel: Axes,
+    label: str,
+    groups: Sequence[Group],
+    shown: tuple[str, str],
+    style: dict[str, Any],
+) -> bool:
+    """Draw the rates of a measure against a number, and those of theory; whether it knows any."""
+    measure, key = shown
+    points, expected = [], []
+    for group in sorted(groups, key=lambda group: float(group.settings[key])):
+        x, found = float(group.settings[key]), group_rate(group, measure)
+        if (factor := factor_in_theory(group.runs[0], measure)) is not None:
+            expected.append((x, steps_per_tenth(factor)))
+        if found is None or math.isinf(found.steps_per_tenth):
+            cross_at_top(panel, x, style["color"])
+            continue
+        ends = [found._replace(value=end).steps_per_tenth for end in (found.low, found.high)]
+        points.append((x, found.steps_per_tenth, *ends))
+    if points:
+        xs, ys, low, high = np.array(points).T
+        drawing: dict[str, Any] = {"marker": "o", "ms": 3, **style, "markevery": None}
+        panel.plot(xs, ys, label=label or "_rates", **drawing)
+        known = np.isfinite(high)
+        panel.vlines(xs[known], low[known], high[known], color=style["color"], lw=1)
+    if expected:
+        panel.plot(*np.array(expected).T, label=f"_theory: {label}", **_THIN)
+    return bool(expected)
