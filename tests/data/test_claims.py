@@ -379,5 +379,5 @@ def test_the_error_of_the_gradient_falls_like_the_root_of_the_batch() -> None:
 
     keys = jax.random.split(jax.random.key(0), 20)
     for size in (1, 64):
-        norms = jax.vmap(lambda key, size=size: norm(key, size))(keys)
+        norms = jax.jit(jax.vmap(lambda key, size=size: norm(key, size)))(keys)
         assert float(norms.mean()) == pytest.approx(0.1 * np.sqrt(100 / size), rel=0.05)
