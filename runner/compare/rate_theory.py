@@ -34,8 +34,9 @@ _PLAIN = {
     "warmup": "none",
     "momentum_schedule": "constant",
     "gradient": "none",
+    "batch_size.learning_rate_power": 0.0,
 }
-"""The options that leave the steps of an optimizer as they are."""
+"""The settings that leave the steps of an optimizer as they are."""
 
 _WHOLE = ("permutation", "fixed", "ordered")
 """The kinds of sampling whose full batches have no noise."""

@@ -118,6 +118,7 @@ def test_the_excess_falls_by_it_in_the_long_run(name: str, numbers: dict[str, fl
     [
         {"optimizer": "adam"},
         {"batch_size": "mini"},
+        {"batch_size": {"name": "full", "learning_rate_power": 1.0}},
         {"sampling": "replacement"},
         {"schedule": "exp"},
         {"warmup": "linear"},

@@ -64,8 +64,8 @@ def final_figure(
         finals = [[summarize(run, measure).final for run in group.runs] for group in members]
         _line(panel, label, sorted(zip(at, finals, strict=True)), is_log, style)
         for test in tests:
-            if test.label_without((key, *tune, *dropped)) == label:
-                rate, name = of_group(test).rate, f"_suggested: {label}"
+            rate, name = of_group(test).rate, f"_suggested: {label}"
+            if test.label_without((key, *tune, *dropped)) == label and math.isfinite(rate):
                 panel.axvline(rate, ls=":", lw=1.2, color=style["color"], label=name)
     places = sorted({float(group.settings[key]) for group in groups})
     if places[0] > 0:
