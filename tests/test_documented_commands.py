@@ -40,6 +40,7 @@ NO_TRAINING = ("--help", "--info", "--cfg", "--hydra-help", "--version", "-sc", 
 EPOCHS_OF_STUDY = {
     "adam_counterexample": "epochs=2",
     "alpha_dropout": "model.depth=1",
+    "batch_cost": "steps=24 model.widths=[8] diagnostics.noise.examples=16",
     "cliff": "steps=8",
     "convergence_rates": "steps=40",
     "critical_batch_size": "epochs=3",  # until the target is reached
@@ -50,7 +51,6 @@ EPOCHS_OF_STUDY = {
     "edge_of_stability": "epochs=2 diagnostics.curvature.iterations=2 model.widths=[4]",
     "escape": "steps=8",
     "exploding_signals": "model.depth=1",
-    "gradient_error": "steps=16",
     "gradients_through_time": "model.pixels=false",
     "growing_batch": "epochs=16",
     "ill_conditioning": "epochs=1 diagnostics.curvature.iterations=2 model.widths=[4]",

@@ -49,7 +49,9 @@ def tabulated(view: View, groups: Sequence[Group], form: str) -> str:
     if view.by_problem:
         text = render(profile_cells(view.profile(groups)), form)
     elif form == "csv":
-        text = csv_table(table(groups, measure, target), measure, target)
+        text = csv_table(
+            table(groups, measure, target), measure, target, with_rates=view.tabulates_rates
+        )
     elif form in PAPER_FORMS and view.problem:
         text = paper_table(groups, measure, view.problem, view.tune, form)
     else:

@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.compare.prediction import parameters
+from runner.compare.recorded_options import recorded_experiment
 from runner.compare.runs import Run
-from runner.config.build import build
-from runner.config.plugins import PLUGINS
 from runner.engine.diagnostics import ProbeBatch
 from runner.engine.placement import place
 from runner.errors import ConfigError
@@ -67,7 +66,7 @@ def plane_around_the_end(run: Run) -> Plane:
         ConfigError: it has no weights, or its data are not here or have no network.
         DataError: the data cannot be read.
     """
-    experiment = _experiment(run)
+    experiment = recorded_experiment(run, "a loss surface")
     if experiment.data.network() is not None:
         raise ConfigError(
             f"data={run.settings['data']} has parameters of its own and no filters; draw trajectory"
@@ -116,21 +115,10 @@ def plane_of_the_path(run: Run) -> Plane:
     low, high = path.min(0), path.max(0)
     margin = _MARGIN * np.maximum(high - low, 0.1 * (high - low).max() or 1.0)
     x, y = np.linspace(low - margin, high + margin, POINTS).T
-    losses = _losses(_experiment(run), points[-1], directions[:2], x, y)
+    experiment = recorded_experiment(run, "a loss surface")
+    losses = _losses(experiment, points[-1], directions[:2], x, y)
     first, second = lengths[:2] ** 2 / max((lengths**2).sum(), 1e-30)
     return Plane(x, y, losses, path, (float(first), float(second)))
-
-
-def _experiment(run: Run) -> Experiment:
-    """The options of a run.
-
-    Raises:
-        ConfigError: an option is not known, or the data are not on this machine.
-    """
-    experiment = build({**run.config, PLUGINS: []})
-    if absent := experiment.data.absent():
-        raise ConfigError(f"a loss surface downloads nothing, and {absent[0]} is not there")
-    return experiment
 
 
 def _losses(

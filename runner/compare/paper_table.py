@@ -17,6 +17,7 @@ from runner.compare.curve_summary import TIMES, Row, kept_or_final, summarize
 from runner.compare.escapes import in_latex, in_markdown
 from runner.compare.figures.style import is_rate, title_of
 from runner.compare.grouping import Group, format_range, format_setting, is_below, runs_of
+from runner.compare.rates import rate_columns
 from runner.compare.tables import (
     format_rounded,
     interval,
@@ -149,7 +150,9 @@ def _note(groups: Sequence[Group], measure: str, tune: Sequence[str], rate: bool
     return "; ".join(words) + "."
 
 
-def csv_table(rows: Sequence[Row], measure: str, target: float | None = None) -> str:
+def csv_table(
+    rows: Sequence[Row], measure: str, target: float | None = None, *, with_rates: bool = False
+) -> str:
     """Render groups as CSV: a line for each, its settings under their keys, plain numbers.
 
     The columns `final_*` are called `kept_*` if a run has a stopping rule.
@@ -158,6 +161,10 @@ def csv_table(rows: Sequence[Row], measure: str, target: float | None = None) ->
         rows: the groups in numbers.
         measure: the name of the measure that they summarize.
         target: with one there are columns for the time to it, `inf` where it was not reached.
+        with_rates: whether there are columns of the rate of convergence.
+
+    Raises:
+        ConfigError: the least value of the measure is not known, of which rates are.
     """
     keys = list(rows[0].group.settings) if rows else []
     times = list(TIMES) if target is not None else []
@@ -181,4 +188,5 @@ def csv_table(rows: Sequence[Row], measure: str, target: float | None = None) ->
         line += ["" if one is None or math.isnan(one) else f"{one:.7g}" for one in numbers]
         line += [f"{target:g}", str(row.reached)] if target is not None else []
         lines.append([*line, str(len(row.finals)), str(sum(map(math.isinf, row.finals)))])
-    return render(lines, "csv")
+    rates = rate_columns([row.group for row in rows], measure) if with_rates else [[]] * len(lines)
+    return render([[*line, *own] for line, own in zip(lines, rates, strict=True)], "csv")

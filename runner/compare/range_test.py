@@ -2,10 +2,10 @@
 
 In a run with `schedule=range_test` the loss stays where it is while the rate is too small, falls,
 and rises where the rate is too large. The rule, on the loss of every step averaged over a window of
-a twentieth of the logarithmic axis of rates:
+a twentieth of the axis of rates, which is logarithmic unless the rate grows linearly:
 
-- the loss falls fastest where the averaged loss has its steepest slope against the logarithm of the
-  rate, before its least value and where the window is whole;
+- the loss falls fastest where the averaged loss has its steepest slope along that axis, before its
+  least value and where the window is whole;
 - it diverges where, after its least value, it has lost half of what it had gained since the start,
   or with the last rate if the run ended there, since its loss was no number;
 - the suggested rate is a tenth of that at which it diverges.
@@ -35,7 +35,7 @@ NAME = "range_test"
 """The schedule whose runs are range tests."""
 
 WINDOW = 0.05
-"""The window of the averaged loss, as a part of the logarithmic axis of rates."""
+"""The window of the averaged loss, as a part of the axis of rates."""
 
 _START = 0.05
 """The part of the steps whose median is the loss at the start."""
@@ -64,6 +64,11 @@ def is_range_test(run: Run) -> bool:
     return run.settings.get("schedule") == NAME
 
 
+def grows_linearly(run: Run) -> bool:
+    """Whether the rate of a range test grows by the same amount in every step."""
+    return run.settings.get("schedule.growth") == "linear"
+
+
 def check_axes(axes: Sequence[str], runs: Iterable[Run]) -> None:
     """Check that the learning rate of all runs grows, if it is an axis.
 
@@ -84,7 +89,7 @@ def suggested(run: Run) -> Suggestion:
     known = np.isfinite(loss) & (rate > 0)
     if known.sum() < _FEWEST:
         return NOTHING
-    place, loss = np.log10(rate[known]), loss[known]
+    place, loss = rate[known] if grows_linearly(run) else np.log10(rate[known]), loss[known]
     width = WINDOW * (place[-1] - place[0])
     averaged = window_means(place, loss, width, np.arange(len(place)))
     least = int(averaged.argmin())

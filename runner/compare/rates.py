@@ -10,13 +10,14 @@ import numpy as np
 from runner.compare.curve import Curve, curve
 from runner.compare.curve_summary import Row
 from runner.compare.grouping import Group
+from runner.compare.rate_theory import factor_in_theory
 from runner.compare.recorded_options import recorded_option
 from runner.compare.runs import Run
 from runner.compare.tables import format_number
 from runner.data.problem import Problem
 from runner.errors import ConfigError
 from runner.measures import SPLITS
-from runner.statistics.rates import Rate, rate
+from runner.statistics.rates import Rate, rate, with_digits
 
 _LEAST_PART = 1e-6
 """What single precision leaves of a difference, relative to what is subtracted."""
@@ -73,14 +74,35 @@ def rate_cells(rows: Sequence[Row], measure: str) -> list[list[str]]:
     Raises:
         ConfigError: the least value is not known.
     """
-    lines = [["final excess", "rate (95 %)"]]
-    for row in rows:
+    known = [factor_in_theory(row.group.runs[0], measure) for row in rows]
+    has_theory = any(factor is not None for factor in known)
+    lines = [["final excess", "rate (95 %)", *["theory"] * has_theory]]
+    for row, factor in zip(rows, known, strict=True):
         least = [least_loss(run, measure) for run in row.group.runs]
         found = group_rate(row.group, measure)
         final = row.median.final - sum(least) / len(least)
-        lines.append([format_number(final if math.isfinite(final) else math.inf), _words(found)])
+        line = [format_number(final if math.isfinite(final) else math.inf)]
+        line.append("-" if found is None else str(found))
+        words = "-" if factor is None else f"{with_digits(factor, factor)}^k"
+        lines.append([*line, *[words] * has_theory])
     return lines
 
 
-def _words(found: Rate | None) -> str:
-    return "-" if found is None else str(found)
+def rate_columns(groups: Sequence[Group], measure: str) -> list[list[str]]:
+    """Columns for programs: a header, and the plain numbers of each group's rate.
+
+    They are the law, the power or the factor a step with the ends of its 95 % interval, and the
+    factor a step that theory knows; empty where there is none.
+
+    Raises:
+        ConfigError: the least value is not known.
+    """
+    lines = [["rate_law", "rate", "rate_low_95", "rate_high_95", "rate_in_theory"]]
+    for group in groups:
+        found, factor = group_rate(group, measure), factor_in_theory(group.runs[0], measure)
+        is_falling = found is not None and found.is_falling
+        numbers = [found.value, found.low, found.high] if found and is_falling else [None] * 3
+        law = "" if found is None else found.law if is_falling else "does not fall"
+        cells = ["" if one is None else f"{one:.9g}" for one in (*numbers, factor)]
+        lines.append([law, *cells])
+    return lines

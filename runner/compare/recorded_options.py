@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runner.compare.runs import Run
+from runner.config.build import build
+from runner.config.plugins import PLUGINS
 from runner.config.values import from_plain
 from runner.errors import ConfigError
+from runner.experiment.experiment import Experiment
 from runner.experiment.table import OPTIONS
 from runner.options.option import Option
 
@@ -33,3 +36,19 @@ def recorded_option(run: Run, group: str) -> Option | None:
     except ConfigError:
         return None
     return None if any(chosen.problems()) else chosen
+
+
+def recorded_experiment(run: Run, asked_by: str) -> Experiment:
+    """All options of a run, whose data are on this machine.
+
+    Args:
+        run: the run.
+        asked_by: what needs them, for the error.
+
+    Raises:
+        ConfigError: an option is not known, or the data are not there.
+    """
+    experiment = build({**run.config, PLUGINS: []})
+    if absent := experiment.data.absent():
+        raise ConfigError(f"{asked_by} downloads nothing, and {absent[0]} is not there")
+    return experiment

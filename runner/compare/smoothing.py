@@ -16,6 +16,7 @@ import numpy.typing as npt
 from runner.compare.curve import Curve, kept_points
 from runner.compare.grouping import is_number
 from runner.compare.runs import Run
+from runner.experiment.table import OPTIONS
 from runner.measures import LEARNING_RATE, STEP_MEASURES
 
 _RANDOM = {
@@ -30,13 +31,16 @@ def is_noisy(run: Run, measure: str) -> bool:
     """Whether a measure varies from step to step by chance.
 
     Learning rates and evaluations do not, nor do losses and norms of the full training set without
-    random masks or noise in the gradient.
+    random masks or noise in the gradient, nor those of functions without examples.
     """
     is_sampled = measure in STEP_MEASURES and measure != LEARNING_RATE
     return is_sampled and not _is_deterministic(run.settings, run.summary)
 
 
 def _is_deterministic(settings: Mapping[str, Any], summary: Mapping[str, Any]) -> bool:
+    data = OPTIONS["data"].get(str(settings.get("data")))
+    if data is not None and "batch_size" in getattr(data, "ignores", ()):
+        return "noise" not in _names(settings.get("gradient"))
     size, examples = settings.get("batch_size"), summary.get("train_examples", math.inf)
     is_full = size == "full" or (is_number(size) and float(size or 0) >= examples)
     return (

@@ -102,6 +102,10 @@ class NoisyQuadratic(Problem):
             part = jnp.log1p(jnp.arange(count)) / math.log(count)
         return least**part
 
+    def curvatures(self) -> tuple[float, float]:
+        """Return the ends of the spectrum."""
+        return 1 / self.condition, 1.0
+
     def start(self) -> Float[Array, " dimensions"]:
         """Return the point whose coordinates along the eigenvectors are `coordinate`."""
         along = jnp.full(self.dimensions, self.coordinate, float)

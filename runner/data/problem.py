@@ -59,6 +59,13 @@ class Problem(Source):
         """
         return None
 
+    def curvatures(self) -> tuple[float, float] | None:
+        """Return the least and the largest eigenvalue of a Hessian that is the same everywhere.
+
+        None for what is no quadratic.
+        """
+        return None
+
     def network(self) -> Layer:
         """Return the layer whose output for an example is `[theta, input]`."""
 

@@ -63,6 +63,11 @@ class Quadratic(Problem):
         """Return ones."""
         return jnp.ones(_DIMENSIONS)
 
+    def curvatures(self) -> tuple[float, float]:
+        """Return the ends of the spectrum of Q."""
+        values = np.linalg.eigvalsh(matrix())
+        return float(values[0]), float(values[-1])
+
     def least_loss(self, split: str) -> float:
         """Return the value at the mean of the rows of a split, where it is least."""
         rows = getattr(self.load(), split).inputs.astype(float)

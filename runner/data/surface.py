@@ -179,6 +179,10 @@ class Ravine(Plane):
         x, y = point
         return (x**2 + self.condition * y**2) / 2
 
+    def curvatures(self) -> tuple[float, float]:
+        """Return those along x and y."""
+        return min(1.0, self.condition), max(1.0, self.condition)
+
 
 @option
 class Himmelblau(Plane):

@@ -1,7 +1,9 @@
 """The picture of all schedules, drawn from the options: `docs/schedules.png`.
 
 `python -m runner.documentation.schedules_picture FILE` writes it, as `make docs` does. Each
-schedule is shown with its defaults over a run of ten epochs, without and with a warm-up.
+schedule is shown with its defaults over a run of ten epochs, without and with a warm-up. A file
+that shows these curves already stays as it is: other fonts, another processor or another version of
+matplotlib are no reason to change it. To draw it in another style, remove it first.
 """
 
 from __future__ import annotations
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 EPOCHS, STEPS_PER_EPOCH = 10, 50
 PLATEAU_LOSSES = [1.0, 0.7, 0.5, 0.45, 0.45, 0.45, 0.45, 0.45, 0.45, 0.45, 0.45]
 """The validation losses that `plateau` observes, one per epoch: constant from the fourth on."""
+
+_OFF_TIES = 0.2171
+"""Added before rounding, since many multipliers lie halfway between two thousandths, where the last
+bit would decide."""
 
 _COLUMNS = 4
 _LINE, _FAINT = "#0072b2", "#d55e00"
@@ -76,15 +82,31 @@ def curves() -> dict[str, tuple[npt.NDArray, npt.NDArray]]:
 
 def fingerprint(shown: dict[str, tuple[npt.NDArray, npt.NDArray]]) -> str:
     """Return a hash of what the picture shows; the file has it in its metadata."""
-    text = repr([(name, [np.round(line, 3).tolist() for line in shown[name]]) for name in shown])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    rounded = {
+        name: [np.round(1000 * line + _OFF_TIES).astype(int).tolist() for line in lines]
+        for name, lines in shown.items()
+    }
+    return hashlib.sha256(repr(rounded).encode()).hexdigest()[:16]
+
+
+def shows(file: Path, mark: str) -> bool:
+    """Whether a file is a picture of the curves with this fingerprint."""
+    from PIL import Image
+
+    if not file.is_file():
+        return False
+    with Image.open(file) as picture:
+        return picture.info.get("Comment") == mark
 
 
 def draw(file: Path) -> None:
-    """Draw the picture and write it as PNG."""
+    """Draw the picture and write it as PNG, unless the file shows the same already."""
     from matplotlib.figure import Figure
 
     shown = curves()
+    mark = fingerprint(shown)
+    if shows(file, mark):
+        return
     rows = -(-len(shown) // _COLUMNS)
     figure = Figure(figsize=(10, 2.1 * rows), layout="constrained")
     axes = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True)
@@ -103,7 +125,7 @@ def draw(file: Path) -> None:
     figure.supylabel("multiplier of the learning rate", fontsize=10)
     handles, labels = axes.flat[0].get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="lower right", frameon=False)
-    figure.savefig(file, dpi=110, metadata={"Software": None, "Comment": fingerprint(shown)})
+    figure.savefig(file, dpi=110, metadata={"Software": None, "Comment": mark})
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from pathlib import Path
 from runner import files
 from runner.compare import range_test
 from runner.compare.conclusions import edges, unvalidated
+from runner.compare.grouping import Group
+from runner.compare.rates import rate_columns
 from runner.compare.runs import Run, find, read_run
 from runner.compare.view import View
 from runner.errors import ConfigError, RecordError, UserError
@@ -37,7 +39,7 @@ def close_sweep(
     """
     rows, unwritten = rank(runs), None
     try:
-        write_csv(directory / files.SWEEP_TABLE, runs)
+        write_csv(directory / files.SWEEP_TABLE, runs, _rates(runs, view))
         write_summary(directory / files.SWEEP_SUMMARY, runs, rows, computation, seconds)
     except OSError as error:
         unwritten = RecordError(f"{directory}: cannot be written: {error.strerror}")
@@ -58,6 +60,15 @@ def _as_read(run: Run) -> Run | None:
     if run.status in COMPLETE:
         return run.ended(run.directory, finite(run.summary))
     return read_run(run.directory)
+
+
+def _rates(runs: Sequence[Run], view: View) -> list[list[str]] | None:
+    """Columns of the rate of each run, where the figure shows rates and the least loss is known."""
+    try:
+        groups = [Group({}, [run]) for run in runs] if view.tabulates_rates else []
+        return rate_columns(groups, view.chosen_measure) if groups else None
+    except ConfigError:
+        return None
 
 
 def recorded(directories: Sequence[Path]) -> list[Run]:

@@ -81,8 +81,15 @@ def rank(runs: Sequence[Run]) -> list[SweepRow]:
     return sorted(rows, key=lambda row: row.mean)
 
 
-def write_csv(file: Path, runs: Sequence[Run]) -> None:
+def write_csv(
+    file: Path, runs: Sequence[Run], columns: Sequence[Sequence[str]] | None = None
+) -> None:
     """Write a line for each run: its overrides, how it ended, its final and best measures.
+
+    Args:
+        file: the file.
+        runs: the runs.
+        columns: further cells, of the header and of each run.
 
     Raises:
         OSError: the file cannot be written.
@@ -105,8 +112,9 @@ def write_csv(file: Path, runs: Sequence[Run]) -> None:
         writer = csv.writer(stream)
         header = [f"{when}_{name}" for when, name in measures]
         ends = ("status", "diverged_at", "stopped_at", "seconds")
-        writer.writerow([*keys, *ends, *header, "directory"])
-        for run in runs:
+        further = columns or [[]] * (1 + len(runs))
+        writer.writerow([*keys, *ends, *header, *further[0], "directory"])
+        for run, own in zip(runs, further[1:], strict=True):
             writer.writerow(
                 map(
                     in_spreadsheet,
@@ -117,6 +125,7 @@ def write_csv(file: Path, runs: Sequence[Run]) -> None:
                         stopped_step(run.summary),
                         run.summary.get("seconds"),
                         *(run.summary.get(when, {}).get(name) for when, name in measures),
+                        *own,
                         "" if run.directory is None else run.directory.name,
                     ],
                 )

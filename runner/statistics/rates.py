@@ -82,8 +82,7 @@ class Rate(NamedTuple):
     @property
     def steps_per_tenth(self) -> float:
         """How many steps divide the excess by ten, if the rate is linear; else infinite."""
-        is_linear = self.law == "linear" and self.value < 1
-        return math.log(10) / -math.log(self.value) if is_linear else math.inf
+        return steps_per_tenth(self.value) if self.law == "linear" else math.inf
 
     def __str__(self) -> str:
         """The rate in words: `k^-1.02 (-1.05 to -0.99)`, `0.961^k (0.9608 to 0.9612)`."""
@@ -91,9 +90,21 @@ class Rate(NamedTuple):
             return "does not fall"
         if self.law == "sublinear":
             return f"k^-{self.value:.2f} ({-self.high:.2f} to {-self.low:.2f})"
-        digits = max(2, 2 - math.floor(math.log10(1 - self.value))) if self.value < 1 else 4
-        value, low, high = (f"{x:.{digits}f}" for x in (self.value, self.low, self.high))
+        value, low, high = (with_digits(x, self.value) for x in (self.value, self.low, self.high))
         return f"{value}^k ({low} to {high})"
+
+
+def with_digits(factor: float, of: float) -> str:
+    """A factor a step with the decimals that show how far another one is below 1."""
+    digits = max(2, 2 - math.floor(math.log10(1 - of))) if of < 1 else 4
+    return f"{factor:.{digits}f}"
+
+
+def steps_per_tenth(factor: float) -> float:
+    """How many steps divide by ten what falls by a factor a step; infinite if it does not fall."""
+    if factor <= 0:
+        return 0.0
+    return math.log(10) / -math.log(factor) if factor < 1 else math.inf
 
 
 def usable(steps: npt.NDArray, excess: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:

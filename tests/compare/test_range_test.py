@@ -12,7 +12,8 @@ from conftest import compose
 from test_compare import leave, optimizer, run_of
 
 from runner.compare.figures.curves import curves_figure
-from runner.compare.grouping import group_runs
+from runner.compare.figures.final import final_figure
+from runner.compare.grouping import Group, group_runs
 from runner.compare.range_test import notes, sentence, suggested
 from runner.compare.runs import Run, read_run
 from runner.compare.view import View
@@ -29,11 +30,18 @@ PLACE = np.log10(RATES)
 class Losses(Run):
     """A range test with these losses."""
 
-    def __init__(self, losses: np.ndarray, status: str = "finished") -> None:
-        super().__init__(None, {"status": status}, {"schedule": {"name": "range_test"}})
+    def __init__(
+        self,
+        losses: np.ndarray,
+        status: str = "finished",
+        growth: str = "exponential",
+        rates: np.ndarray = RATES,
+    ) -> None:
+        schedule = {"name": "range_test", "growth": growth}
+        super().__init__(None, {"status": status}, {"schedule": schedule})
         self.rows = np.zeros(len(losses), STEP_DTYPE)
         self.rows["step"] = np.arange(len(losses))
-        self.rows["learning_rate"], self.rows["train_loss"] = RATES[: len(losses)], losses
+        self.rows["learning_rate"], self.rows["train_loss"] = rates[: len(losses)], losses
 
     @property
     def steps(self) -> Any:
@@ -55,6 +63,19 @@ def test_the_loss_falls_fastest_and_diverges_where_it_does(noise: float) -> None
     assert found.diverges == pytest.approx(10**-0.7, rel=0.1)
     assert found.rate == found.diverges / 10
     assert "learning rate 0.02, a tenth of 0.2" in sentence(found)
+
+
+def test_a_rate_that_grows_linearly_is_read_on_a_linear_axis() -> None:
+    """From 2 it falls to 0.5 at the rate 2, most steeply at 1, and is back at 1.25 at 2.9."""
+    rates = np.linspace(0.01, 6, 600)
+    losses = np.interp(rates, [0, 0.9, 1.1, 2, 5], [2, 1.6, 0.9, 0.5, 3])
+    run = Losses(losses, growth="linear", rates=rates)
+    found = suggested(run)
+    assert found.steepest == pytest.approx(1, abs=0.1)
+    assert found.diverges == pytest.approx(2.9, abs=0.05)
+    run.summary = {"status": "finished", "total_steps": 600, "train_examples": 600}
+    figure = curves_figure(group_runs([run]), "train_loss", ["learning_rate"])
+    assert figure.axes[0].get_xscale() == "linear"
 
 
 def test_what_a_range_test_does_not_find_is_said() -> None:
@@ -92,8 +113,30 @@ def test_the_figure_marks_the_rates_on_the_line() -> None:
     assert lines["_diverges"].get_ydata() == pytest.approx([1.25], abs=0.1)
 
 
+def test_a_figure_of_final_values_has_the_suggested_rate_and_no_value_of_the_test(
+    tmp_path: Path,
+) -> None:
+    key, test = "optimizer.learning_rate", Losses(valley())
+    groups = [
+        Group(
+            {key: rate, "schedule": "constant"},
+            [run_of(leave(tmp_path / f"{rate}", [loss] * 40, **optimizer("sgd", rate)))],
+        )
+        for rate, loss in ((0.1, 2.0), (1.0, 1.0), (10.0, 3.0))
+    ]
+    groups.append(Group({key: 0.5, "schedule": "range_test", "schedule.final": 10.0}, [test]))
+    (panel,) = final_figure(groups, "train_loss", key).axes
+    lines = {str(line.get_label()): line for line in panel.get_lines()}
+    assert lines["_suggested: "].get_xdata() == pytest.approx([suggested(test).rate] * 2)
+    np.testing.assert_allclose(lines["_mean"].get_data(), [[0.1, 1, 10], [2, 1, 3]])
+    assert not any(line.get_xdata()[0] == 0.5 for line in panel.get_lines())  # type: ignore[index]
+
+
 def test_the_suggested_rate_is_nearly_as_good_as_the_best_of_a_sweep(tmp_path: Path) -> None:
-    """The claim of `experiment=range_test`, for momentum and fewer epochs."""
+    """For momentum and fewer epochs.
+
+    The claim of `experiment=range_test`, and the claim of `experiment=range_test_and_sweep`.
+    """
     settings = {"epochs": 10}
     test = compose(settings, optimizer="momentum", schedule="range_test")
     run(test, tmp_path, {})

@@ -90,6 +90,12 @@ def test_without_a_window_nothing_is_smoothed() -> None:
             },
             True,
         ),
+        ("train_loss", {"data": {"name": "ravine"}, "gradient": {"none": {"name": "none"}}}, False),
+        (
+            "train_loss",
+            {"data": {"name": "ravine"}, "gradient": {"noise": {"name": "noise"}}},
+            True,
+        ),
     ],
 )
 def test_what_has_no_noise_is_not_smoothed(

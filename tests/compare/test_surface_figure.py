@@ -13,6 +13,7 @@ from PIL import Image
 
 from runner.compare.cli import run_command_line
 from runner.compare.figures.look_ahead import look_ahead
+from runner.compare.figures.style import NOTE_SIZE, add_to_small_print
 from runner.compare.figures.surface import SurfaceFigure, suits
 from runner.compare.grouping import Group, group_runs
 from runner.compare.runs import Run, find
@@ -291,6 +292,12 @@ def test_a_function_of_one_number_is_a_curve_with_a_panel_for_each_line(tmp_path
         dots = next(line for line in panel.get_lines() if len(line.get_xdata()) == STEPS)  # type: ignore[arg-type]
         np.testing.assert_allclose(dots.get_data(), [x[1:], value[1:]], atol=1e-5)
         assert panel.get_ylim()[1] > DoubleWell().value(1.8)
+    height, (note,) = figure.get_figheight(), figure.texts
+    panels = [panel.get_position().height * height for panel in figure.axes]
+    add_to_small_print(figure, "more")
+    taller = figure.get_figheight()
+    assert note.get_position()[1] * taller > 0.06 + NOTE_SIZE / 72, "the line has room below it"
+    assert [panel.get_position().height * taller for panel in figure.axes] == pytest.approx(panels)
 
 
 def test_the_excess_has_a_fitted_rate_in_figure_and_table(
@@ -309,7 +316,9 @@ def test_the_excess_has_a_fitted_rate_in_figure_and_table(
     assert "final excess" in table
     groups = group_runs(runs_in(tmp_path))
     (panel,) = View("rate").draw(groups).axes
-    (line,) = (line for line in panel.get_lines() if len(line.get_xdata()) == 3)  # type: ignore[arg-type]
+    line, theory = (line for line in panel.get_lines() if len(line.get_xdata()) == 3)  # type: ignore[arg-type]
+    assert str(theory.get_label()).startswith("_theory")
+    np.testing.assert_allclose(theory.get_ydata(), line.get_ydata(), rtol=0.01)
     expected = [np.log(10) / (-2 * np.log(1 - rate)) for rate in (0.01, 0.015, 0.02)]
     np.testing.assert_allclose(line.get_ydata(), expected, rtol=0.01)  # type: ignore[arg-type]
     first, second = View("rate").draw(groups[:2]).axes

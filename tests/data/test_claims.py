@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import compose
 
-from runner.data import NoisyQuadratic, Reddi
+from runner.data import Hill, NoisyQuadratic, Reddi
 from runner.engine.loop import Training
 from runner.engine.turns import lanes_for
 from runner.experiment.experiment import Experiment
@@ -57,7 +57,7 @@ OF_A_CHUNK = ("steps", "epochs")
 def test_rates_of_convergence_are_those_of_theory(
     optimizer: str, settings: Any, factor: Any
 ) -> None:
-    """`experiment=convergence_rates`: Nesterov 2004, theorem 2.1.14; Polyak 1964; Recht 2010."""
+    """The claim of `experiment=convergence_rates`: Nesterov 2004, Polyak 1964, Recht 2010."""
     conditions = (10.0, 100.0)
     experiments = []
     for condition in conditions:
@@ -101,7 +101,7 @@ def adam_by_hand(kind: str, steps: int, rate: float, b2: float) -> float:
 def test_adam_ends_at_the_worst_point_and_amsgrad_does_not(
     kind: str, low: float, high: float
 ) -> None:
-    """`experiment=adam_counterexample`, and the published rules in double precision."""
+    """The claim of `experiment=adam_counterexample`, and the published rules in float64."""
     steps = 60 * 101
     experiment = compose(
         {"epochs": 60, "evaluate_every": 60},
@@ -122,7 +122,7 @@ def test_adam_ends_at_the_worst_point_and_amsgrad_does_not(
 
 
 def test_noise_leaves_the_worse_minimum_and_plain_descent_does_not() -> None:
-    """`experiment=escape`: 32 seeds with noise, and one without."""
+    """The claim of `experiment=escape`: 32 seeds with noise, and one without."""
     seeds = [
         compose(
             {**SURFACE, "seed": seed},
@@ -162,8 +162,84 @@ def test_momentum_leaves_the_worse_minimum_if_it_is_fast_enough() -> None:
         assert curves["path"]["x"][-1] == pytest.approx(-1 if momentum == 0.8 else 1, abs=1e-3)
 
 
+def first_below(distance: float, curves: dict[str, np.ndarray]) -> int:
+    """The number of steps after which the distance from the minimum is first below another one."""
+    return int((curves["steps"]["train_error"] < distance).argmax())
+
+
+def test_gradient_descent_waits_at_the_foot_of_a_hill_and_adam_does_not() -> None:
+    """The claim of `experiment=hill`: the offset grows by 1 - rate f_yy at the saddle point."""
+    steps = {}
+    for name in ("sgd", "adam"):
+        runs = [
+            compose(
+                {"steps": 150, "evaluate_every": 1000},
+                data={"name": "hill", "y": offset},
+                optimizer={"name": name, "learning_rate": 0.1},
+            )
+            for offset in (1e-2, 1e-4, 1e-6)
+        ]
+        steps[name] = [first_below(0.1, curves) for curves in trained(runs)]
+    x = np.linspace(2.5, 4, 100_001)
+    foot = x[np.argmin(np.abs(np.gradient(Hill().value(x, 0.0), x)))]
+    bend = (Hill().value(foot, 1e-3) - Hill().value(foot, 0.0)) / (1e-3**2 / 2)
+    expected = np.log(100) / np.log(1 - 0.1 * bend)
+    assert bend < 0
+    np.testing.assert_allclose(np.diff(steps["sgd"]), expected, atol=1)
+    assert np.ptp(steps["adam"]) <= 1
+    assert 100 < steps["adam"][0] < 110
+
+
+def test_steps_in_proportion_to_the_slope_do_not_cross_a_plateau() -> None:
+    """The claim of `experiment=plateau`: x' = -2 x / (1 + x^2)^2 has a solution in closed form."""
+    settings = {"steps": 60, "evaluate_every": 1000}
+    numbers = ({"momentum": 0.0}, {"momentum": 0.9})
+    runs = [
+        compose(settings, data="plateau", optimizer={"name": "momentum", "learning_rate": 0.2, **n})
+        for n in numbers
+    ]
+    plain, heavy = (curves["path"]["x"] for curves in trained(runs))
+    adam = compose(settings, data="plateau", optimizer={"name": "adam", "learning_rate": 0.2})
+    (curves,) = trained([adam])
+    walked = curves["path"]["x"]
+
+    def time(x: float) -> float:
+        """How long x' takes from there to 1, at the rate 0.2."""
+        return (np.log(abs(x)) / 2 + x**2 / 2 + x**4 / 8 - 0.625) / 0.2
+
+    assert time(-8) == pytest.approx(2560, rel=0.1)
+    assert time(-8) - time(plain[-1]) == pytest.approx(60, rel=0.01)
+    assert 8 < (heavy[-1] + 8) / (plain[-1] + 8) < 10
+    np.testing.assert_allclose(np.diff(walked[:20]), 0.2, rtol=0.15)
+    assert np.abs(walked[40:]).max() < 0.6
+
+
+def test_a_large_rate_leaves_a_sharp_minimum_for_a_flatter_one() -> None:
+    """The claim of `experiment=sharp_minimum`: 2 / curvature on both sides of the rate."""
+    rates = (0.15, 0.2, 0.3)
+    runs = [
+        compose(
+            {"steps": 60, "evaluate_every": 1000},
+            data={"name": "three_hump_camel", "x": -1.85, "y": 0.9},
+            optimizer={"name": "sgd", "learning_rate": rate},
+        )
+        for rate in rates
+    ]
+    near, across, flat = (curves["path"] for curves in trained(runs))
+    x2 = 1.747552**2
+    sharp = np.linalg.eigvalsh([[4 - 12.6 * x2 + 5 * x2**2, 1], [1, 2]])[1]
+    middle = np.linalg.eigvalsh([[4, 1], [1, 2]])[1]
+    assert 0.15 < 2 / sharp < 0.2
+    assert 2 / middle > 0.3
+    assert near["x"][-1] == pytest.approx(-1.747552, abs=1e-3)
+    jumps = across["x"][-20:]
+    assert (np.diff(np.sign(jumps + 1.747552)) != 0).all(), "to and fro across the minimum"
+    assert np.ptp(jumps) > 0.2
+    assert abs(flat["x"][-1]) < 1e-4
+
+
 def test_clipping_keeps_the_iterates_at_the_foot_of_a_cliff() -> None:
-    """`experiment=cliff`."""
+    """The claim of `experiment=cliff`."""
     runs = [
         compose(
             {"steps": 100, "evaluate_every": 1000},
@@ -180,7 +256,7 @@ def test_clipping_keeps_the_iterates_at_the_foot_of_a_cliff() -> None:
 
 
 def test_a_network_forgets_classes_that_it_has_not_seen_for_a_while() -> None:
-    """`experiment=ordered_data`, a linear model for two epochs."""
+    """The claim of `experiment=ordered_data`, a linear model for two epochs."""
     errors = {}
     for sampling in ("permutation", "ordered"):
         experiment = compose(
@@ -235,7 +311,7 @@ def test_ordered_examples_are_sorted_and_random_within_a_class(columns: tuple[in
 
 
 def test_adagrad_gains_on_sparse_features() -> None:
-    """`experiment=sparse_features`, each optimizer at the best of three rates."""
+    """The claim of `experiment=sparse_features`, each optimizer at the best of three rates."""
     errors = {}
     for name, rates in (("sgd", (1.0, 10.0, 30.0)), ("adagrad", (0.3, 1.0, 3.0))):
         experiments = [
@@ -289,7 +365,7 @@ def test_the_quadratic_is_what_it_says(spectrum: Any, rotated: bool) -> None:
 
 
 def test_the_error_of_the_gradient_falls_like_the_root_of_the_batch() -> None:
-    """`experiment=gradient_error`: sigma sqrt(d / n) at the minimum."""
+    """The claim of `experiment=gradient_error` on the quadratic: sigma sqrt(d / n)."""
     data = NoisyQuadratic(dimensions=100, noise=0.1)
 
     def norm(key: jax.Array, size: int) -> jax.Array:
@@ -303,5 +379,5 @@ def test_the_error_of_the_gradient_falls_like_the_root_of_the_batch() -> None:
 
     keys = jax.random.split(jax.random.key(0), 20)
     for size in (1, 64):
-        norms = jax.vmap(lambda key, size=size: norm(key, size))(keys)
+        norms = jax.jit(jax.vmap(lambda key, size=size: norm(key, size)))(keys)
         assert float(norms.mean()) == pytest.approx(0.1 * np.sqrt(100 / size), rel=0.05)

@@ -116,12 +116,13 @@ def test_what_has_no_number_comes_last_and_says_why(
 def test_the_file_has_a_line_a_run(tmp_path: Path) -> None:
     runs = [run(0.25, optimizer="sgd", seed=0), run(None, "failed", optimizer="[a,b]", seed=1)]
     runs.append(Run(None, {}, {}, {"optimizer": "adam"}))
-    write_csv(tmp_path / "sweep.csv", runs)
+    write_csv(tmp_path / "sweep.csv", runs, [["rate"], ["0.9"], [""], [""]])
     with (tmp_path / "sweep.csv").open(newline="") as stream:
         first, second, third = csv.DictReader(stream)
     assert (first["optimizer"], first["status"]) == ("sgd", "finished")
     assert float(first["best_validation_error"]) == 0.25
     assert float(first["final_train_loss"]) == 0.5
+    assert (first["rate"], third["rate"]) == ("0.9", "")
     assert (second["optimizer"], second["status"]) == ("[a,b]", "failed")
     assert second["final_train_loss"] == ""
     assert (third["status"], third["directory"]) == ("not run", "")

@@ -123,6 +123,10 @@ FORMULAS: list[tuple[dict[str, Any], np.ndarray]] = [
         {"name": "range_test", "initial": 0.5, "final": 8.0},
         np.geomspace(0.5, 8, TOTAL + 1)[STEPS],
     ),
+    (
+        {"name": "range_test", "initial": 0.5, "final": 8.0, "growth": "linear"},
+        np.linspace(0.5, 8, TOTAL + 1)[STEPS],
+    ),
     ({"name": "cyclic"}, 0.1 + 0.9 * (1 - abs(np.mod(EPOCHS, 4) / 2 - 1))),
     (
         {"name": "cyclic", "half_cycle": 25, "unit": "step", "decay_rate": 0.99, "low": 0.0},

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from runner.compare.batch_costs import KEY, batch_size_of
 from runner.compare.curve import label_for
 from runner.compare.curve_summary import summarize
 from runner.compare.figures.style import (
@@ -29,7 +30,7 @@ from runner.compare.figures.style import (
     line_styles,
     number_ticks,
 )
-from runner.compare.grouping import Group, is_number, runs_of
+from runner.compare.grouping import Group, runs_of
 from runner.compare.look import PLAIN, Look
 from runner.compare.runs import Run
 from runner.errors import ConfigError
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-KEY = "batch_size"
 _MOST_TICKS = 8
 
 
@@ -111,18 +111,9 @@ def _point(group: Group, measure: str, target: float) -> Point:
     Raises:
         ConfigError: the group has no one batch size, or met the target before training.
     """
-    if KEY not in group.settings:
-        raise ConfigError("the figure critical_batch_size needs runs that differ in batch_size")
-    size = group.settings[KEY]
-    if size == "full":
-        size = group.runs[0].summary.get("train_examples")
-    size = 1 if size == "stochastic" else size
-    if not is_number(size):
-        raise ConfigError(
-            f"the figure critical_batch_size needs batches of one size; batch_size={size} has more"
-        )
+    size = batch_size_of(group, "critical_batch_size")
     steps = [summarize(run, measure, target).steps for run in group.runs]
-    found = Point(float(size), [math.inf if math.isnan(value) else value for value in steps])
+    found = Point(size, [math.inf if math.isnan(value) else value for value in steps])
     if found.median == 0:
         raise ConfigError(f"the target {target:g} of {measure} is met from the start; choose less")
     return found

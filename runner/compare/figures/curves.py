@@ -30,6 +30,7 @@ from runner.compare.figures.style import (
 )
 from runner.compare.grouping import Group, format_range, runs_of
 from runner.compare.look import PLAIN, Look
+from runner.compare.range_test import grows_linearly
 from runner.compare.runs import Run
 from runner.compare.smoothing import is_noisy, smoothed_curve
 from runner.measures import LEARNING_RATE, STEP_MEASURES, TRAIN_LOSS
@@ -137,7 +138,8 @@ def _horizontal_scale(
     lengths = [run.summary.get("total_steps", 0) for run in runs]
     chosen = look.xscale
     if chosen == "auto":
-        chosen = "log" if axis in ("seconds", LEARNING_RATE) else "linear"
+        is_even = axis != "seconds" and (axis != LEARNING_RATE or all(map(grows_linearly, runs)))
+        chosen = "linear" if is_even else "log"
         differ = max(lengths) > 10 * min(lengths)  # a linear axis hides the shortest
         if axis in ("iteration", "examples") and (measure in STEP_MEASURES or differ):
             chosen = "linear" if end else "symlog"

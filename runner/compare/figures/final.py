@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runner.compare.curve import label_for
 from runner.compare.curve_summary import summarize
@@ -25,11 +25,15 @@ from runner.compare.figures.style import (
 )
 from runner.compare.grouping import Group, runs_of
 from runner.compare.look import PLAIN, Look
+from runner.compare.range_test import is_range_test, of_group
+from runner.measures import LEARNING_RATE
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_TICKS = 8
+RATE = f"optimizer.{LEARNING_RATE}"
 
 
 def final_figure(
@@ -49,26 +53,20 @@ def final_figure(
         look: how the figure looks.
     """
     figure, (panel,) = empty_panels(1, look)
+    tests, groups, dropped = _range_tests(groups, key)
     finals_of = [[summarize(run, measure).final for run in group.runs] for group in groups]
     is_log = is_log_measure(measure, finals_of, look)
     lines: dict[str, list[Group]] = {}
     for group in groups:
-        lines.setdefault(group.label_without((key, *tune)), []).append(group)
+        lines.setdefault(group.label_without((key, *tune, *dropped)), []).append(group)
     for (label, members), style in zip(lines.items(), line_styles(len(lines), look), strict=True):
-        xs, means = [], []
-        for group in sorted(members, key=lambda group: float(group.settings[key])):
-            x = float(group.settings[key])
-            finals = [summarize(run, measure).final for run in group.runs]
-            known = [value for value in finals if math.isfinite(value)]
-            at, name = [x] * len(known), f"_runs: {label}"
-            panel.plot(at, known, ".", ms=3, alpha=0.4, color=style["color"], label=name)
-            if len(known) < len(finals):
-                cross_at_top(panel, x, style["color"])
-            if known:
-                xs.append(x)
-                means.append(mean_on_axis(known, is_log))
-        drawing = {"marker": "o", "ms": 3, **style, "markevery": None}
-        panel.plot(xs, means, label=label or "_mean", **drawing)
+        at = [float(group.settings[key]) for group in members]
+        finals = [[summarize(run, measure).final for run in group.runs] for group in members]
+        _line(panel, label, sorted(zip(at, finals, strict=True)), is_log, style)
+        for test in tests:
+            rate, name = of_group(test).rate, f"_suggested: {label}"
+            if test.label_without((key, *tune, *dropped)) == label and math.isfinite(rate):
+                panel.axvline(rate, ls=":", lw=1.2, color=style["color"], label=name)
     places = sorted({float(group.settings[key]) for group in groups})
     if places[0] > 0:
         panel.set_xscale("log")
@@ -81,9 +79,54 @@ def final_figure(
     panel.set_xlabel(readable(key), fontsize=LABEL_SIZE)
     panel.set_ylabel(f"final {label_for(runs_of(groups), measure)}", fontsize=LABEL_SIZE)
     if len(lines) > 1:
-        others = [name for name in groups[0].settings if name not in (key, *tune)]
+        others = [n for n in groups[0].settings if n not in (key, *tune, *dropped)]
         legend_beside(figure, panel, title_of(others), look)
     is_complete = all(math.isfinite(value) for finals in finals_of for value in finals)
     crosses = "" if is_complete else "; x: a run that diverged"
-    small_print(figure, f"points: runs; line: their {MEANS[is_log]}{crosses}")
+    tested = "; dotted: what a range test suggests" if tests else ""
+    small_print(figure, f"points: runs; line: their {MEANS[is_log]}{crosses}{tested}")
     return figure
+
+
+def _line(
+    panel: Axes,
+    label: str,
+    points: Sequence[tuple[float, list[float]]],
+    is_log: bool,
+    style: dict[str, Any],
+) -> None:
+    """Draw the final values of runs at some places, and a line through their means."""
+    xs, means = [], []
+    for x, finals in points:
+        known = [value for value in finals if math.isfinite(value)]
+        at, name = [x] * len(known), f"_runs: {label}"
+        panel.plot(at, known, ".", ms=3, alpha=0.4, color=style["color"], label=name)
+        if len(known) < len(finals):
+            cross_at_top(panel, x, style["color"])
+        if known:
+            xs.append(x)
+            means.append(mean_on_axis(known, is_log))
+    drawing = {"marker": "o", "ms": 3, **style, "markevery": None}
+    panel.plot(xs, means, label=label or "_mean", **drawing)
+
+
+def _range_tests(
+    groups: Sequence[Group], key: str
+) -> tuple[list[Group], Sequence[Group], tuple[str, ...]]:
+    """Range tests, which suggest a rate and have no final value; the others; and what to leave out.
+
+    Args:
+        groups: all groups.
+        key: the setting on the horizontal axis.
+
+    Returns:
+        The range tests, the other groups, and the keys of the schedule, if the others have one
+        schedule. Without runs of both kinds, and on another axis, no group is a range test.
+    """
+    tests = [group for group in groups if all(map(is_range_test, group.runs))]
+    others = [group for group in groups if group not in tests]
+    schedules = {group.settings.get("schedule") for group in others}
+    if key != RATE or not tests or len(schedules) != 1:
+        return [], groups, ()
+    names = {name for group in groups for name in group.settings}
+    return tests, others, tuple(n for n in names if n.partition(".")[0] == "schedule")

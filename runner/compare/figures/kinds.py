@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from runner.compare.figures import curvature, histograms, layers, noise, time_steps, updates
+from runner.compare.figures import (
+    batch_cost,
+    curvature,
+    histograms,
+    layers,
+    noise,
+    time_steps,
+    updates,
+)
 from runner.compare.figures.along_gradient import along_gradient_figure
 from runner.compare.figures.critical_batch_size import critical_batch_size_figure
 from runner.compare.figures.curves import curves_figure, generalization_figure
@@ -172,6 +180,14 @@ KINDS: Mapping[str, Kind] = {
     "profile": Kind("times to a target over problems", _profile, by_problem=True),
     "critical_batch_size": Kind(
         "steps to a target against the batch size", _critical_batch_size, needs_target=True
+    ),
+    "batch_cost": Kind(
+        "what a batch costs and buys against its size: speed, memory, error of the gradient "
+        f"({', '.join(batch_cost.MEASURES)})",
+        _of_measure(batch_cost.batch_cost_figure),
+        batch_cost.DEFAULT,
+        of_results=False,
+        own_measures=batch_cost.MEASURES,
     ),
     "rate": Kind(
         "excess over the known minimum of a problem, with the fitted rate of convergence",

@@ -165,8 +165,26 @@ def small_print(figure: Figure, text: str) -> None:
 
 def add_to_small_print(figure: Figure, text: str) -> None:
     """Add a line to the note below the panels; nothing if it is empty."""
-    if text:
-        small_print(figure, "\n".join(filter(None, (figure.get_supxlabel(), text))))
+    if not text:
+        return
+    before = figure.get_supxlabel()
+    small_print(figure, "\n".join(filter(None, (before, text))))
+    if figure.get_layout_engine() is None:
+        lines = figure.get_supxlabel().count("\n") - before.count("\n") + (not before)
+        _raise(figure, 1.5 * NOTE_SIZE / 72 * lines)
+
+
+def _raise(figure: Figure, room: float) -> None:
+    """Make room, in inches, below panels and texts that have fixed places."""
+    width, height = figure.get_size_inches()
+    total = height + room
+    figure.set_size_inches(width, total)
+    for panel in figure.axes:
+        x0, y0, across, up = panel.get_position().bounds
+        panel.set_position((x0, (y0 * height + room) / total, across, up * height / total))
+    for text in figure.texts:
+        if text.get_text() != figure.get_supxlabel():
+            text.set_y((text.get_position()[1] * height + room) / total)
 
 
 def cross_at_top(panel: Axes, x: float, color: Any, size: float = 5) -> None:

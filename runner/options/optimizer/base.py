@@ -70,6 +70,18 @@ class Optimizer(Option):
         """
         return None
 
+    def step_on_quadratic(self, curvature: float) -> list[list[float]] | None:
+        """Return the matrix of a step at a constant rate on curvature theta^2 / 2.
+
+        It maps (velocity, theta), or (theta) of a rule that keeps nothing, to those after the step.
+        The square of its spectral radius is the factor a step of the excess in the long run. None
+        where the rule is not linear, or its matrix is not known.
+
+        Args:
+            curvature: an eigenvalue of the Hessian; theta is the coordinate along its eigenvector.
+        """
+        return None
+
     def with_momentum(
         self, names: tuple[str, ...] | None, value: Callable[[Any], Any]
     ) -> Optimizer:

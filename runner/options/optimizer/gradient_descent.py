@@ -38,6 +38,10 @@ class SGD(Optimizer):
         """Return 2: with a larger product every step overshoots by more than it came from."""
         return 2.0
 
+    def step_on_quadratic(self, curvature: float) -> list[list[float]]:
+        """Return [[1 - learning_rate * curvature]]."""
+        return [[1 - self.learning_rate * curvature]]
+
 
 @option
 class Momentum(Optimizer):
@@ -66,6 +70,11 @@ class Momentum(Optimizer):
         """Return 2 (1 + momentum). Polyak 1964."""
         return 2 * (1 + self.momentum)
 
+    def step_on_quadratic(self, curvature: float) -> list[list[float]]:
+        """Return the matrix of v and theta; where the rate enters makes no difference."""
+        rate, momentum = self.learning_rate, self.momentum
+        return [[momentum, curvature], [-rate * momentum, 1 - rate * curvature]]
+
 
 @option
 class Nesterov(Optimizer):
@@ -89,6 +98,14 @@ class Nesterov(Optimizer):
         if self.rate_inside_velocity:
             return velocity_with_rate(learning_rate, self.momentum, nesterov=True)
         return optax.sgd(learning_rate, momentum=self.momentum, nesterov=True)
+
+    def step_on_quadratic(self, curvature: float) -> list[list[float]]:
+        """Return the matrix of v and theta; where the rate enters makes no difference."""
+        rate, momentum = self.learning_rate, self.momentum
+        return [
+            [momentum, curvature],
+            [-rate * momentum**2, 1 - rate * curvature * (1 + momentum)],
+        ]
 
 
 class QHMState(NamedTuple):
@@ -123,6 +140,14 @@ class QHM(UpdateRule[QHMState]):
         average = moving_average(state.average, gradient, self.momentum)
         direction = moving_average(average, gradient, self.nu)
         return scale(-rate, direction), QHMState(average)
+
+    def step_on_quadratic(self, curvature: float) -> list[list[float]]:
+        """Return the matrix of the average and theta."""
+        rate, momentum, nu = self.learning_rate, self.momentum, self.nu
+        return [
+            [momentum, (1 - momentum) * curvature],
+            [-rate * nu * momentum, 1 - rate * curvature * (1 - nu * momentum)],
+        ]
 
 
 class AggMoState(NamedTuple):
