@@ -54,14 +54,15 @@ def refuse_ignored(experiment: Experiment, plain: dict[str, Any], overrides: Seq
         group = key_of(override).rpartition("@")[2].partition(".")[0]
         if group not in experiment.ignores:
             continue
-        typed = as_typed(override.lstrip("+"))
-        if group not in experiment.data.ignores:
-            model = f"model={plain['model']['name']}"
-            raise ConfigError(f"{typed} has no part in {model}, which has no {_PARTS[group]}")
-        why = "has no examples" if group == "batch_size" else "brings its own parameters"
-        if group == "preprocessing" and experiment.data.symbols:
+        owner = "data"
+        if group in experiment.data.ignores:
+            why = "has no examples" if group == "batch_size" else "brings its own parameters"
+        elif group == "preprocessing" and experiment.data.symbols:
             why = "has symbols for inputs, and no numbers"
-        raise ConfigError(f"{typed} has no part in data={plain['data']['name']}, which {why}")
+        else:
+            owner, why = "model", f"has no {_PARTS[group]}"
+        chosen = f"{owner}={plain[owner]['name']}"
+        raise ConfigError(f"{as_typed(override.lstrip('+'))} has no part in {chosen}, which {why}")
 
 
 _PARTS = {"activation": "activation", "bias_initializer": "biases"}

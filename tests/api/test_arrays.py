@@ -47,6 +47,7 @@ PARTS = {"x_train": X[:50], "y_train": NUMBERS[:50], "x_test": X[50:], "y_test":
         (PARTS, (8, 2, 1)),
         (PARTS, (1, 0, 1)),
         ({**PARTS, "x_validation": X[40:50], "y_validation": NUMBERS[40:50]}, (1, 1, 1)),
+        ({"x": RANDOM.integers(0, 5, (20, 4)), "y": RANDOM.integers(0, 3, (20, 4))}, (1, 0, 1)),
     ],
 )
 def test_arrays_are_read_as_those_in_a_file(arrays: dict[str, Any], split: Any) -> None:
@@ -60,12 +61,13 @@ def test_arrays_are_read_as_those_in_a_file(arrays: dict[str, Any], split: Any) 
             expected = getattr(file.load(), name)
             assert (part.inputs == expected.inputs).all()
             assert (part.targets == expected.targets).all()
-        assert (mine.target_unit() == file.target_unit()).all()
+        assert np.array_equal(mine.target_unit(), file.target_unit())
         assert mine.summary() == str(file.summary()).replace("arrays.npz", "data")
     # What a record says of them is enough to know them by.
     assert mine.sizes() == file.sizes()
     assert mine.input_shape == file.input_shape
     assert (mine.classes, mine.outputs) == (file.classes, file.outputs)
+    assert (mine.symbols, mine.each_step) == (file.symbols, file.each_step)
     assert "not in this process" in str(mine.unavailable())
     with pytest.raises(runner.DataError, match="not in this process"):
         mine.load()
