@@ -25,13 +25,16 @@ _WIDTH = 100
 _MOST_PHASES = 4
 
 
-def forecast(experiment: Experiment, config: Mapping[str, Any], directory: Path) -> str:
+def forecast(
+    experiment: Experiment, config: Mapping[str, Any], directory: Path, values: str
+) -> str:
     """Return what a run would do: its options, data, size, length and memory, a line each.
 
     Args:
         experiment: the experiment.
         config: its resolved config.
         directory: the folder that it would be written to.
+        values: where every value of the config is shown.
     """
     settings = typed(config)
     ignored = experiment.ignores
@@ -46,7 +49,7 @@ def forecast(experiment: Experiment, config: Mapping[str, Any], directory: Path)
         "Phases": "; ".join(_phases(phases)) if len(phases) > 1 else "",
         "Memory": _memory(experiment),
         "Folder": shell_path(directory),
-        "Config": "every value: the same command with --cfg job",
+        "Config": f"every value: {values}",
     }
     return "".join(_line(title, text) for title, text in lines.items() if text)
 

@@ -10,7 +10,7 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from runner.config.build import build
+from runner.config.build import build, pin_data
 from runner.config.locations import CONFIG_NAME
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
@@ -67,6 +67,18 @@ def refuse_ignored(experiment: Experiment, plain: dict[str, Any], overrides: Seq
 
 _PARTS = {"activation": "activation", "bias_initializer": "biases"}
 """What a model lacks that ignores a group."""
+
+
+def pinned(config: DictConfig) -> tuple[dict[str, Any], Experiment]:
+    """The resolved config of a run with the checksum of its data, and its experiment.
+
+    Raises:
+        ConfigError: something is wrong with it.
+    """
+    plain = as_plain(config)
+    experiment = build(plain)
+    pin_data(plain, experiment)
+    return plain, experiment
 
 
 def as_plain(config: DictConfig) -> dict[str, Any]:

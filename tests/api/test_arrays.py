@@ -88,6 +88,7 @@ def test_arrays_are_named_by_their_number() -> None:
 
 def test_a_record_knows_its_arrays_by_their_checksum() -> None:
     run = runner.train(data=(X, CLASSES), record="mine", **SMALL)
+    losses = run.steps["train_loss"].copy()
     assert runner.train(data=(X, CLASSES), record="mine", **SMALL).summary == run.summary
     other = X.copy()
     other[7, 2] += 1e-6
@@ -101,6 +102,12 @@ def test_a_record_knows_its_arrays_by_their_checksum() -> None:
     assert "these arrays are not in this process; they are given in Python" in line.stderr
     assert line.stderr.count("\n") == 1
     assert not Path("again").exists()
+    for given_again in ({}, {"data": (other, CLASSES)}):
+        with pytest.raises(runner.ConfigError, match="these arrays are not in this process"):
+            runner.train(resume=run, steps=25, **given_again)
+    longer = runner.train(resume=run, steps=25, data=(X, CLASSES), progress=False)
+    assert (longer.steps["train_loss"][:20] == losses).all()
+    assert len(longer.steps) == 25
 
 
 def test_a_sweep_over_arrays() -> None:
