@@ -24,26 +24,24 @@ from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 
 from runner.compare.runs import Run, find, read_run
-from runner.config.build import build
 from runner.config.locations import CONFIG_NAME
-from runner.config.values import from_plain
 from runner.errors import ConfigError, Interrupted, UserError
 from runner.hydra_app.alone import train_alone
 from runner.hydra_app.application import Application, find_plugins
 from runner.hydra_app.beginning import Beginning, started
-from runner.hydra_app.checking import as_plain, pinned
+from runner.hydra_app.checking import pinned
 from runner.hydra_app.claiming import claimed
 from runner.hydra_app.composer import Composed
 from runner.hydra_app.error_lines import run_errors
 from runner.hydra_app.jobs import raise_failures, train_jobs
 from runner.hydra_app.launch import check_settings, compose_jobs, distinct_jobs
 from runner.hydra_app.memory_job import MemoryJob, TerminalLog
+from runner.hydra_app.multirun import composed_sweep
 from runner.hydra_app.overrides import typed_words
 from runner.hydra_app.prepare import prepare_overrides
 from runner.hydra_app.products import every_job
 from runner.hydra_app.registered import store_registered
 from runner.hydra_app.resume import resume
-from runner.hydra_app.searching import refuse_blind_search
 from runner.hydra_app.settings import LauncherSettings
 from runner.hydra_app.starting import Starter, starting_at, starts_of
 from runner.hydra_app.task import record, sweep_task
@@ -84,8 +82,7 @@ def train_run(
         config = application.compose_config(CONFIG_NAME, words, RunMode.RUN, is_recorded)
         if config.hydra.mode == RunMode.MULTIRUN:
             raise ConfigError("the config asks for a sweep: use runner.sweep instead of train")
-        check_settings(config)
-        if _settings(config).dry_run:
+        if check_settings(config).dry_run:
             raise ConfigError("dry_run=true: a run is trained or not; leave it out")
         _use_all_cores()
         if is_recorded:
@@ -111,15 +108,13 @@ def train_sweep(
         is_recorded = record_in is not False
         words = _words(overrides, "hydra.sweep.dir", record_in, beginning)
         application = Application.create(config_dir)
-        mode = RunMode.MULTIRUN
-        words, starter = started(application, [*words, _SWEEPS], beginning, mode)
-        config = application.compose_config(CONFIG_NAME, words, mode, is_recorded)
-        check_settings(config)
-        refuse_blind_search(config, (build(as_plain(each)) for each in [config]))
+        words, starter = started(application, [*words, _SWEEPS], beginning, RunMode.MULTIRUN)
+        config = composed_sweep(application, CONFIG_NAME, words, with_log=is_recorded)
+        settings = check_settings(config)
         _use_all_cores()
         if is_recorded:
             return _recorded_sweep(application, config, words, starter)
-        return _sweep_in_memory(application, config, starter)
+        return _sweep_in_memory(application, config, settings, starter)
 
 
 def _words(
@@ -134,11 +129,6 @@ def _words(
             if word.startswith(("hydra.run.dir=", "hydra.sweep.dir=")):
                 raise ConfigError(f"{word}: nothing is recorded; use record=FOLDER")
     return prepare_overrides([*overrides, *folder])
-
-
-def _settings(config: DictConfig) -> LauncherSettings:
-    launcher: Any = OmegaConf.to_container(config.hydra.launcher)
-    return from_plain(LauncherSettings, launcher)
 
 
 def _use_all_cores() -> None:
@@ -226,9 +216,11 @@ def _runs_in(directory: Path) -> list[Run]:
 
 
 def _sweep_in_memory(
-    application: Application, config: DictConfig, starter: Starter | None
+    application: Application,
+    config: DictConfig,
+    settings: LauncherSettings,
+    starter: Starter | None,
 ) -> list[Run]:
-    settings = _settings(config)
     if settings.confirm:
         raise ConfigError(f"confirm={settings.confirm} needs a record: add record=True")
     choices = config.hydra.runtime.choices

@@ -63,8 +63,8 @@ def test_a_run_starts_from_the_weights_of_one_in_memory_or_in_a_folder(
     assert again.summary == some.summary  # with the time at which it started
     with pytest.raises(runner.ConfigError, match="has the record of another run"):
         runner.train(from_=mine, record="some", **still, seed=1)
-    both = runner.sweep({"seed": [0, 1]}, from_=kept, **still)
-    assert [weights(run, LAST) == weights(kept, LAST) for run in both] == [True, True]
+    (swept,) = runner.sweep({"seed": [0]}, from_=kept, **still)
+    assert weights(swept, LAST) == weights(kept, LAST)
 
 
 def test_branches_and_longer_runs_are_those_of_the_shell(trunk: runner.Run, tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_branches_and_longer_runs_are_those_of_the_shell(trunk: runner.Run, tmp_
     assert CommandLine(tmp_path)(*words, "hydra.run.dir=there").returncode == 0
     (there,) = runner.load(tmp_path / "there")
     kept = runner.train(branch=trunk, at_epoch=1, **slower)
-    (one, _) = runner.sweep(
-        {"optimizer.learning_rate": [0.0001, 0.1]}, branch=trunk, at_epoch=1, progress=False
+    (one,) = runner.sweep(
+        {"optimizer.learning_rate": [0.0001]}, branch=trunk, at_epoch=1, progress=False
     )
     for mine in (kept, one):
         assert losses(mine).tobytes() == losses(there).tobytes()

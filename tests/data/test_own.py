@@ -318,7 +318,7 @@ def test_a_network_learns_a_table_and_a_resumed_sweep_notices_changed_data(
 ) -> None:
     own_files.write_files(tmp_path)
     line = ["-m", "data=csv", "data.path=houses.csv", "data.target=price", "hydra.sweep.dir=s"]
-    line += ["seed=0", "epochs=2", "optimizer.learning_rate=0.001", "data.ignore=[sold]"]
+    line += ["seed=0", "epochs=2", *LINEAR]
     done = runner(*line)
     assert done.returncode == 0, done.stderr
     assert "Data:   houses.csv: 3 columns as 5 inputs; target: price" in done.stderr
@@ -326,16 +326,17 @@ def test_a_network_learns_a_table_and_a_resumed_sweep_notices_changed_data(
     said = runner.compare("s", "--figure", "final").stdout
     assert "final validation absolute error of price" in said
     assert "validation error" not in done.stdout + said
-    assert "1 of them done before" in runner(*line).stderr
+    assert "0 of 1 runs to run" in runner(*line, "dry_run=true").stdout
     (tmp_path / "houses.csv").write_text(own_files.houses().replace("Jena", "Kiel"))
-    assert "done before" not in runner(*line, "dry_run=true").stdout
-    assert "to run" in runner(*line, "dry_run=true").stdout
+    assert "1 of 1 runs to run" in runner(*line, "dry_run=true").stdout
+
+
+LINEAR = ("model=linear", "optimizer.learning_rate=0.001", "data.ignore=[sold]")
 
 
 def test_one_run_says_what_its_error_is(runner: CommandLine, tmp_path: Path) -> None:
     own_files.write_files(tmp_path)
-    line = ["data.path=houses.csv", "model=linear", "optimizer.learning_rate=0.001", "epochs=1"]
-    done = runner("data=csv", *line, "data.target=price", "data.ignore=[sold]")
+    done = runner("data=csv", "data.path=houses.csv", "data.target=price", "epochs=1", *LINEAR)
     assert "val absolute error " in done.stderr
     assert "final absolute" in done.stdout
     assert "Error:  mean absolute error of price, in its unit\n" in done.stdout
