@@ -243,6 +243,12 @@ def test_sequences_have_a_target_or_one_at_each_step(
             {"x_train": [[1.0]], "y_train": [1.0], "x_test": [[1.0]], "y_test": [[1.0, 2.0]]},
             "y_test: an example has the shape [2], expected [] as in y_train",
         ),
+        (
+            {"x_train": [[1.0]], "y_train": [1], "x_test": [[1.0]], "y_test": [0.5]},
+            "y_train is int64, y_test is float64; classes are integers, and numbers are floats",
+        ),
+        ({"x_train": [[1.0]], "y_train": [1], "x_test": [[1.0]]}, "has x_test, but no y_test"),
+        ({"x": np.ones((3, 2)), "y": np.eye(3, dtype=int)}, "are y.argmax(axis=1)"),
         ({"a": [1]}, "has the arrays a; expected inputs and targets, or x_train"),
         ({"x": [[1.0], [2.0]], "y": [0]}, "2 rows in x, but 1 in y"),
         ({"x": [[1.0], [np.nan]], "y": [0, 1]}, "x[1]: a number that is not finite"),
@@ -257,6 +263,11 @@ def test_what_is_wrong_with_arrays_is_said(
 ) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     assert message in wrong(NPZ(path=str(tmp_path / "a.npz")))
+
+
+def test_classes_that_do_not_occur_are_said(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.ones((9, 2)), y=np.arange(9) % 3 + 1)
+    assert "target: 4 classes, 3 of which occur; " in NPZ(path=str(tmp_path / "a.npz")).summary()
 
 
 def test_an_archive_that_unpacks_to_too_much_is_not_unpacked(

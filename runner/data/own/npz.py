@@ -75,6 +75,9 @@ def scan_arrays(
     parts, sizes = _parts(place, arrays)
     rows = rows_of(sizes, split, split_seed)
     targets = _joined(place, [(arrays[y], y) for _, y in parts])
+    if len({arrays[y].dtype.kind == "f" for _, y in parts}) > 1:
+        types = ", ".join(f"{y} is {arrays[y].dtype}" for _, y in parts)
+        raise DataError(f"{place}: {types}; classes are integers, and numbers are floats")
     if targets.dtype.kind in "iub" and targets.size > len(targets):
         return _sequences(place, parts, targets, rows)
     inputs = _stored(_joined(place, [x for x, _ in parts]))
@@ -82,7 +85,9 @@ def scan_arrays(
     what = f"inputs of {shape}, {inputs.dtype}"
     if targets.dtype.kind in "iub":
         classes = _classes(place, parts[0][1], targets)
-        summary = said(place, rows, what, f"{classes} classes")
+        known = len(np.unique(targets))
+        unused = f", {known} of which occur" if known < classes else ""
+        summary = said(place, rows, what, f"{classes} classes{unused}")
         return Scanned(inputs, targets.astype(np.int32).ravel(), rows, classes, None, summary)
     values = scaled(targets.reshape(len(targets), -1), rows[0])
     summary = said(place, rows, what, f"numbers, {values.values.shape[1]} an example")
@@ -100,6 +105,7 @@ def _parts(
             f"{place}: has the arrays {', '.join(sorted(arrays))}; expected inputs and targets, "
             "or x_train and y_train"
         )
+    _check_partners(place, arrays)
     parts = [((arrays[x], x), y) for x, y in pairs.values()]
     for (inputs, x), y in parts:
         _check_pair(place, (x, inputs), (y, arrays[y]))
@@ -189,6 +195,18 @@ def _check_pair(
         raise DataError(f"{path}: {len(rows):,} rows in {x}, but {len(others):,} in {y}")
 
 
+def _check_partners(path: str, arrays: Mapping[str, npt.NDArray]) -> None:
+    """Check that splits have inputs and targets; a part of the training examples is no stand-in."""
+    for word in (word for words in SPLITS for word in words):
+        names = [(f"{x}_{word}", f"{y}_{word}") for x, y in PAIRS]
+        names += [(f"{word}_{x}", f"{word}_{y}") for x, y in PAIRS]
+        there = [pair for pair in names if set(pair) & set(arrays)]
+        if there and not any(set(pair) <= set(arrays) for pair in there):
+            ((one, other),) = there[:1]
+            has, lacks = (one, other) if one in arrays else (other, one)
+            raise DataError(f"{path}: has {has}, but no {lacks}")
+
+
 def _joined(path: str, parts: list[tuple[npt.NDArray, str]]) -> npt.NDArray:
     """The inputs or the targets of all parts."""
     first, of = parts[0]
@@ -243,7 +261,7 @@ def _sequences(
         raise DataError(
             f"{path}, {y}: {list(targets.shape[1:])} integers an example, expected one class, or "
             f"one at each step of {x}, which has the shape {list(inputs.shape[1:])}; numbers are "
-            "floats"
+            f"floats, and the classes of one-hot rows are {y}.argmax(axis=1)"
         )
     classes, symbols = _known(path, y, targets), 0
     if inputs.ndim == 2 and inputs.dtype.kind in "iub":
