@@ -70,10 +70,22 @@ def train_alone(
     task: Callable[..., Any],
     starter: Starter | None = None,
 ) -> tuple[Path, dict[str, Any] | None]:
-    """Train a run, unless its folder holds it; see `run_alone`.
+    """Train a run, unless its folder holds it.
+
+    Args:
+        application: Hydra's driver.
+        name: the primary config.
+        config: the composed config; the name of the folder is updated in it.
+        overrides: the overrides from which it was composed, as Hydra reads them.
+        task: trains a run; takes its config and its `start`.
+        starter: says what it starts from, if from another run.
 
     Returns:
         Its folder, and its summary if the folder held it; None if it was trained.
+
+    Raises:
+        ConfigError: its folder holds another run.
+        RecordError: the record cannot be written.
     """
     plain, experiment = pinned(config)
     start = starter(experiment) if starter else None

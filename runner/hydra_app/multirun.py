@@ -42,7 +42,13 @@ def train_sweep(
 def composed_sweep(
     application: Application, name: str, overrides: list[str], *, with_log: bool = True
 ) -> DictConfig:
-    """Compose the config of a sweep; `with_log` says whether Hydra configures its log.
+    """Compose the config of a sweep.
+
+    Args:
+        application: Hydra's driver.
+        name: the primary config.
+        overrides: the overrides, as Hydra reads them.
+        with_log: whether Hydra configures its log.
 
     Raises:
         ConfigError: something is wrong with it, or it searches without validation examples.

@@ -99,6 +99,7 @@ def train_sweep(
         overrides: words as typed, with commas between values.
         config_dir: a folder with options of the user's own.
         record_in: where it is recorded, if it is.
+        beginning: what the runs start from, if from another run.
 
     Raises:
         UserError: see `runner.sweep`.
