@@ -21,7 +21,7 @@ from runner.errors import ConfigError, DataError, Interrupted, RecordError, Swee
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from runner.compare.api import Runs
     from runner.compare.runs import Run
@@ -55,6 +55,11 @@ def train(
     record: bool | str | os.PathLike[str] = False,
     progress: bool = True,
     config_dir: str | os.PathLike[str] | None = None,
+    from_: Run | str | os.PathLike[str] | None = None,
+    from_layers: str | Sequence[str] = (),
+    branch: Run | str | os.PathLike[str] | None = None,
+    at_epoch: int | None = None,
+    resume: Run | str | os.PathLike[str] | None = None,
     **settings: Any,
 ) -> Run:
     """Train one run, as `runner OVERRIDES` does.
@@ -65,6 +70,7 @@ def train(
         runner.train(optimizer={"name": "adam", "b1": 0.8}, epochs=5)
         runner.train({"optimizer.learning_rate": 0.1}, model={"widths": [64, 64]})
         runner.train(data=(x, y), record="outputs/mine")
+        runner.train(epochs=20, resume="outputs/mine")
 
     Args:
         *overrides: overrides as typed in the shell, each a string of its own, or dictionaries of
@@ -75,6 +81,14 @@ def train(
             run of the same config, that is returned.
         progress: whether progress is shown: a bar in a notebook and on a terminal, else lines.
         config_dir: a folder with options of your own, as `--config-dir`.
+        from_: a run whose weights are the initial ones, its folder, or a file with weights, as
+            `--from`. A run in memory will do.
+        from_layers: the layers that are taken of it, as `--from-layers`; by default all.
+        branch: a recorded run, or its folder, that this one is up to the epoch `at_epoch`, as
+            `--branch`.
+        at_epoch: after which epoch the branch has settings of its own.
+        resume: a recorded run, or its folder, that goes on to its end, or to longer `epochs` or
+            `steps`, as `--resume`. Arrays as its data have to be given again.
         **settings: keys and values: a number, text, a list, or a dictionary of keys below, in which
             `name` is the option. An instance of a registered option is a value, too. `data` may be
             arrays `(x, y)`, `(x_train, y_train, x_test, y_test)`, or six with `x_validation,
@@ -94,7 +108,16 @@ def train(
     from runner.api import calls
 
     return calls.train(
-        *overrides, record=record, progress=progress, config_dir=config_dir, **settings
+        *overrides,
+        record=record,
+        progress=progress,
+        config_dir=config_dir,
+        from_=from_,
+        from_layers=from_layers,
+        branch=branch,
+        at_epoch=at_epoch,
+        resume=resume,
+        **settings,
     )
 
 
@@ -103,6 +126,10 @@ def sweep(
     record: bool | str | os.PathLike[str] = False,
     progress: bool = True,
     config_dir: str | os.PathLike[str] | None = None,
+    from_: Run | str | os.PathLike[str] | None = None,
+    from_layers: str | Sequence[str] = (),
+    branch: Run | str | os.PathLike[str] | None = None,
+    at_epoch: int | None = None,
     **settings: Any,
 ) -> Runs:
     """Train a run for every combination of values, side by side, as `runner -m OVERRIDES` does.
@@ -120,6 +147,10 @@ def sweep(
             is trained, and the table and the figure of the sweep are written.
         progress: as in `train`.
         config_dir: as in `train`.
+        from_: as in `train`; all runs start there.
+        from_layers: as in `train`.
+        branch: as in `train`; all runs are branches of that run.
+        at_epoch: as in `train`.
         **settings: keys and values of all runs, as in `train`: here a list is one value.
 
     Returns:
@@ -135,7 +166,15 @@ def sweep(
     from runner.api import calls
 
     return calls.sweep(
-        *overrides, record=record, progress=progress, config_dir=config_dir, **settings
+        *overrides,
+        record=record,
+        progress=progress,
+        config_dir=config_dir,
+        from_=from_,
+        from_layers=from_layers,
+        branch=branch,
+        at_epoch=at_epoch,
+        **settings,
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import logging
 import os
 import sys
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from runner import files
 from runner.config.explain import help_for
 from runner.errors import exit_code
-from runner.interruption import deferred, handle_signals, in_worker, was_received
+from runner.interruption import handle_signals, in_worker, was_received
 from runner.terminal.pipes import files_come_first, outlive_readers, output_was_lost
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
-    from runner.execution.transfer import Origin
     from runner.hydra_app.application import Application
     from runner.hydra_app.starting import FromWeights
 
@@ -142,6 +140,7 @@ def _train(application: Application, arguments: Namespace) -> None:
     from runner.hydra_app.error_lines import run_errors
     from runner.hydra_app.flags import config_name
     from runner.hydra_app.multirun import train_sweep
+    from runner.hydra_app.starting import starting_at
     from runner.hydra_app.task import sweep_task
 
     name, overrides = config_name(arguments), arguments.overrides
@@ -159,79 +158,11 @@ def _train(application: Application, arguments: Namespace) -> None:
     with run_errors():
         if config.hydra.mode == RunMode.MULTIRUN:
             # Where the config asks for a sweep, it is composed again, as a sweep.
-            task: Callable[..., Any] = sweep_task
-            if starter:
-                from runner.hydra_app.starting import StartingTask
-
-                task = StartingTask(task, starter)
-            train_sweep(application, name, overrides, task)
-        else:
-            _train_one(application, name, config, overrides, starter)
-
-
-def _train_one(
-    application: Application,
-    name: str,
-    config: DictConfig,
-    overrides: list[str],
-    starter: FromWeights | None,
-) -> None:
-    """Train a run, or print what it would do; if its folder holds it, show it.
-
-    Raises:
-        ConfigError: its folder holds another run.
-    """
-    from runner.config.build import build, pin_data
-    from runner.hydra_app.checking import as_plain
-    from runner.hydra_app.claiming import claimed
-
-    plain = as_plain(config)
-    experiment = build(plain)
-    pin_data(plain, experiment)
-    start = starter(experiment) if starter else None
-    launcher, directory = config.hydra.launcher, Path(str(config.hydra.run.dir))
-    if launcher.get("dry_run"):
-        if not launcher.get("overwrite") and _is_done(directory, plain, start):
-            print("0 of 1 runs to run; nothing was run")
+            train_sweep(application, name, overrides, starting_at(sweep_task, starter))
             return
-        from runner.execution.forecast import forecast  # imports JAX
+        from runner.hydra_app.alone import run_alone
 
-        print(forecast(experiment, plain, directory) + "1 run to run; nothing was run")
-        return
-    with deferred(), claimed(config, "run", overrides) as directory:
-        if launcher.get("overwrite") or not _is_done(directory, plain, start):
-            application.run(name, functools.partial(_single_task, start=start), overrides)
-
-
-def _is_done(directory: Path, config: dict[str, Any], start: Origin | None) -> bool:
-    """Whether a folder holds the finished run of a config; then it is shown.
-
-    Raises:
-        ConfigError: it holds another run.
-    """
-    from runner.execution.resume import finished_before
-    from runner.terminal.words import shell_path
-
-    summary = finished_before(directory, config, start.facts if start else None)
-    if summary is None:
-        return False
-    print(f"{shell_path(directory)}: this run is done; overwrite=true runs it again")
-    _print_results(summary, directory)
-    return True
-
-
-def _print_results(summary: dict[str, Any], directory: Path) -> None:
-    """Print the table of a run, and what it suggests if it is a range test."""
-    from runner.compare import range_test
-    from runner.compare.runs import Run
-    from runner.terminal.live import print_closing_table
-    from runner.terminal.words import shell_path
-
-    print_closing_table(summary, directory)
-    run = Run(directory, summary)
-    if range_test.is_range_test(run):
-        print(f"Range:  {range_test.sentence(range_test.suggested(run))}")
-        print(f"        runner-compare {shell_path(directory)} --axis=learning_rate")
+        run_alone(application, name, config, overrides, _single_task, starter)
 
 
 def _may_set_sweep(arguments: Namespace) -> bool:
@@ -247,10 +178,9 @@ def _starter(arguments: Namespace) -> FromWeights | None:
     """What `--from` says that runs start from; None without it."""
     if arguments.origin is None:
         return None
-    from runner.hydra_app.starting import FromWeights
+    from runner.hydra_app.starting import FromWeights, listed_layers
 
-    layers = [word for word in (arguments.from_layers or "").split(",") if word]
-    return FromWeights(Path(arguments.origin), layers)
+    return FromWeights(Path(arguments.origin), listed_layers(arguments.from_layers))
 
 
 def _single_task(config: DictConfig, **start: Any) -> float:
@@ -261,6 +191,7 @@ def _single_task(config: DictConfig, **start: Any) -> float:
         **start: what it starts from, if from something (see `runner.execution.run.run`).
     """
     from runner.hydra_app import task
+    from runner.hydra_app.alone import print_results
     from runner.record.summary import minimized
     from runner.terminal.words import shell_path
 
@@ -270,7 +201,7 @@ def _single_task(config: DictConfig, **start: Any) -> float:
         if (task.directory() / files.SUMMARY).exists():
             print(f"Curves: {shell_path(task.directory())}")
         raise
-    _print_results(summary, directory)
+    print_results(summary, directory)
     return minimized(summary)
 
 

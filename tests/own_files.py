@@ -29,12 +29,16 @@ def houses(rows: int = HOUSES) -> str:
 
 
 def write_files(directory: Path) -> None:
-    """Write `houses.csv`, `poem.txt`, `arrays.npz` and the folder `pets`."""
+    """Write `houses.csv`, `poem.txt`, three files `.npz` and the folder `pets`."""
     (directory / "houses.csv").write_text(houses())
     (directory / "poem.txt").write_text(corpus(4000).text)
     random = np.random.default_rng(6)
     inputs = random.integers(0, 256, (40, 6, 5), np.uint8)
     np.savez(directory / "arrays.npz", inputs=inputs, targets=np.arange(40) % 3)
+    signals = random.normal(size=(40, 6, 2))
+    np.savez(directory / "signals.npz", inputs=signals, targets=signals.sum((1, 2)) > 0)
+    tokens = (np.arange(40)[:, None] + np.arange(9)) % 5
+    np.savez(directory / "tokens.npz", inputs=tokens[:, :-1], targets=tokens[:, 1:])
     for kind, level in (("cat", 60), ("dog", 180)):
         (directory / "pets" / kind).mkdir(parents=True)
         for number in range(12):

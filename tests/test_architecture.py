@@ -170,6 +170,8 @@ def users_of(package: str) -> set[str]:
 
 
 HYDRA_APP = (
+    "alone",
+    "beginning",
     "branch",
     "checking",
     "claiming",

@@ -22,8 +22,8 @@ from runner.experiment.experiment import Experiment
 
 DATA_AND_MODEL = '''
 from runner.plugin import (
-    KERNEL, LOGITS, Dataset, Layer, LayerOptions, Model, Sizes, Source, Split,
-    dense, flatten, jnp, np, number, option, pure, register, serial,
+    KERNEL, LOGITS, Dataset, Layer, LayerOptions, Model, Optimizer, Sizes, Source, Split,
+    dense, flatten, jnp, np, number, optax, option, pure, register, serial,
 )
 
 
@@ -83,8 +83,20 @@ class LowRank(Model):
         )
 
 
+@option
+class Shrinking(Optimizer):
+    """theta <- theta - learning_rate * shrink * g."""
+
+    learning_rate: float = number(0.2, minimum=0)
+    shrink: float = number(0.5, minimum=0)
+
+    def build(self, learning_rate):
+        return optax.sgd(learning_rate * self.shrink)
+
+
 register("data", "stripes", Stripes)
 register("model", "low_rank", LowRank)
+register("optimizer", "shrinking", Shrinking)
 '''
 
 
@@ -147,7 +159,7 @@ def test_the_documented_command_trains(folder: Path) -> None:
     assert len(np.load(folder / "out" / "steps.npy")) == 3
 
 
-def test_a_data_source_and_a_model_of_ones_own_learn(folder: Path) -> None:
+def test_a_data_source_a_model_and_an_optimizer_of_one_module_learn(folder: Path) -> None:
     assert imports_only_the_plugin_module(DATA_AND_MODEL)
     (folder / "stripes_and_rank.py").write_text(DATA_AND_MODEL)
     experiment = experiment_with(
@@ -155,6 +167,7 @@ def test_a_data_source_and_a_model_of_ones_own_learn(folder: Path) -> None:
         60,
         data={"name": "stripes", "noise": 0.05},
         model={"name": "low_rank", "rank": 3},
+        optimizer={"name": "shrinking", "learning_rate": 0.2, "shrink": 0.5},
         batch_size={**read_option("batch_size", "mini"), "size": 12},
     )
     training = Training([experiment], experiment.data.load())

@@ -21,7 +21,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from runner.errors import ConfigError
-from runner.experiment.table import OPTIONS, STACKED
+from runner.experiment.groups import name_of
+from runner.experiment.table import STACKED
 from runner.options.option import Option
 
 _PLAIN = re.compile(r"[A-Za-z_/][\w./-]*", re.ASCII)
@@ -95,14 +96,11 @@ def _described(chosen: Option) -> dict[str, Any]:
     Raises:
         ConfigError: its class is not registered.
     """
-    cls = type(chosen)
-    names = [name for known in OPTIONS.values() for name in known if known[name] is cls]
-    if not names:
-        raise ConfigError(
-            f"{cls.__name__} is not known: runner.plugin.register(GROUP, NAME, {cls.__name__})"
-        )
+    if (name := name_of(chosen)) is None:
+        cls = type(chosen).__name__
+        raise ConfigError(f"{cls} is not known: runner.plugin.register(GROUP, NAME, {cls})")
     fields = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(chosen)}
-    return {"name": names[0], **fields}
+    return {"name": name, **fields}
 
 
 def _value(key: str, value: Any) -> str:

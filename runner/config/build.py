@@ -28,7 +28,7 @@ from runner.config.synonyms import NAMES, WORDS
 from runner.config.values import LARGEST_INTEGER, convert, shown, types_of
 from runner.errors import ConfigError, did_you_mean, folded
 from runner.experiment.experiment import Experiment
-from runner.experiment.groups import group_of
+from runner.experiment.groups import group_of, name_of
 from runner.experiment.pairing import conflicts
 from runner.experiment.table import OPTIONS, STACKED
 from runner.options.option import Option, holds_option
@@ -276,12 +276,11 @@ def _check_together(check: _Checker, experiment: Experiment) -> None:
 
 def chosen_options(experiment: Experiment) -> Iterator[tuple[str, Option]]:
     """Yield every option that has an effect in an experiment, with its key."""
-    for group, names in OPTIONS.items():
+    for group in OPTIONS:
         if group in experiment.ignores:
             continue
         if group not in STACKED:
             yield group, getattr(experiment, group)
             continue
         for chosen in getattr(experiment, group):
-            name = next(name for name, cls in names.items() if cls is type(chosen))
-            yield f"{group}.{name}", chosen
+            yield f"{group}.{name_of(chosen)}", chosen

@@ -18,7 +18,7 @@ from runner.config.locations import config_directory
 from runner.contract.floats import another, check_floats_are_data, float_fields
 from runner.contract.requirement import require
 from runner.contract.text import check_class, check_comments, check_defaults
-from runner.data import Dataset, Split
+from runner.data import Dataset, Source, Split
 from runner.engine.compilation import RUNS_ONCE
 from runner.engine.lanes import as_array
 from runner.engine.placement import place
@@ -117,24 +117,30 @@ def _dataset(experiment: Experiment) -> Dataset:
     sizes = tuple(len(split.targets) for split in data)
     require(sizes == tuple(source.sizes()), f"load has {sizes} examples, sizes {source.sizes()}")
     for split in data:
-        _check_split(split, source.input_shape, source.classes, source.target_columns)
+        _check_split(split, source)
     counts = (_EXAMPLES, _HELD_OUT, _HELD_OUT)
     return Dataset(*(Split(s.inputs[:n], s.targets[:n]) for s, n in zip(data, counts, strict=True)))
 
 
-def _check_split(split: Split, shape: tuple[int, ...], classes: int, columns: int) -> None:
+def _check_split(split: Split, source: Source) -> None:
     """Check the shapes and types of a split.
 
     Raises:
         AssertionError: they are not what the source says.
     """
     inputs, targets = split.inputs, split.targets
+    shape, classes = source.input_shape, source.classes
     require(len(inputs) == len(targets), f"{len(inputs)} inputs for {len(targets)} targets")
     found = inputs.shape[1:]
     require(found == tuple(shape), f"inputs have the shape {found}, input_shape is {shape}")
     require(inputs.dtype in (np.uint8, np.float32), f"inputs are {inputs.dtype}, not float32")
-    wanted, kind = ((), np.int32) if classes else ((columns,), np.float32)
-    require(targets.shape[1:] == wanted, f"targets have the shape {targets.shape}")
+    steps = shape[:1] if source.each_step else ()
+    columns, kind = ((), np.int32) if classes else ((source.target_columns,), np.float32)
+    wanted = (*steps, *columns)
+    require(
+        targets.shape[1:] == wanted,
+        f"targets of an example have the shape {targets.shape[1:]}, expected {wanted}",
+    )
     require(targets.dtype == kind, f"targets are {targets.dtype}, not {np.dtype(kind)}")
     if classes and len(targets):
         in_range = targets.min() >= 0 and targets.max() < classes

@@ -4,6 +4,10 @@ The archive holds five files of training images and one of test images. Each is 
 records of 1 + 3072 bytes: the class, then the red, the green and the blue plane of 32 x 32 pixels,
 each row by row. (A. Krizhevsky: Learning Multiple Layers of Features from Tiny Images, 2009; the
 binary version. The Python version is a pickle, which can execute code, and is not read.)
+
+The address, the length and the SHA-256 of the archive are those with which TensorFlow Datasets
+(`url_checksums/cifar10.txt`), MLDatasets.jl (`cifar10.jl`) and torchvision-ruby (`cifar10.rb`)
+download it.
 """
 
 from __future__ import annotations
@@ -55,7 +59,7 @@ class CIFAR10(PublishedImages):
     classes = _CLASSES
     folder: ClassVar[str] = "cifar10"
     url: ClassVar[str] = "https://www.cs.toronto.edu/~kriz/"
-    md5: ClassVar[str] = "c32a1d4ab5d03f1284b67883e8d87530"
+    sha256: ClassVar[str] = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
 
     def held(self) -> tuple[int, int]:
         """Return the sizes by the lengths of the files, or the published ones without files."""
@@ -93,7 +97,7 @@ class CIFAR10(PublishedImages):
 
     def fetch_absent(self) -> None:
         """Download the archive."""
-        fetch({ARCHIVE: f"md5:{self.md5}"}, self.url, self.directory(), "CIFAR-10")
+        fetch({ARCHIVE: f"sha256:{self.sha256}"}, self.url, self.directory(), "CIFAR-10")
 
     def _place(self) -> Path | None:
         """The archive, or the folder with the six files; None if neither is there."""

@@ -27,7 +27,7 @@ def fetch(names_and_sums: Mapping[str, str], base_url: str, directory: Path, wha
 
     Args:
         names_and_sums: the names of the absent files, and for each its checksum as pooch writes
-            it (`md5:...`).
+            it (`sha256:...`, `md5:...`).
         base_url: the URL to which each name is appended.
         directory: where the files go; it is created.
         what: the name of the data set, for error messages.

@@ -70,12 +70,12 @@ class Source(Option):
     target_columns: int = 1
     """How many numbers the target of an example has, if it is no class."""
 
-    each_step: ClassVar[bool] = False
+    each_step: bool = False
     """Whether there is a target at each step of a sequence, and not one for the example."""
 
     symbols: int = 0
     """How many symbols there are, if inputs `[examples, steps]` stand for symbols: the network gets
-    each as a vector of zeros and a 1. 0: inputs are numbers."""
+    each as a vector of zeros and a 1, without any preprocessing. 0: inputs are numbers."""
 
     generates: ClassVar[bool] = False
     """Whether `draw` can draw new examples."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from runner.data.grammar import Corpus, corpus
 from runner.data.own.file import FileVersion, OwnFile, Scanned, file_version
@@ -42,8 +42,6 @@ class Text(OwnFile):
     split: Shares = (90, 5, 5)
     sha256: str | None = None
 
-    each_step: ClassVar[bool] = True
-    ignores: ClassVar[tuple[str, ...]] = ("preprocessing",)
     split_seed = 0
 
     def scanned(self, versions: tuple[FileVersion, ...]) -> Scanned:
@@ -73,7 +71,8 @@ class Text(OwnFile):
         if not versions:
             said += f", the grammar {_generated().bits_per_character:.2f}"
         inputs = examples.astype(np.uint8 if len(symbols) <= 256 else np.float32)
-        return Scanned(inputs, targets, rows, len(symbols), None, said)
+        count = len(symbols)
+        return Scanned(inputs, targets, rows, count, None, said, symbols=count, each_step=True)
 
     def _examples(
         self, indices: npt.NDArray[np.int32], what: str
@@ -117,11 +116,6 @@ class Text(OwnFile):
     def pinned(self) -> Text:
         """Return the source with the checksum of its file, if it has one."""
         return self if self.path is None else dataclasses.replace(self, sha256=self.digest())
-
-    @property
-    def symbols(self) -> int:  # type: ignore[override]
-        """How many different characters the text has."""
-        return self.classes
 
     def characters(self) -> str:
         """Return the characters in the order in which symbols count them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,37 +15,42 @@ from runner.config.values import shown
 from runner.engine.memory import available, bytes_of_a_lane, memory_errors
 from runner.engine.placement import place
 from runner.experiment.experiment import Experiment
+from runner.experiment.groups import name_of
 from runner.experiment.plan import Phase
 from runner.experiment.table import OPTIONS
+from runner.options.option import Facts
 from runner.options.stopping import NoStopping
-from runner.terminal.words import format_epochs, shell_path
+from runner.terminal.words import format_epochs, several, shell_path
 
 _WIDTH = 100
 _MOST_PHASES = 4
 
 
-def forecast(experiment: Experiment, config: Mapping[str, Any], directory: Path) -> str:
+def forecast(
+    experiment: Experiment, config: Mapping[str, Any], directory: Path, values: str
+) -> str:
     """Return what a run would do: its options, data, size, length and memory, a line each.
 
     Args:
         experiment: the experiment.
         config: its resolved config.
         directory: the folder that it would be written to.
+        values: where every value of the config is shown.
     """
     settings = typed(config)
     ignored = experiment.ignores
     options = [f"{key}={shown(settings[key])}" for key in OPTIONS if key not in ignored]
-    phases = experiment.phases()
+    phases, facts = experiment.phases(), experiment.facts()
     lines = {
         "Differs": " ".join(differences(config)) or "nothing; all values are the defaults",
         "Options": " ".join(options) + _meant(experiment, settings),
         "Data": _data(experiment),
-        "Network": _count(experiment.facts().parameters(), "trained number"),
-        "Steps": _steps(experiment, phases),
+        "Network": several(facts.parameters(), "trained number"),
+        "Steps": _steps(experiment, facts, is_one_phase=len(phases) == 1),
         "Phases": "; ".join(_phases(phases)) if len(phases) > 1 else "",
         "Memory": _memory(experiment),
         "Folder": shell_path(directory),
-        "Config": "every value: the same command with --cfg job",
+        "Config": f"every value: {values}",
     }
     return "".join(_line(title, text) for title, text in lines.items() if text)
 
@@ -55,12 +59,7 @@ def _meant(experiment: Experiment, settings: Mapping[str, Any]) -> str:
     """Which loss `auto` stands for."""
     if settings["loss"] != "auto" or "loss" in experiment.data.ignores:
         return ""
-    names = {cls: name for name, cls in OPTIONS["loss"].items()}
-    return f" (auto: {names[type(experiment.loss)]})"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + "s" * (count != 1)
+    return f" (auto: {name_of(experiment.loss)})"
 
 
 def _line(title: str, text: str) -> str:
@@ -84,20 +83,17 @@ def _data(experiment: Experiment) -> str:
     sizes, classes = experiment.data.sizes(), experiment.classes
     counts = f"{sizes.train:,} training, {sizes.validation:,} validation and {sizes.test:,} test"
     shape = "x".join(map(str, experiment.data.input_shape))
-    targets = f"{classes} classes" if classes else _count(experiment.outputs, "number")
+    targets = f"{classes} classes" if classes else several(experiment.outputs, "number")
     return f"{counts} examples of {shape}; {targets} to predict"
 
 
-def _steps(experiment: Experiment, phases: Sequence[Phase]) -> str:
+def _steps(experiment: Experiment, facts: Facts, *, is_one_phase: bool) -> str:
     """The length of the run, and how often it is evaluated."""
-    last = phases[-1]
-    epochs = last.epoch(last.end_step)
-    words = f"{last.end_step:,} in {format_epochs(epochs)} epoch{'s' * (epochs != 1)}"
-    if len(phases) == 1:
-        size = last.batch_size.examples(experiment.data.sizes().train)
-        words += f" of {_count(last.steps_per_epoch, 'step')}, batch size {size:,}"
-    evaluations = math.ceil(epochs / experiment.evaluate_every)
-    words += f"; {_count(evaluations, 'evaluation')} and one before"
+    epochs = facts.total_epochs
+    words = f"{facts.total_steps:,} in {format_epochs(epochs)} epoch{'s' * (epochs != 1)}"
+    if is_one_phase:
+        words += f" of {several(facts.steps_per_epoch, 'step')}, batch size {facts.batch_size:,}"
+    words += f"; {several(facts.evaluations, 'evaluation')} and one before"
     may_stop = not isinstance(experiment.stopping, NoStopping)
     return f"{words}; fewer where it stops early" if may_stop else words
 

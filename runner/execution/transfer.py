@@ -16,8 +16,9 @@ import numpy as np
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
 from runner.lazy import jax
+from runner.record.memory import Memory, Place
 from runner.record.tensors import described, shape_of
-from runner.record.weights import RecordedWeights, kept_weights
+from runner.record.weights import RecordedWeights, by_use, kept_weights
 
 _Taken = dict[tuple[str, ...], Any]
 
@@ -36,21 +37,19 @@ class Origin(NamedTuple):
     facts: dict[str, Any]
 
 
-def weights_for(experiment: Experiment, folder: Path, layers: Sequence[str] = ()) -> Origin:
-    """The weights of the run in a folder, as a start for an experiment.
+def weights_for(experiment: Experiment, place: Place, layers: Sequence[str] = ()) -> Origin:
+    """The weights of a run, as a start for an experiment.
 
     Args:
         experiment: what is going to be trained.
-        folder: the folder of a run, or a file with the weights of one.
+        place: the folder of the run, a file with its weights, or its record in memory.
         layers: the layers to take; none: all.
 
     Raises:
         ConfigError: there are no weights, there is no such layer, or one has another shape here.
     """
-    found = kept_weights(folder)
-    if found is None:
-        raise ConfigError(f"--from {folder}: there are no weights in it")
-    file, weights = found
+    weights, facts = _in_memory(place) if isinstance(place, Memory) else _in_folder(place)
+    folder = facts["folder"]
     initial = jax.eval_shape(
         lambda: experiment.network().init(jax.random.key(0), experiment.input_shape)[:2]
     )
@@ -59,17 +58,50 @@ def weights_for(experiment: Experiment, folder: Path, layers: Sequence[str] = ()
     _check_layers(layers, params, "the network here has")
     wanted = _selected(params, layers)
     _check_shapes(wanted, _selected(weights.params, layers), folder)
-    facts = {
-        "folder": str(folder),
-        "weights": file.stem,
-        "step": weights.steps,
-        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
-    }
     return Origin(
         {_path(name): _as(weights.params[name], wanted[name]) for name in wanted},
         _state_taken(_selected(state, layers), weights),
         facts | {"layers": list(layers) or None},
     )
+
+
+def _in_folder(folder: Path) -> tuple[RecordedWeights, dict[str, Any]]:
+    """The weights of the run in a folder or a file, and where they are.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    found = kept_weights(folder)
+    if found is None:
+        raise ConfigError(f"--from {folder}: there are no weights in it")
+    file, weights = found
+    checksum = hashlib.sha256(file.read_bytes()).hexdigest()
+    return weights, _facts(str(folder), file.stem, weights, checksum)
+
+
+def _in_memory(memory: Memory) -> tuple[RecordedWeights, dict[str, Any]]:
+    """The weights of a run that has no folder, and a name for it that follows from them.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    for kind in by_use(memory.summary):
+        if (weights := memory.weights([kind])) is not None:
+            break
+    else:
+        status = memory.summary.get("status")
+        raise ConfigError(f"--from run: it is in memory and has no weights (status {status})")
+    digest = hashlib.sha256()
+    for tensors in weights[:-1]:
+        for name, array in sorted(tensors.items()):
+            digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    checksum = digest.hexdigest()
+    return weights, _facts(f"memory-{checksum[:8]}", kind, weights, checksum)
+
+
+def _facts(folder: str, kind: str, weights: RecordedWeights, checksum: str) -> dict[str, Any]:
+    return {"folder": folder, "weights": kind, "step": weights.steps, "sha256": checksum}
 
 
 def _selected(tensors: Mapping[str, Any], layers: Sequence[str]) -> dict[str, Any]:
@@ -93,7 +125,7 @@ def _check_layers(layers: Sequence[str], params: Mapping[str, Any], who: str) ->
             raise ConfigError(f"--from-layers {layer}: {who} no such layer; the layers are {names}")
 
 
-def _check_shapes(here: Mapping[str, Any], there: Mapping[str, Any], folder: Path) -> None:
+def _check_shapes(here: Mapping[str, Any], there: Mapping[str, Any], folder: str) -> None:
     """Check that two networks have the same parameters.
 
     Raises:

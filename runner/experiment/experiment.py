@@ -109,7 +109,8 @@ class Experiment(Option):
     def ignores(self) -> tuple[str, ...]:
         """The groups that have no effect, because of the data or of the model."""
         of_model = () if "model" in self.data.ignores else self.model.ignores
-        return (*self.data.ignores, *of_model)
+        of_symbols = ("preprocessing",) if self.data.symbols else ()
+        return (*self.data.ignores, *of_symbols, *of_model)
 
     @property
     def reconstructs(self) -> bool:

@@ -44,6 +44,12 @@ def group_inside(group: str, field: str) -> str | None:
     return None
 
 
+def name_of(chosen: Option) -> str | None:
+    """Return the name of an option in its group; None if its class is not in the table."""
+    names = (name for known in OPTIONS.values() for name in known if known[name] is type(chosen))
+    return next(names, None)
+
+
 def register(group: str, name: str, cls: type[Option]) -> None:
     """Add an option to the table: `group=name` on the command line is then `cls`.
 

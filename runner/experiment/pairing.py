@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runner.experiment.experiment import Experiment
-from runner.experiment.table import OPTIONS
+from runner.experiment.groups import name_of
 from runner.options.initializer.normal import Normal, TruncatedNormal
 from runner.options.normalization.base import NoNormalization
-from runner.options.option import Option
 
 _XAVIER = ("xavier_uniform", "xavier_normal", "orthogonal", "sparse")
 _HE = ("he_normal", "he_uniform")
@@ -91,8 +90,8 @@ def cautions(experiment: Experiment) -> Iterator[tuple[str, str]]:
     unused = "activation" in experiment.ignores or experiment.model.layers == 1
     if unused or not isinstance(experiment.normalization, NoNormalization):
         return
-    activation = _name_of("activation", experiment.activation)
-    initializer = _name_of("initializer", experiment.initializer)
+    activation = name_of(experiment.activation)
+    initializer = name_of(experiment.initializer)
     if experiment.activation.self_normalizes and initializer not in SUITED["selu"]:
         yield (
             "initializer",
@@ -113,7 +112,7 @@ def _of_model(experiment: Experiment) -> Iterator[tuple[str, str]]:
     """What a model lacks that it is made for."""
     if "model" in experiment.data.ignores:
         return
-    activation = _name_of("activation", experiment.activation)
+    activation = name_of(experiment.activation)
     if experiment.model.wants_bounded_activation and activation not in (None, *SATURATING):
         yield (
             "activation",
@@ -127,8 +126,3 @@ def _of_model(experiment: Experiment) -> Iterator[tuple[str, str]]:
             "sums of residual blocks grow from block to block without one; published transformers "
             "have normalization=layer or rms",
         )
-
-
-def _name_of(group: str, chosen: Option) -> str | None:
-    """The name of an option; None for one that is not in the table."""
-    return next((name for name, cls in OPTIONS[group].items() if cls is type(chosen)), None)

@@ -10,7 +10,7 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from runner.config.build import build
+from runner.config.build import build, pin_data
 from runner.config.locations import CONFIG_NAME
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
@@ -54,18 +54,31 @@ def refuse_ignored(experiment: Experiment, plain: dict[str, Any], overrides: Seq
         group = key_of(override).rpartition("@")[2].partition(".")[0]
         if group not in experiment.ignores:
             continue
-        typed = as_typed(override.lstrip("+"))
-        if group not in experiment.data.ignores:
-            model = f"model={plain['model']['name']}"
-            raise ConfigError(f"{typed} has no part in {model}, which has no {_PARTS[group]}")
-        why = "has no examples" if group == "batch_size" else "brings its own parameters"
-        if group == "preprocessing" and experiment.data.symbols:
+        owner = "data"
+        if group in experiment.data.ignores:
+            why = "has no examples" if group == "batch_size" else "brings its own parameters"
+        elif group == "preprocessing" and experiment.data.symbols:
             why = "has symbols for inputs, and no numbers"
-        raise ConfigError(f"{typed} has no part in data={plain['data']['name']}, which {why}")
+        else:
+            owner, why = "model", f"has no {_PARTS[group]}"
+        chosen = f"{owner}={plain[owner]['name']}"
+        raise ConfigError(f"{as_typed(override.lstrip('+'))} has no part in {chosen}, which {why}")
 
 
 _PARTS = {"activation": "activation", "bias_initializer": "biases"}
 """What a model lacks that ignores a group."""
+
+
+def pinned(config: DictConfig) -> tuple[dict[str, Any], Experiment]:
+    """The resolved config of a run with the checksum of its data, and its experiment.
+
+    Raises:
+        ConfigError: something is wrong with it.
+    """
+    plain = as_plain(config)
+    experiment = build(plain)
+    pin_data(plain, experiment)
+    return plain, experiment
 
 
 def as_plain(config: DictConfig) -> dict[str, Any]:

@@ -44,12 +44,12 @@ def parsed(argv: list[str]) -> tuple[ArgumentParser, Namespace]:
             f"--config-name {arguments.config_name}: must be a name, without a folder; to repeat "
             "a recorded run: runner --rerun FOLDER"
         )
-    _check_records(arguments)
+    check_records(arguments)
     return parser, arguments
 
 
-def _check_records(arguments: Namespace) -> None:
-    """Check that the flags fit to --rerun and --resume.
+def check_records(arguments: Namespace) -> None:
+    """Check that the flags that name the folder of a run fit together.
 
     Raises:
         ConfigError: they do not.

@@ -25,7 +25,7 @@ from runner.hydra_app.job import HydraJob
 from runner.hydra_app.job_environment import OncePerMessage
 from runner.hydra_app.memory_job import MemoryJob
 from runner.hydra_app.settings import LauncherSettings
-from runner.hydra_app.starting import starts_of
+from runner.hydra_app.starting import StartingTask, starts_of
 from runner.record.environment import ask_for_commit
 from runner.status import Status
 from runner.terminal.caller import tell
@@ -68,7 +68,7 @@ def plan_jobs(
     """
     directory, once = Path(str(sweep.hydra.sweep.dir)), OncePerMessage()
     earlier = EarlierRuns(directory, overwrite=overwrite)
-    starts = starts_of(task, composed)
+    starts = starts_of(task.starter if isinstance(task, StartingTask) else None, composed)
     jobs = [
         HydraJob(one, context, task, sweep, earlier, once, start)
         for one, start in zip(composed, starts, strict=True)

@@ -161,18 +161,23 @@ def distinct_jobs(composed: Sequence[Composed]) -> tuple[list[str], dict[str, Co
     return names, distinct
 
 
-def check_settings(config: DictConfig) -> None:
+def check_settings(config: DictConfig) -> LauncherSettings:
     """Check how a sweep is run and what its figure shows, of which a run alone has no use.
+
+    Returns:
+        How it is run.
 
     Raises:
         ConfigError: a key of the launcher or of `figure` is wrong, or a run alone cannot be
             confirmed.
     """
     launcher = OmegaConf.to_container(config.hydra.launcher)
-    count = from_plain(LauncherSettings, cast("dict[str, Any]", launcher)).confirm
+    settings = from_plain(LauncherSettings, cast("dict[str, Any]", launcher))
+    count = settings.confirm
     if count and config.hydra.mode != RunMode.MULTIRUN:
         raise ConfigError(f"confirm={count} runs again what a sweep tuned; add -m for a sweep")
     _view(config)
+    return settings
 
 
 def draw_after(sweep: DictConfig) -> None:

@@ -50,21 +50,23 @@ class MemoryJob:
         composed: its config.
         title: what it is called.
         log: the log that the jobs of the sweep share.
+        start: what it starts from, if from another run.
 
     Attributes:
         directory: its record.
         earlier: None: nothing goes on from memory.
-        start: None: each starts from its seed.
         error: why it failed or was interrupted, if so.
     """
 
-    def __init__(self, composed: Composed, title: str, log: TerminalLog) -> None:
+    def __init__(
+        self, composed: Composed, title: str, log: TerminalLog, start: Start | None = None
+    ) -> None:
         self.experiment = composed.experiment
         self.config = composed.plain
         self.title = title
         self.directory = Memory()
         self.earlier: RecordedCheckpoint | None = None
-        self.start: Start | None = None
+        self.start = start
         self.error: BaseException | None = None
         self._log = log
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hydra.types import RunMode
+from omegaconf import DictConfig
 
 from runner.config.build import build
 from runner.hydra_app.application import Application
@@ -30,10 +31,28 @@ def train_sweep(
         ConfigError: something is wrong with it; then nothing has been trained.
         RecordError: its folder cannot be made.
     """
-    config = application.compose_config(name, overrides, RunMode.MULTIRUN, True)
-    refuse_blind_search(config, (build(as_plain(each)) for each in [config]))
+    config = composed_sweep(application, name, overrides)
     if config.hydra.launcher.get("dry_run", False):
         application.multirun(name, task, overrides)
         return
     with deferred(), claimed(config, "sweep", overrides):
         application.multirun(name, task, overrides)
+
+
+def composed_sweep(
+    application: Application, name: str, overrides: list[str], *, with_log: bool = True
+) -> DictConfig:
+    """Compose the config of a sweep.
+
+    Args:
+        application: Hydra's driver.
+        name: the primary config.
+        overrides: the overrides, as Hydra reads them.
+        with_log: whether Hydra configures its log.
+
+    Raises:
+        ConfigError: something is wrong with it, or it searches without validation examples.
+    """
+    config = application.compose_config(name, overrides, RunMode.MULTIRUN, with_log)
+    refuse_blind_search(config, (build(as_plain(each)) for each in [config]))
+    return config

@@ -29,6 +29,7 @@ from runner.config.values import from_plain
 from runner.errors import ConfigError, RecordError
 from runner.execution.recorded import RecordedRun, read_records
 from runner.execution.repetition import Repetition, RepetitionError, report
+from runner.hydra_app.alone import print_forecast
 from runner.hydra_app.announcement import print_plan
 from runner.hydra_app.application import Application, fill
 from runner.hydra_app.claiming import claimed_new, move_sweep
@@ -40,6 +41,7 @@ from runner.hydra_app.settings import LauncherSettings
 from runner.interruption import deferred
 from runner.record.summary import read_summary
 from runner.status import COMPLETE
+from runner.terminal.words import shell_path
 
 _COMPUTED = tuple(key for key in LAUNCHER_KEYS if key not in ("confirm", "overwrite"))
 """What may be typed of a sweep besides `plugins`: how it is computed."""
@@ -80,7 +82,9 @@ def rerun(application: Application, arguments: Namespace, task: TaskFunction) ->
         place = _checked(Path(arguments.into), folder)
     dry_run = config.hydra.launcher.dry_run
     if is_alone and dry_run:
-        print("1 run to run; nothing was run")
+        (record,) = records
+        values = shell_path(record.directory / files.SUMMARY)
+        print_forecast(record.experiment, record.config, place, values)
         return
     claimed = contextlib.nullcontext(place) if dry_run else claimed_new(place, config)
     with deferred(), claimed as place:

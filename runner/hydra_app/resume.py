@@ -7,7 +7,6 @@ numbers as if it had never been interrupted; without one it is trained from its 
 from __future__ import annotations
 
 import functools
-import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -37,6 +36,7 @@ from runner.record.checkpoints import LENGTHS, RecordedCheckpoint, find_checkpoi
 from runner.record.lock import writing_in
 from runner.record.recorder import Replaced
 from runner.status import COMPLETE
+from runner.terminal.caller import is_command_line, tell
 from runner.terminal.pipes import files_come_first
 from runner.terminal.words import shell_path
 
@@ -67,7 +67,8 @@ def resume(application: Application, arguments: Namespace, task: Callable[..., A
     if longer.phases() != record.experiment.phases():
         check_longer(record.experiment, longer)
     elif record.run.status in COMPLETE:
-        print(f"{folder}: its run is complete ({record.run.status}); nothing is left to do")
+        if is_command_line():
+            print(f"{folder}: its run is complete ({record.run.status}); nothing is left to do")
         return
     earlier = _checkpoint(record, config, longer)
     files_come_first()
@@ -144,18 +145,18 @@ def _checkpoint(
     """
     found, refused = find_checkpoint(record.directory, config, before=longer.total_steps)
     for line in refused:
-        print(f"Note:   {line}", file=sys.stderr)
+        tell(f"Note:   {line}")
     if found is None and "started_from" in record.run.summary:
         raise ConfigError(
             f"{record.directory}: has no checkpoint, and its config does not say what it was "
             "started from; start it again"
         )
     if found is None:
-        print("There is no checkpoint to go on from: the run starts again", file=sys.stderr)
+        tell("There is no checkpoint to go on from: the run starts again")
         return None
     is_at_end = found.position.steps == record.experiment.total_steps
     if is_at_end and ends_between_evaluations(record.experiment, longer):
-        print("Its end was no end of an epoch that is evaluated: it starts again", file=sys.stderr)
+        tell("Its end was no end of an epoch that is evaluated: it starts again")
         return None
-    print(f"The run goes on after step {found.position.steps:,}", file=sys.stderr)
+    tell(f"The run goes on after step {found.position.steps:,}")
     return found

@@ -6,9 +6,7 @@ first one trains.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
@@ -21,7 +19,9 @@ from runner.hydra_app.checking import as_plain
 from runner.hydra_app.composer import Composed
 from runner.hydra_app.overrides import typed_words
 from runner.record.checkpoints import find_checkpoint
+from runner.record.memory import Place
 from runner.record.weights import config_hash
+from runner.terminal.caller import tell
 
 if TYPE_CHECKING:
     from runner.execution.branch import Trunk
@@ -33,12 +33,12 @@ class FromWeights:
     """Runs start from the weights of a run; those of one structure share what is read.
 
     Args:
-        folder: the folder of the run, or a file with its weights.
+        place: the folder of the run, a file with its weights, or its record in memory.
         layers: the layers to take; none: all.
     """
 
-    def __init__(self, folder: Path, layers: Sequence[str] = ()) -> None:
-        self._folder, self._layers = folder, tuple(layers)
+    def __init__(self, place: Place, layers: Sequence[str] = ()) -> None:
+        self._place, self._layers = place, tuple(layers)
         self._found: dict[Any, Origin] = {}
 
     def __call__(self, experiment: Experiment) -> Origin:
@@ -54,12 +54,12 @@ class FromWeights:
         register_pytrees()
         structure = jax.tree.structure(experiment)
         if structure not in self._found:
-            self._found[structure] = weights_for(experiment, self._folder, self._layers)
+            self._found[structure] = weights_for(experiment, self._place, self._layers)
         return self._found[structure]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave out what was read: another process reads it again."""
-        return FromWeights, (self._folder, self._layers)
+        return FromWeights, (self._place, self._layers)
 
 
 class FromRun:
@@ -87,7 +87,7 @@ class FromRun:
         if steps not in self._found:
             earlier, refused = find_checkpoint(folder, config, before=steps)
             for line in refused:
-                print(f"Note:   {line}", file=sys.stderr)
+                tell(f"Note:   {line}")
             facts = {"folder": str(folder), "epoch": self._epoch, "step": steps}
             facts["config"] = config_hash(config)
             self._found[steps] = Trunk(self._record.experiment, steps, earlier, facts)
@@ -99,6 +99,11 @@ class FromRun:
 
 
 Starter = FromWeights | FromRun
+
+
+def listed_layers(typed: str | None) -> list[str]:
+    """The layers that `--from-layers A,B` names."""
+    return [word for word in (typed or "").split(",") if word]
 
 
 class StartingTask:
@@ -118,22 +123,27 @@ class StartingTask:
         return self._task(config, start=self.starter(build(as_plain(config))))
 
 
-def starts_of(task: Any, composed: Sequence[Composed]) -> list[Start | None]:
+def starting_at(task: Callable[..., Any], starter: Starter | None) -> Callable[..., Any]:
+    """The task function of a sweep whose runs start from another run, if they do."""
+    return StartingTask(task, starter) if starter else task
+
+
+def starts_of(starter: Starter | None, composed: Sequence[Composed]) -> list[Start | None]:
     """What the jobs of a sweep start from.
 
     Args:
-        task: the task function of the sweep.
+        starter: says it; None: they start from their seeds.
         composed: the jobs.
 
     Raises:
         ConfigError: one cannot start there.
     """
-    if not isinstance(task, StartingTask):
+    if starter is None:
         return [None] * len(composed)
     starts: list[Start | None] = []
     for one in composed:
         try:
-            starts.append(task.starter(one.experiment))
+            starts.append(starter(one.experiment))
         except ConfigError as error:
             words = typed_words(one.overrides)
             raise ConfigError(f"{error} [in run {one.number} of the sweep: {words}]") from error

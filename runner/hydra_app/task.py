@@ -9,9 +9,8 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from runner.config.build import build, pin_data
 from runner.errors import log_failure
-from runner.hydra_app.checking import as_plain
+from runner.hydra_app.checking import pinned
 from runner.interruption import check
 
 
@@ -24,9 +23,7 @@ def record(config: DictConfig, **start: Any) -> tuple[dict[str, Any], Path]:
     """
     from runner.record.environment import ask_for_commit
 
-    plain = as_plain(config)
-    experiment = build(plain)
-    pin_data(plain, experiment)
+    plain, experiment = pinned(config)
     ask_for_commit()  # answered while JAX is imported
 
     from runner.execution.run import run  # imports JAX

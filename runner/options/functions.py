@@ -22,37 +22,52 @@ def from_functions(init: Callable[[Any, Any], Any], apply: Callable[[Any, Any], 
     network has no state beside its parameters, and does in training what it does at evaluation.
 
     Args:
-        init: `init(key, inputs)` returns the parameters, a tree of float arrays, for inputs of the
-            shape `[1, *features]`.
+        init: `init(key, inputs)` returns the parameters for inputs of the shape `[1, *features]`: a
+            tree of float arrays. What is no array in it, such as an activation or a Python number,
+            is given to `apply` as it is, and not trained.
         apply: `apply(params, inputs)` returns the outputs of a batch, `[batch, outputs]`.
     """
 
     def named(key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
         inputs = jnp.zeros((1, *shape))
-        params = init(key, inputs)
-        outputs = jax.eval_shape(apply, params, inputs)
-        return _as_dictionaries(params), {}, outputs.shape[1:]
+        tree = init(key, inputs)
+        outputs = jax.eval_shape(lambda: apply(tree, inputs))
+        return _as_dictionaries(tree), {}, outputs.shape[1:]
 
     def applied(
         params: Params, state: LayerState, inputs: Float[Array, "batch *features"], training: bool
     ) -> tuple[Float[Array, "batch outputs"], LayerState]:
-        shapes = jax.eval_shape(lambda: init(jax.random.key(0), jnp.zeros_like(inputs[:1])))
-        places, structure = jax.tree_util.tree_flatten_with_path(shapes)
-        leaves = [_at(params, _names(path)) for path, _ in places]
+        found: list[Any] = []
+
+        def places() -> None:
+            tree = init(jax.random.key(0), jnp.zeros_like(inputs[:1]))
+            leaves, structure = jax.tree_util.tree_flatten_with_path(tree)
+            rest = [(path, None if _is_array(leaf) else leaf) for path, leaf in leaves]
+            found.append((rest, structure))
+
+        jax.eval_shape(places)
+        [(rest, structure)] = found
+        leaves = [_at(params, _names(path)) if leaf is None else leaf for path, leaf in rest]
         return apply(jax.tree.unflatten(structure, leaves), inputs), state
 
     return Layer(named, applied)
 
 
+def _is_array(leaf: Any) -> bool:
+    return hasattr(leaf, "shape") and hasattr(leaf, "dtype")
+
+
 def _as_dictionaries(tree: Any) -> Params:
     """The arrays of a tree in nested dictionaries, under the names of their places."""
     found: Params = {}
-    for path, array in jax.tree_util.tree_leaves_with_path(tree):
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        if not _is_array(leaf):
+            continue
         *parents, last = _names(path)
         node = found
         for name in parents:
             node = node.setdefault(name, {})
-        node[last] = array
+        node[last] = leaf
     return found
 
 

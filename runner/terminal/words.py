@@ -23,8 +23,8 @@ def format_measure(value: float | None, kind: ErrorKind | None = None) -> str:
 
 
 def several(count: int, noun: str) -> str:
-    """A count with its noun: `1 run`, `2 runs`."""
-    return f"{count} {noun}" + "s" * (count != 1)
+    """A count with its noun: `1 run`, `2,000 runs`."""
+    return f"{count:,} {noun}" + "s" * (count != 1)
 
 
 def format_speed(steps_per_second: float) -> str:

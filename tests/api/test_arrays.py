@@ -47,6 +47,7 @@ PARTS = {"x_train": X[:50], "y_train": NUMBERS[:50], "x_test": X[50:], "y_test":
         (PARTS, (8, 2, 1)),
         (PARTS, (1, 0, 1)),
         ({**PARTS, "x_validation": X[40:50], "y_validation": NUMBERS[40:50]}, (1, 1, 1)),
+        ({"x": RANDOM.integers(0, 5, (20, 4)), "y": RANDOM.integers(0, 3, (20, 4))}, (1, 0, 1)),
     ],
 )
 def test_arrays_are_read_as_those_in_a_file(arrays: dict[str, Any], split: Any) -> None:
@@ -60,12 +61,13 @@ def test_arrays_are_read_as_those_in_a_file(arrays: dict[str, Any], split: Any) 
             expected = getattr(file.load(), name)
             assert (part.inputs == expected.inputs).all()
             assert (part.targets == expected.targets).all()
-        assert (mine.target_unit() == file.target_unit()).all()
+        assert np.array_equal(mine.target_unit(), file.target_unit())
         assert mine.summary() == str(file.summary()).replace("arrays.npz", "data")
     # What a record says of them is enough to know them by.
     assert mine.sizes() == file.sizes()
     assert mine.input_shape == file.input_shape
     assert (mine.classes, mine.outputs) == (file.classes, file.outputs)
+    assert (mine.symbols, mine.each_step) == (file.symbols, file.each_step)
     assert "not in this process" in str(mine.unavailable())
     with pytest.raises(runner.DataError, match="not in this process"):
         mine.load()
@@ -86,6 +88,7 @@ def test_arrays_are_named_by_their_number() -> None:
 
 def test_a_record_knows_its_arrays_by_their_checksum() -> None:
     run = runner.train(data=(X, CLASSES), record="mine", **SMALL)
+    losses = run.steps["train_loss"].copy()
     assert runner.train(data=(X, CLASSES), record="mine", **SMALL).summary == run.summary
     other = X.copy()
     other[7, 2] += 1e-6
@@ -99,6 +102,12 @@ def test_a_record_knows_its_arrays_by_their_checksum() -> None:
     assert "these arrays are not in this process; they are given in Python" in line.stderr
     assert line.stderr.count("\n") == 1
     assert not Path("again").exists()
+    for given_again in ({}, {"data": (other, CLASSES)}):
+        with pytest.raises(runner.ConfigError, match="these arrays are not in this process"):
+            runner.train(resume=run, steps=25, **given_again)
+    longer = runner.train(resume=run, steps=25, data=(X, CLASSES), progress=False)
+    assert (longer.steps["train_loss"][:20] == losses).all()
+    assert len(longer.steps) == 25
 
 
 def test_a_sweep_over_arrays() -> None:

@@ -151,7 +151,7 @@ def test_a_sweep_from_python_is_that_of_the_command_line(
         (("experiment=batch_size",), {}, "the config asks for a sweep: use runner.sweep"),
         (("hydra.run.dir=a",), {}, "hydra.run.dir=a: nothing is recorded; use record=FOLDER"),
         ((), {"dry_run": True}, "a run is trained or not"),
-        ((), {"config_dir": "nowhere"}, "--config-dir nowhere: there is no such folder"),
+        ((), {"config_dir": "nowhere"}, "config_dir=nowhere: there is no such folder"),
         ((), {"optimizer": ["sgd"]}, "a run has one optimizer; for several use runner.sweep"),
         ((), {"plugins": ["no_such_module"]}, "plugins: cannot import 'no_such_module'"),
         ((), {"data": "arrays"}, r"are given in Python: runner.train\(data=\(x, y\)\)"),

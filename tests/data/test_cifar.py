@@ -39,10 +39,14 @@ def contents() -> dict[str, bytes]:
 
 
 def archive(folder: Path, files: Mapping[str, bytes]) -> Path:
-    """The archive, in which the files are in a folder beside others, as in the published one."""
+    """The archive with the members of the published one: a folder with the files and two others."""
     folder.mkdir(exist_ok=True)
     with tarfile.open(folder / cifar.ARCHIVE, "w:gz") as written:
-        for name, data in {"batches.meta.txt": b"airplane\n", **files}.items():
+        inside = tarfile.TarInfo("cifar-10-batches-bin")
+        inside.type = tarfile.DIRTYPE
+        written.addfile(inside)
+        others = {"batches.meta.txt": b"airplane\n", "readme.html": b"<html>"}
+        for name, data in sorted({**others, **files}.items(), reverse=True):  # in no order
             member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
             member.size = len(data)
             written.addfile(member, io.BytesIO(data))
@@ -103,7 +107,7 @@ def test_the_archive_is_fetched_and_checked(
         monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{server.server_port}/")
         with pytest.raises(DataError, match="not the published file"):
             source(tmp_path / "new").load()
-        monkeypatch.setattr(CIFAR10, "md5", hashlib.md5(served.read_bytes()).hexdigest())
+        monkeypatch.setattr(CIFAR10, "sha256", hashlib.sha256(served.read_bytes()).hexdigest())
         assert len(source(tmp_path / "new").load().test.targets) == EACH
         server.shutdown()
 

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import own_files
 import pandas
@@ -173,9 +174,81 @@ def test_arrays_of_one_set_or_of_given_splits(files: Path) -> None:
     np.testing.assert_allclose(data.test.targets, expected, rtol=1e-5)
 
 
+def test_integers_in_sequences_are_the_symbols_of_a_text(tmp_path: Path) -> None:
+    """The same examples as those of the text that they stand for, and the same network."""
+    letters = "the cat sat on the mat. " * 20
+    (tmp_path / "a.txt").write_text(letters)
+    text = {"name": "text", "path": str(tmp_path / "a.txt"), "steps": 8, "split": [2, 0, 1]}
+    alphabet = sorted(set(letters))
+    codes = np.array([alphabet.index(letter) for letter in letters])
+    pieces = [codes[i : i + 480 // 8 * 8 - 8].reshape(-1, 8) for i in (0, 1)]
+    parts = {f"{n}_{s}": p[r] for n, p in zip("xy", pieces, strict=True) for s, r in SLICES.items()}
+    np.savez(tmp_path / "a.npz", **parts)
+    path = {"name": "npz", "path": str(tmp_path / "a.npz"), "split": [1, 0, 1]}
+    model = {"name": "lstm", "widths": [4]}
+    mine, theirs = (compose(data=data, model=model) for data in (path, text))
+    for own, expected in zip(mine.data.load(), theirs.data.load(), strict=True):
+        np.testing.assert_array_equal(own.inputs, expected.inputs)
+        np.testing.assert_array_equal(own.targets, expected.targets)
+    assert mine.facts()._replace(parameters=0) == theirs.facts()._replace(parameters=0)
+    assert mine.facts().parameters() == theirs.facts().parameters()
+    assert mine.error_kind is theirs.error_kind
+    assert f"8 steps, each one of {len(alphabet)} symbols" in str(mine.data.summary())
+    with pytest.raises(ConfigError, match="use model=rnn, lstm, gru or transformer"):
+        compose(data=path)
+
+
+SLICES = {"train": slice(0, 40), "test": slice(40, None)}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "targets", "shape", "outputs"),
+    [
+        (np.ones((6, 5, 3)), np.arange(30).reshape(6, 5) % 2, (5, 3), (5, 2)),
+        (np.ones((6, 5, 3), np.uint8), np.arange(30).reshape(6, 5) % 2, (5, 3), (5, 2)),
+        (np.ones((6, 5)), np.arange(30).reshape(6, 5) % 2, (5, 1), (5, 2)),
+        (np.arange(30).reshape(6, 5) % 3, np.arange(30).reshape(6, 5) % 2, (5,), (5, 2)),
+        (np.ones((6, 5, 3)), np.arange(6) % 2, (5, 3), (2,)),
+        (np.ones((6, 5, 3)), np.arange(6.0), (5, 3), (1,)),
+    ],
+)
+@pytest.mark.parametrize("name", ["rnn", "transformer"])
+def test_sequences_have_a_target_or_one_at_each_step(
+    name: str, inputs: Any, targets: Any, shape: Any, outputs: Any, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "a.npz", x=inputs, y=targets)
+    model = {"name": name, "widths": [4]} if name == "rnn" else {"name": name, "width": 4}
+    model |= {"heads": 2} if name == "transformer" else {}
+    data = {"name": "npz", "path": str(tmp_path / "a.npz"), "split": [1, 0, 1]}
+    experiment = compose(data=data, model=model, batch_size={"size": 2})
+    assert experiment.data.input_shape == shape
+    network = experiment.network()
+
+    def apply(key: jax.Array) -> jax.Array:
+        params, state, _ = network.init(key, experiment.input_shape)
+        return network.apply(params, state, jax.numpy.ones((2, *shape)), False)[0]
+
+    assert jax.eval_shape(apply, jax.random.key(0)).shape == (2, *outputs)
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
+        ({"x": np.ones((2, 3)), "y": [[0, 1], [1, 0]]}, "y: [2] integers an example, expected"),
+        ({"x": [[0, 1], [2, -1]], "y": [[0, 1], [1, 0]]}, "x: symbols from -1 to 2; expected 0"),
+        ({"x": [[0, 1], [2, 1]], "y": [[0, 0], [0, 0]]}, "y: symbols from 0 to 0; expected 0, 1"),
+        ({"x": [[0, 1], [2, 70_000]], "y": [[0, 1], [1, 0]]}, "x: symbols from 0 to 70000; exp"),
+        ({"x": np.ones((0, 3)), "y": np.ones(0)}, "x: is empty; its shape is [0, 3]"),
+        (
+            {"x_train": [[1.0]], "y_train": [1.0], "x_test": [[1.0]], "y_test": [[1.0, 2.0]]},
+            "y_test: an example has the shape [2], expected [] as in y_train",
+        ),
+        (
+            {"x_train": [[1.0]], "y_train": [1], "x_test": [[1.0]], "y_test": [0.5]},
+            "y_train is int64, y_test is float64; classes are integers, and numbers are floats",
+        ),
+        ({"x_train": [[1.0]], "y_train": [1], "x_test": [[1.0]]}, "has x_test, but no y_test"),
+        ({"x": np.ones((3, 2)), "y": np.eye(3, dtype=int)}, "are y.argmax(axis=1)"),
         ({"a": [1]}, "has the arrays a; expected inputs and targets, or x_train"),
         ({"x": [[1.0], [2.0]], "y": [0]}, "2 rows in x, but 1 in y"),
         ({"x": [[1.0], [np.nan]], "y": [0, 1]}, "x[1]: a number that is not finite"),
@@ -190,6 +263,11 @@ def test_what_is_wrong_with_arrays_is_said(
 ) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     assert message in wrong(NPZ(path=str(tmp_path / "a.npz")))
+
+
+def test_classes_that_do_not_occur_are_said(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.ones((9, 2)), y=np.arange(9) % 3 + 1)
+    assert "target: 4 classes, 3 of which occur; " in NPZ(path=str(tmp_path / "a.npz")).summary()
 
 
 def test_an_archive_that_unpacks_to_too_much_is_not_unpacked(
@@ -251,7 +329,7 @@ def test_a_network_learns_a_table_and_a_resumed_sweep_notices_changed_data(
 ) -> None:
     own_files.write_files(tmp_path)
     line = ["-m", "data=csv", "data.path=houses.csv", "data.target=price", "hydra.sweep.dir=s"]
-    line += ["seed=0", "epochs=2", "optimizer.learning_rate=0.001", "data.ignore=[sold]"]
+    line += ["seed=0", "epochs=2", *LINEAR]
     done = runner(*line)
     assert done.returncode == 0, done.stderr
     assert "Data:   houses.csv: 3 columns as 5 inputs; target: price" in done.stderr
@@ -259,16 +337,17 @@ def test_a_network_learns_a_table_and_a_resumed_sweep_notices_changed_data(
     said = runner.compare("s", "--figure", "final").stdout
     assert "final validation absolute error of price" in said
     assert "validation error" not in done.stdout + said
-    assert "1 of them done before" in runner(*line).stderr
+    assert "0 of 1 runs to run" in runner(*line, "dry_run=true").stdout
     (tmp_path / "houses.csv").write_text(own_files.houses().replace("Jena", "Kiel"))
-    assert "done before" not in runner(*line, "dry_run=true").stdout
-    assert "to run" in runner(*line, "dry_run=true").stdout
+    assert "1 of 1 runs to run" in runner(*line, "dry_run=true").stdout
+
+
+LINEAR = ("model=linear", "optimizer.learning_rate=0.001", "data.ignore=[sold]")
 
 
 def test_one_run_says_what_its_error_is(runner: CommandLine, tmp_path: Path) -> None:
     own_files.write_files(tmp_path)
-    line = ["data.path=houses.csv", "model=linear", "optimizer.learning_rate=0.001", "epochs=1"]
-    done = runner("data=csv", *line, "data.target=price", "data.ignore=[sold]")
+    done = runner("data=csv", "data.path=houses.csv", "data.target=price", "epochs=1", *LINEAR)
     assert "val absolute error " in done.stderr
     assert "final absolute" in done.stdout
     assert "Error:  mean absolute error of price, in its unit\n" in done.stdout

@@ -150,7 +150,15 @@ def test_a_plan_of_a_rerun_leaves_nothing(copied: Path) -> None:
     done = CommandLine(copied)("--rerun", "swept", "dry_run=true")
     assert done.stdout.endswith("3 of 3 runs to run; nothing was run\n"), done.stderr
     done = CommandLine(copied)("--rerun", "a=b,c", "dry_run=true")
-    assert done.stdout == "1 run to run; nothing was run\n"
+    lines = done.stdout.splitlines()
+    assert lines[0] == (
+        "Differs: seed=3 epochs=2 data.train_examples=40 data=teacher model=linear batch_size=8"
+    )
+    assert lines[-3].startswith("Folder:  outputs/")
+    assert lines[-2:] == [
+        "Config:  every value: a=b,c/summary.json",
+        "1 run to run; nothing was run",
+    ]
     assert content(copied) == before
     # A module that a record names is imported where the user names it as well.
     (copied / "named_twice.py").write_text("from pathlib import Path; Path('seen').touch()")

@@ -168,7 +168,8 @@ def dataset(group: str, experiment: Experiment, tiny: Dataset) -> Dataset:
 
     An optimizer that is meant for full batches gets the tiny images, a step on which costs little.
     """
-    has_its_own = experiment.data.ignores or experiment.data.generates
+    source = experiment.data
+    has_its_own = source.ignores or source.generates or source.symbols
     learns_digits = group == "optimizer" and not isinstance(experiment.batch_size, Full)
     return experiment.data.load() if has_its_own or learns_digits else tiny
 

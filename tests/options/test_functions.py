@@ -10,10 +10,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from command_line import CommandLine
 from conftest import ROOT
 
+from runner.compare.api import load as read
 from runner.options.functions import from_functions
 from runner.options.layer import Layer
 from runner.options.parameters import is_kernel, is_weight, named
@@ -95,23 +95,24 @@ def test_a_tree_of_objects_is_stored_under_the_names_of_its_attributes() -> None
     np.testing.assert_allclose(slope["1"]["bias"], [2.0])
 
 
-@pytest.mark.parametrize("library", ["flax", "equinox"])
-def test_the_documented_models_of_other_libraries_train(
-    library: str, tmp_path: Path, plugins_end: None
-) -> None:
-    """For real where the library is installed; it is no dependency."""
-    pytest.importorskip(library, reason=f"{library} is not installed")
+def test_the_documented_models_are_short_and_train(tmp_path: Path, plugins_end: None) -> None:
+    """Those of other libraries in one sweep; that of two functions trains as a command."""
     text = (ROOT / "docs" / "model.md").read_text()
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    (code,) = [block for block in blocks if f"import {library}" in block]
-    assert len([line for line in code.splitlines() if line.strip()]) <= 30
-    (tmp_path / f"net_of_{library}.py").write_text(code)
-    name = re.findall(r'register\("model", "(\w+)"', code)[0]
-    file = tmp_path / "my_conf" / "model" / f"{name}.yaml"
-    file.parent.mkdir(parents=True)
-    file.write_text(f"# A network of {library}\nname: {name}\nwidth: 16  # units\n")
-    words = ["--config-dir", "my_conf", f"plugins=[net_of_{library}]", f"model={name}"]
-    done = CommandLine(tmp_path)(*words, "optimizer=adam", "epochs=3", "hydra.run.dir=out")
+    assert all(len([line for line in b.splitlines() if line.strip()]) <= 15 for b in blocks)
+    (tmp_path / "three_nets.py").write_text("\n".join(blocks))
+    names = re.findall(r'register\("model", "(\w+)"', "".join(blocks))
+    assert names == ["plain_net", "flax_net", "equinox_net"]
+    (tmp_path / "my_conf" / "model").mkdir(parents=True)
+    for name in names:
+        file = tmp_path / "my_conf" / "model" / f"{name}.yaml"
+        file.write_text(f"# A network\nname: {name}\nwidth: 16  # units\n")
+    words = ["--config-dir", "my_conf", "plugins=[three_nets]", f"model={','.join(names[1:])}"]
+    short = ["optimizer=adam", "epochs=3", "hydra.sweep.dir=out", "weights=false"]
+    done = CommandLine(tmp_path)("-m", *words, *short)
     assert done.returncode == 0, done.stderr
-    losses = np.load(tmp_path / "out" / "steps.npy")["train_loss"]
-    assert losses[-20:].mean() < 0.8 * losses[:5].mean()
+    runs = read(str(tmp_path / "out"))
+    assert sorted(run.settings["model"] for run in runs) == sorted(names[1:])
+    for run in runs:
+        losses = run.steps["train_loss"]
+        assert losses[-20:].mean() < 0.8 * losses[:5].mean(), run.settings["model"]

@@ -70,6 +70,8 @@ class Arrays(Source):
     classes: int = number(0, minimum=0)
     columns: int = number(1, minimum=1)
     rows: tuple[int, ...] = number((), minimum=0)
+    symbols: int = number(0, minimum=0)
+    each_step: bool = False
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Refuse a config that does not describe arrays, and a split without examples."""
@@ -166,8 +168,10 @@ def given(arrays: Mapping[str, npt.NDArray]) -> Iterator[dict[str, Any]]:
             "sha256": checksum,
             "shape": list(found.inputs.shape[1:]),
             "classes": found.classes,
-            "columns": found.targets.shape[1] if found.targets.ndim == 2 else 1,
+            "columns": found.columns,
             "rows": _rows(arrays),
+            "symbols": found.symbols,
+            "each_step": found.each_step,
         }
     finally:
         if is_new:

@@ -40,11 +40,14 @@ class Scanned(NamedTuple):
 
     Attributes:
         inputs: `[examples, *features]`.
-        targets: classes `[examples]` or numbers `[examples, columns]`, as a network learns them.
+        targets: classes `[examples]`, or `[examples, steps]` where `each_step`; or numbers
+            `[examples, columns]`, as a network learns them.
         rows: those of train, validation and test.
         classes: the number of classes; 0: the targets are numbers.
         target_unit: what 1 in the targets stands for, by column; None: 1.
         summary: what was found, in one line.
+        symbols: how many symbols the inputs stand for; 0: they are numbers.
+        each_step: whether there is a class at each step of a sequence.
     """
 
     inputs: npt.NDArray
@@ -53,6 +56,13 @@ class Scanned(NamedTuple):
     classes: int
     target_unit: npt.NDArray[np.float32] | None
     summary: str
+    symbols: int = 0
+    each_step: bool = False
+
+    @property
+    def columns(self) -> int:
+        """How many numbers a target has."""
+        return 1 if self.classes else self.targets.shape[1]
 
 
 class OwnFile(Source):
@@ -131,8 +141,17 @@ class OwnFile(Source):
     @property
     def target_columns(self) -> int:  # type: ignore[override]
         """What the files say."""
-        targets = self._found().targets
-        return targets.shape[1] if targets.ndim == 2 else 1
+        return self._found().columns
+
+    @property
+    def symbols(self) -> int:  # type: ignore[override]
+        """What the files say."""
+        return self._found().symbols
+
+    @property
+    def each_step(self) -> bool:  # type: ignore[override]
+        """What the files say."""
+        return self._found().each_step
 
     def sizes(self) -> Sizes:
         """Return the sizes of the splits."""

@@ -28,6 +28,9 @@ PAIRS = (("inputs", "targets"), ("x", "y"), ("X", "y"), ("images", "labels"), ("
 SPLITS = (("train",), ("validation", "valid", "val"), ("test",))
 """How splits are called, in `x_train` or `train_x`."""
 
+MOST_SYMBOLS = 1 << 16
+"""The network gets each symbol as a vector with one number for every symbol."""
+
 
 @option
 class NPZ(OwnFile):
@@ -39,6 +42,10 @@ class NPZ(OwnFile):
     Targets are classes if they are integers, from 0, and otherwise numbers, which are learnt as
     (t - mean) / deviation. Inputs of uint8 stay uint8, with a channel added to images
     `[examples, height, width]`; all others become float32. Nothing in the file is executed.
+
+    Recurrent networks and transformers read inputs `[examples, steps, features]` as sequences.
+    Integers `[examples, steps]` as targets are a class at each step of them. Inputs that are
+    integers `[examples, steps]` as well are symbols, counted from 0, as in `text`.
     """
 
     path: str | None = None
@@ -67,13 +74,20 @@ def scan_arrays(
     """
     parts, sizes = _parts(place, arrays)
     rows = rows_of(sizes, split, split_seed)
-    inputs = _inputs(place, parts)
-    targets = np.concatenate([arrays[name] for _, name in parts])
+    targets = _joined(place, [(arrays[y], y) for _, y in parts])
+    if len({arrays[y].dtype.kind == "f" for _, y in parts}) > 1:
+        types = ", ".join(f"{y} is {arrays[y].dtype}" for _, y in parts)
+        raise DataError(f"{place}: {types}; classes are integers, and numbers are floats")
+    if targets.dtype.kind in "iub" and targets.size > len(targets):
+        return _sequences(place, parts, targets, rows)
+    inputs = _stored(_joined(place, [x for x, _ in parts]))
     shape = "x".join(map(str, inputs.shape[1:]))
     what = f"inputs of {shape}, {inputs.dtype}"
     if targets.dtype.kind in "iub":
         classes = _classes(place, parts[0][1], targets)
-        summary = said(place, rows, what, f"{classes} classes")
+        known = len(np.unique(targets))
+        unused = f", {known} of which occur" if known < classes else ""
+        summary = said(place, rows, what, f"{classes} classes{unused}")
         return Scanned(inputs, targets.astype(np.int32).ravel(), rows, classes, None, summary)
     values = scaled(targets.reshape(len(targets), -1), rows[0])
     summary = said(place, rows, what, f"numbers, {values.values.shape[1]} an example")
@@ -91,6 +105,7 @@ def _parts(
             f"{place}: has the arrays {', '.join(sorted(arrays))}; expected inputs and targets, "
             "or x_train and y_train"
         )
+    _check_partners(place, arrays)
     parts = [((arrays[x], x), y) for x, y in pairs.values()]
     for (inputs, x), y in parts:
         _check_pair(place, (x, inputs), (y, arrays[y]))
@@ -170,6 +185,8 @@ def _check_pair(
             raise DataError(f"{path}, {name}: has the type {array.dtype}, expected numbers")
         if not array.ndim:
             raise DataError(f"{path}, {name}: is a single number, expected one row an example")
+        if not array.size:
+            raise DataError(f"{path}, {name}: is empty; its shape is {list(array.shape)}")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             row = int(np.argwhere(~np.isfinite(array))[0][0])
             raise DataError(f"{path}, {name}[{row}]: a number that is not finite")
@@ -178,14 +195,30 @@ def _check_pair(
         raise DataError(f"{path}: {len(rows):,} rows in {x}, but {len(others):,} in {y}")
 
 
-def _inputs(path: str, parts: list[tuple[tuple[npt.NDArray, str], str]]) -> npt.NDArray:
-    """The inputs of all parts, in the type in which they are stored on the device."""
-    (first, x), _ = parts[0]
-    for (other, name), _ in parts:
+def _check_partners(path: str, arrays: Mapping[str, npt.NDArray]) -> None:
+    """Check that splits have inputs and targets; a part of the training examples is no stand-in."""
+    for word in (word for words in SPLITS for word in words):
+        names = [(f"{x}_{word}", f"{y}_{word}") for x, y in PAIRS]
+        names += [(f"{word}_{x}", f"{word}_{y}") for x, y in PAIRS]
+        there = [pair for pair in names if set(pair) & set(arrays)]
+        if there and not any(set(pair) <= set(arrays) for pair in there):
+            ((one, other),) = there[:1]
+            has, lacks = (one, other) if one in arrays else (other, one)
+            raise DataError(f"{path}: has {has}, but no {lacks}")
+
+
+def _joined(path: str, parts: list[tuple[npt.NDArray, str]]) -> npt.NDArray:
+    """The inputs or the targets of all parts."""
+    first, of = parts[0]
+    for other, name in parts:
         if other.shape[1:] != first.shape[1:]:
-            shapes = f"{list(other.shape[1:])}, expected {list(first.shape[1:])} as in {x}"
+            shapes = f"{list(other.shape[1:])}, expected {list(first.shape[1:])} as in {of}"
             raise DataError(f"{path}, {name}: an example has the shape {shapes}")
-    inputs = np.concatenate([array for (array, _), _ in parts])
+    return np.concatenate([array for array, _ in parts])
+
+
+def _stored(inputs: npt.NDArray) -> npt.NDArray:
+    """Inputs in the type in which they are stored on the device."""
     if inputs.ndim == 1:
         inputs = inputs[:, None]
     if inputs.dtype != np.uint8:
@@ -195,16 +228,62 @@ def _inputs(path: str, parts: list[tuple[tuple[npt.NDArray, str], str]]) -> npt.
 
 def _classes(path: str, name: str, targets: npt.NDArray) -> int:
     """The number of classes."""
-    if targets.size != len(targets):
-        shape = list(targets.shape[1:])
-        raise DataError(
-            f"{path}, {name}: {shape} integers an example, expected one class; numbers are floats"
-        )
     least, largest = int(targets.min()), int(targets.max())
     known = len(np.unique(targets))
     if least < 0 or largest + 1 > 2 * known or largest < 1:
         raise DataError(
             f"{path}, {name}: classes from {least} to {largest}, {known} of them used; expected 0, "
             "1, 2, ... (numbers to predict are floats)"
+        )
+    return largest + 1
+
+
+def _sequences(
+    path: str,
+    parts: list[tuple[tuple[npt.NDArray, str], str]],
+    targets: npt.NDArray,
+    rows: tuple[npt.NDArray, ...],
+) -> Scanned:
+    """Sequences with a class at each step: of symbols `[examples, steps]`, or of numbers.
+
+    Args:
+        path: where the arrays are.
+        parts: the inputs of each part, and the name of its targets.
+        targets: those of all parts, several integers an example.
+        rows: of the splits.
+
+    Raises:
+        DataError: inputs and targets do not have the same steps, or there are negative symbols.
+    """
+    (_, x), y = parts[0]
+    inputs = _joined(path, [array for array, _ in parts])
+    if inputs.ndim > 3 or inputs.shape[:2] != targets.shape:
+        raise DataError(
+            f"{path}, {y}: {list(targets.shape[1:])} integers an example, expected one class, or "
+            f"one at each step of {x}, which has the shape {list(inputs.shape[1:])}; numbers are "
+            f"floats, and the classes of one-hot rows are {y}.argmax(axis=1)"
+        )
+    classes, symbols = _known(path, y, targets), 0
+    if inputs.ndim == 2 and inputs.dtype.kind in "iub":
+        symbols = _known(path, x, inputs)
+        inputs = inputs.astype(np.uint8 if symbols <= 256 else np.float32)
+        each = f"one of {symbols:,} symbols"
+    else:
+        inputs = inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32)
+        inputs = inputs.reshape(*targets.shape, -1)
+        each = f"of {inputs.shape[2]:,} inputs, {inputs.dtype}"
+    what = f"sequences of {targets.shape[1]:,} steps, each {each}"
+    summary = said(path, rows, what, f"{classes:,} classes, one at each step")
+    found = targets.astype(np.int32)
+    return Scanned(inputs, found, rows, classes, None, summary, symbols=symbols, each_step=True)
+
+
+def _known(path: str, name: str, symbols: npt.NDArray) -> int:
+    """How many symbols are counted from 0 to the largest one; not all of them have to occur."""
+    least, largest = int(symbols.min()), int(symbols.max())
+    if least < 0 or not 1 <= largest < MOST_SYMBOLS:
+        raise DataError(
+            f"{path}, {name}: symbols from {least} to {largest}; expected 0, 1, 2, ... and fewer "
+            f"than {MOST_SYMBOLS:,}"
         )
     return largest + 1
