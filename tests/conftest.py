@@ -132,10 +132,21 @@ def _room_for_programs() -> Iterator[None]:
         return
     mappings = Path("/proc/self/maps")
     if mappings.exists() and mappings.read_bytes().count(b"\n") > 20_000:
-        import jax
+        import quick_loop
 
-        jax.clear_caches()
-        gc.collect()
+        quick_loop.forget()
+
+
+@pytest.fixture(autouse=True)
+def _loop_over_batches(request: pytest.FixtureRequest) -> None:
+    """Compile less, where the test is not about the loop itself; see `quick_loop`."""
+    if "runner.engine.train" in sys.modules:  # a test that trains nothing need not import JAX
+        import quick_loop
+
+        about_it = request.path.parent.name == "engine" or request.node.get_closest_marker(
+            "real_loop"
+        )
+        quick_loop.choose(quick=not about_it)
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,12 @@ PROGRAMS = (
     "python",
     "python3",
 )
+# With 1,408 examples of the digits to train on, the batches of most commands divide an epoch, and no
+# step for a shorter one is compiled.
+WHOLE_BATCHES = ("data.validation_examples=197", "data.test_examples=192")
+GO_ON = ("--resume", "--rerun", "--branch")
+"""Words that take their config from a run."""
+
 NO_TRAINING = ("--help", "--info", "--cfg", "--hydra-help", "--version", "-sc", "dry_run=true")
 # What makes a prepared study short; its schedules or its figure may need more than two epochs.
 EPOCHS_OF_STUDY = {
@@ -52,16 +58,18 @@ EPOCHS_OF_STUDY = {
     "escape": "steps=8",
     "exploding_signals": "model.depth=1",
     "gradients_through_time": "model.pixels=false",
+    "initializers": "epochs=2 model.depth=1",
     "growing_batch": "epochs=16",
     "ill_conditioning": "epochs=1 diagnostics.curvature.iterations=2 model.widths=[4]",
     "long_lag": "steps=2",
     "look_ahead": "steps=8",
     "noise_scale": "epochs=3",  # until the target is reached
     "post_norm": "steps=2 model.depth=1 warmup.length=1",
+    "profile": "epochs=2 model=linear",
     "saturation": "model.depth=1",
     "scale_invariance": "initializer.scale=[0.1,0.1,1],[1,1,1]",
     "saddle_points": "epochs=2 diagnostics.curvature.iterations=2 model.widths=[2]",
-    "surface": "steps=20",
+    "surface": "steps=20 data=ravine",
     "symmetric_units": "model.widths=[8]",
     "vanishing_gradients": "model.depth=2",
 }
@@ -156,7 +164,17 @@ def in_small(words: tuple[str, ...], in_gallery: bool) -> list[str]:
             narrow.append("data.validation_examples=100")  # most of the time is evaluation
         arguments = [word for word in arguments if not word.startswith("epochs=")]
         return [*arguments, "steps=2", *narrow]
+    if "diagnostics" in given:
+        curvature = "curvature" in given["diagnostics"]
+        arguments += ["diagnostics.curvature.iterations=2", "model.widths=[4]"] * curvature
+        return [*arguments, "epochs=2"]
     return arguments  # ten epochs of the digits take less time than their program to compile
+
+
+def of_whole_batches(arguments: list[str], given: set[str]) -> list[str]:
+    """The arguments for fewer examples of the digits, where they train on those."""
+    has_choice = any(key == "data" or key.startswith("data.") for key in given)
+    return arguments if has_choice or given & set(GO_ON) else [*arguments, *WHOLE_BATCHES]
 
 
 @functools.cache
@@ -217,7 +235,9 @@ def run(command: Command, call: CommandLine, in_gallery: bool) -> Completed | No
     assert program == "runner"
     if command.error is not None:
         return call(*arguments)
-    return call(*in_small(tuple(arguments), in_gallery))
+    small = in_small(tuple(arguments), in_gallery)
+    study = next((CONF / "experiment" / f"{w.partition('=')[2]}.yaml" for w in small if w.startswith("+experiment=")), None)
+    return call(*small)
 
 
 def parts(page: Path) -> list[str]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import itertools
 import re
 from typing import Any
-from unittest import mock
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import own_files
 import pytest
+import rules
 import yaml
 from conftest import CONF, DEFAULTS, ROOT, compose, every_option, float_fields, read_option
 from engine_alone import leaves_as_arrays, one_phase
 from jax import lax
 from PIL import Image
+from rule_problem import as_tree, stepped
 
 from runner.config.help import help_text
 from runner.contract.floats import another, check_floats_are_data
@@ -25,15 +26,13 @@ from runner.data import Dataset
 from runner.documentation.options_page import page
 from runner.documentation.schedules_picture import curves, fingerprint
 from runner.engine.compilation import CompilationCounter
-from runner.engine.epoch import StepBody, for_each_batch
 from runner.engine.placement import place
-from runner.engine.setup import Setup
 from runner.engine.state import Arrays, Measured, State, Timeline
 from runner.engine.step import optimizer_at
 from runner.engine.train import initial_state, take_steps
 from runner.experiment.experiment import Experiment
 from runner.experiment.groups import base_of
-from runner.experiment.table import GROUPS, OPTIONS
+from runner.experiment.table import GROUPS, OPTIONS, STACKED
 from runner.options.batch_size import Full
 from runner.options.clock import Clock
 from runner.options.layer import Params
@@ -45,6 +44,7 @@ UNSTEADY = {"lion", "sign_sgd", "rprop", "lbfgs", "newton", "newton_cg", "muon",
 # They act on the initial parameters, or on the outputs for given ones in training, and on nothing
 # else: a step need not be compiled to see all that they do.
 GROUPS_OF_THE_NETWORK = ("model", "activation", "initializer", "bias_initializer", "loss")
+GROUPS_OF_THE_NETWORK += ("data", "preprocessing")
 OF_THE_NETWORK = {
     *(("normalization", name) for name in ("layer", "group", "instance", "rms")),
     *(("regularization", name) for name in ("alpha_dropout", "dropconnect", "dropout")),
@@ -53,7 +53,7 @@ OF_THE_NETWORK = {
 }
 # The learning rates and the momentum of a run are all that they act on. One of each group is enough
 # to see that a run uses them.
-GROUPS_OF_TIME = ("momentum_schedule", "schedule", "warmup")
+GROUPS_OF_TIME = ("momentum_schedule", "schedule", "warmup", "batch_size")
 NEED_LAYERS = ("muon", "dropout", "alpha_dropout", "dropconnect")
 """Options that act on hidden layers; those of some groups all do."""
 RELATIVE = ("lars", "lamb", "adafactor")
@@ -61,34 +61,21 @@ RELATIVE = ("lars", "lamb", "adafactor")
 
 WITH_FLOATS = [option for option in every_option() if float_fields(*option)]
 IN_TIME = [option for option in WITH_FLOATS if option[0] in GROUPS_OF_TIME]
-IN_A_RUN = [option for option in WITH_FLOATS if option not in (*OF_THE_NETWORK, *IN_TIME)]
+IN_STEPS = [option for option in WITH_FLOATS if option not in (*OF_THE_NETWORK, *IN_TIME)]
+IN_A_STACK = {
+    group: [name for of, name in IN_STEPS if of == group]
+    for group in STACKED
+    if any(of == group for of, _ in IN_STEPS)
+}
+IN_A_RUN = [option for option in IN_STEPS if option[0] not in ("optimizer", *IN_A_STACK)]
 IN_A_RUN += [next(option for option in IN_TIME if option[0] == group) for group in GROUPS_OF_TIME]
 STEPS = 8  # of batch 9 on 36 examples: two epochs
-
-
-def one_loop(
-    setup: Setup, order: Any, start: Any, until: Any, first: Any, body: StepBody[Any], carry: Any
-) -> Any:
-    """Do what `for_each_batch` does for whole batches, with one copy of the step, not two.
-
-    What is compiled is most of the time of these tests. All steps measure norms.
-    """
-    size = setup.batches.size
-    if setup.batches.remainder:
-        return for_each_batch(setup, order, start, until, first, body, carry)
-
-    def whole_batch(step: Any, carry: Any) -> Any:
-        rows = lax.dynamic_slice(order, [(step - first) * size], [size])
-        return body(step, rows, carry, measure_norms=True)
-
-    return lax.fori_loop(start, until, whole_batch, carry)
 
 
 def whole_run(experiment: Experiment, arrays: Arrays, steps: int, timeline: Timeline) -> Measured:
     """A run from its first step, as one program."""
     state = initial_state(experiment, arrays)
-    with mock.patch("runner.engine.train.for_each_batch", one_loop):  # while it is traced
-        return take_steps(experiment, arrays, state, 0, steps, timeline)[1]
+    return take_steps(experiment, arrays, state, 0, steps, timeline)[1]
 
 
 run_alone = jax.jit(whole_run)
@@ -106,17 +93,13 @@ def timeline(steps: int) -> Timeline:
 
 def with_option(group: str, name: str, **numbers: Any) -> Experiment:
     """A small experiment with this option chosen."""
-    # Four equal batches in a fixed order: one copy of the step to compile, and no permutation.
-    # The fewer arrays of parameters, the fewer loops; some need a hidden layer. Where there is
-    # none, parameters of zero need no random numbers.
     needs_layers = group in ("model", "activation", "initializer", "normalization")
     needs_layers |= name in NEED_LAYERS
-    choices: dict[str, Any] = {
-        "batch_size": {"size": 9},
-        "model": {"widths": [6]} if needs_layers else "linear",
-        "initializer": "he_normal" if needs_layers or name in RELATIVE else "zeros",
-        "sampling": {"name": "fixed", "shuffled": False},
-    }
+    choices: dict[str, Any] = {}
+    if needs_layers:
+        choices["model"] = {"widths": [6]}
+    if needs_layers or name in RELATIVE:
+        choices["initializer"] = "he_normal"
     if group == "model" and name == "cnn":
         numbers = {"channels": [3, 4], "widths": [5], **numbers}
     if group == "model" and name in ("rnn", "lstm", "gru"):
@@ -141,7 +124,10 @@ def with_option(group: str, name: str, **numbers: Any) -> Experiment:
     if group in GROUPS_OF_TIME:
         choices["optimizer"] = "momentum"
     if group == "data" and OPTIONS[group][name].ignores:
-        choices = {"optimizer": {"learning_rate": 0.001}}
+        of_its_own = {
+            key: DEFAULTS[key] for key in ("batch_size", "model", "initializer", "sampling")
+        }
+        choices = {**of_its_own, "optimizer": {"learning_rate": 0.001}}
     if group == "data" and name == "text":
         choices = {"model": {"name": "rnn", "widths": [5]}}
     if group == "data":
@@ -149,7 +135,22 @@ def with_option(group: str, name: str, **numbers: Any) -> Experiment:
     if group == "optimizer":
         choices |= run_meant_for(name)
     choices[group] = {"name": name, **numbers}
-    return compose(**choices)
+    return with_choices(choices)
+
+
+def with_choices(choices: dict[str, Any]) -> Experiment:
+    """A small experiment with some choices, of four equal batches in a fixed order.
+
+    There is one copy of the step to compile, and no permutation. The fewer arrays of parameters,
+    the fewer loops; parameters of zero need no random numbers.
+    """
+    small = {
+        "batch_size": {"size": 9},
+        "model": "linear",
+        "initializer": "zeros",
+        "sampling": {"name": "fixed", "shuffled": False},
+    }
+    return compose(**{**small, **choices})
 
 
 def run_meant_for(optimizer: str) -> dict[str, Any]:
@@ -266,29 +267,79 @@ def with_other_numbers(group: str, name: str) -> list[Experiment]:
 
 @pytest.mark.parametrize(("group", "name"), IN_A_RUN)
 def test_floats_are_data(group: str, name: str, tiny: Dataset) -> None:
-    """Both for one option in one test, so that its programs are compiled once.
+    check_in_a_run(with_other_numbers(group, name), group, tiny)
 
-    And so that every optimizer learns.
-    """
-    default, *_ = experiments = with_other_numbers(group, name)
-    data = dataset(group, default, tiny)
-    rest = place(default, data), STEPS, timeline(STEPS)
-    # Batched sums round differently, and ten steps amplify that; a search or a sign much more.
-    tolerance = 5e-2 if name in UNSTEADY else 5e-4
+
+@pytest.mark.parametrize("group", IN_A_STACK)
+def test_floats_of_options_that_can_be_stacked_are_data(group: str, tiny: Dataset) -> None:
+    """All that act in a run in one stack, which is compiled once."""
+    names = IN_A_STACK[group]
+
+    def stack(changed: str = "", **numbers: float) -> Experiment:
+        chosen = [{"name": name, **(numbers if name == changed else {})} for name in names]
+        return with_choices({group: chosen})
+
+    fields = [(name, field) for name in names for field in float_fields(group, name)]
+    changed = [stack(name, **{field: nearby(group, name, field)}) for name, field in fields]
+    check_in_a_run([stack(), *changed], group, tiny)
+
+
+def check_in_a_run(experiments: list[Experiment], group: str, tiny: Dataset) -> None:
+    data = dataset(group, experiments[0], tiny)
+    rest = place(experiments[0], data), STEPS, timeline(STEPS)
     check_floats_are_data(
         experiments,
         lambda one: run_alone(one, *rest),
         lambda all: run_as_lanes(all, *rest),
-        tolerance,
+        tolerance=5e-4,  # batched sums round differently, and ten steps amplify that
     )
-    if group == "optimizer":
-        check_that_it_learns(default, jax.device_get(train(default, data, default.total_steps)))
+
+
+def on_a_problem(experiment: Experiment) -> tuple[Any, Any]:
+    """Where an optimizer is after some steps on the problem of `rules.py`, and what it evaluates.
+
+    All that its numbers act on, but its learning rate, is in the rule that it builds.
+    """
+    optimizer, params = experiment.optimizer, as_tree(jnp.asarray(rules.START, jnp.float32))
+    rate = jnp.asarray(optimizer.learning_rate)
+    trained, state = lax.fori_loop(
+        0,
+        STEPS,
+        lambda t, at: stepped(optimizer, rate, t, *at),
+        (params, optimizer.build(rate).init(params)),
+    )
+    return trained, optimizer.evaluated(state, trained)
+
+
+problem_alone = jax.jit(on_a_problem)
+problem_as_lanes = jax.jit(jax.vmap(problem_alone))
+
+
+@pytest.mark.parametrize("name", OPTIONS["optimizer"])
+def test_floats_of_an_optimizer_are_data(name: str) -> None:
+    check_floats_are_data(
+        with_other_numbers("optimizer", name),
+        problem_alone,
+        problem_as_lanes,
+        tolerance=5e-2 if name in UNSTEADY else 5e-4,
+    )
+
+
+@pytest.mark.parametrize("name", OPTIONS["optimizer"])
+def test_an_optimizer_learns(name: str, tiny: Dataset) -> None:
+    """Every optimizer lowers the losses of a run with its defaults, and numbers stay finite."""
+    experiment = with_option("optimizer", name)
+    data = dataset("optimizer", experiment, tiny)
+    check_that_it_learns(
+        experiment, jax.device_get(train(experiment, data, experiment.total_steps))
+    )
 
 
 def at_the_start(experiment: Experiment, arrays: Arrays) -> tuple[State, tuple[Any, Params]]:
     """The initial state; the outputs' mean square and mean loss there, and the gradient."""
     state, network = initial_state(experiment, arrays), experiment.network()
-    inputs = experiment.preprocessing(arrays.statistics, arrays.inputs)
+    statistics = experiment.preprocessing.ready(arrays.statistics)
+    inputs = experiment.preprocessing(statistics, arrays.inputs)
 
     def objective(params: Params) -> jax.Array:
         outputs = network.apply(params, state.layers, inputs, True)[0]
@@ -305,13 +356,15 @@ start_as_lanes = jax.jit(jax.vmap(start_alone, in_axes=(0, None)))
 @pytest.mark.parametrize(("group", "name"), [o for o in WITH_FLOATS if o in OF_THE_NETWORK])
 def test_floats_of_a_network_are_data(group: str, name: str, tiny: Dataset) -> None:
     experiments = with_other_numbers(group, name)
-    arrays = place(experiments[0], tiny)
+    arrays = place(experiments[0], dataset(group, experiments[0], tiny))
     alone = check_floats_are_data(
         experiments,
         lambda one: start_alone(one, arrays),
         lambda all: start_as_lanes(all, arrays),
         tolerance=4e-4,
     )
+    if group in ("data", "preprocessing"):
+        return  # their numbers may act elsewhere than at the start, or on other data
     gradients = [jax.tree.leaves(gradient) for _, gradient in jax.device_get(alone)]
     for other in gradients[1:]:
         differences = [abs(a - b).max() for a, b in zip(gradients[0], other, strict=True)]
@@ -326,6 +379,7 @@ def in_time(experiment: Experiment) -> tuple[jax.Array, jax.Array]:
         number, loss = at
         clock = Clock(number, number / 4, STEPS, STEPS / 4, phases)
         rate = experiment.warmup.multiplier(experiment.schedule, clock, memory)
+        rate *= experiment.batch_size.learning_rate_scale(36)
         momentum = optimizer_at(experiment, clock).momentum
         return experiment.schedule.observe(memory, loss), (rate, momentum)
 

@@ -14,6 +14,7 @@ import pytest
 import rules
 import scipy.optimize
 from conftest import compose
+from rule_problem import as_tree, as_vector, stepped
 from rules import RULES, START, STEPS
 
 from runner.errors import ConfigError
@@ -28,27 +29,6 @@ RATES: dict[str, Callable[[int], float]] = {
     "constant": lambda t: 0.05,
     "decaying": lambda t: 0.05 * 0.9**t,
 }
-
-
-def as_tree(theta: Any) -> dict[str, Any]:
-    return {"kernel": theta[:12].reshape(rules.SHAPE), "bias": theta[12:]}
-
-
-def as_vector(tree: dict[str, Any]) -> Any:
-    return jnp.concatenate([tree["kernel"].ravel(), tree["bias"]])
-
-
-def extra(params: dict[str, Any], key: Any) -> dict[str, Any]:
-    """What the engine hands to a rule beside the gradient."""
-    objective = lambda tree: rules.loss(as_vector(tree))  # noqa: E731
-    value, slope = jax.value_and_grad(objective)(params)
-    return {
-        "value": value,
-        "grad": slope,
-        "value_fn": objective,
-        "gradient_at": jax.grad(objective),
-        "key": key,
-    }
 
 
 def unconditional(optimizer: dict[str, Any], rate: float) -> Optimizer:
@@ -73,10 +53,7 @@ def one_step(choice: dict[str, Any], first_rate: float) -> tuple[Optimizer, Call
 
         @jax.jit
         def step(t: Any, rate: Any, params: Any, state: Any) -> Any:
-            more = extra(params, jax.random.fold_in(jax.random.key(0), t))
-            rule = optax.with_extra_args_support(optimizer.build(rate))
-            updates, state = rule.update(more["grad"], state, params, **more)
-            return optax.apply_updates(params, updates), state
+            return stepped(optimizer, rate, t, params, state)
 
         _compiled[name] = optimizer, step
     return _compiled[name]
