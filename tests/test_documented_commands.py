@@ -35,7 +35,7 @@ PROGRAMS = (
     "python",
     "python3",
 )
-# With 1,408 examples of the digits to train on, the batches of most commands divide an epoch, and no
+# With 1,408 examples of the digits to train on, the batches of most commands divide an epoch: no
 # step for a shorter one is compiled.
 WHOLE_BATCHES = ("data.validation_examples=197", "data.test_examples=192")
 GO_ON = ("--resume", "--rerun", "--branch")
@@ -171,10 +171,15 @@ def in_small(words: tuple[str, ...], in_gallery: bool) -> list[str]:
     return arguments  # ten epochs of the digits take less time than their program to compile
 
 
-def of_whole_batches(arguments: list[str], given: set[str]) -> list[str]:
+def of_whole_batches(arguments: list[str]) -> list[str]:
     """The arguments for fewer examples of the digits, where they train on those."""
-    has_choice = any(key == "data" or key.startswith("data.") for key in given)
-    return arguments if has_choice or given & set(GO_ON) else [*arguments, *WHOLE_BATCHES]
+    keys = {word.partition("=")[0] for word in arguments}
+    study = next((word[12:] for word in arguments if word.startswith("+experiment=")), None)
+    if study and re.search(r"\bdata: ", (CONF / "experiment" / f"{study}.yaml").read_text()):
+        return arguments
+    if keys & {*GO_ON, "data"} or set(arguments) & set(NO_TRAINING) or "data." in " ".join(keys):
+        return arguments
+    return [*arguments, *WHOLE_BATCHES]
 
 
 @functools.cache
@@ -207,7 +212,7 @@ def _small_study(name: str, given: set[str]) -> list[str]:
     small = [] if {"epochs", "steps"} & given else words
     given = given | {word.partition("=")[0] for word in words}
     if "depth" in study.get("model", {}):
-        small.append("model.depth=2")
+        small.append("model.depth=1")
     hydra = study.get("hydra", {})
     sweeper = hydra.get("sweeper", {})
     if cases := sweeper.get("cases", [])[:2]:
@@ -235,9 +240,7 @@ def run(command: Command, call: CommandLine, in_gallery: bool) -> Completed | No
     assert program == "runner"
     if command.error is not None:
         return call(*arguments)
-    small = in_small(tuple(arguments), in_gallery)
-    study = next((CONF / "experiment" / f"{w.partition('=')[2]}.yaml" for w in small if w.startswith("+experiment=")), None)
-    return call(*small)
+    return call(*of_whole_batches(in_small(tuple(arguments), in_gallery)))
 
 
 def parts(page: Path) -> list[str]:
@@ -252,10 +255,14 @@ def parts(page: Path) -> list[str]:
 PARTS = [
     (f"{page.stem}-{number}", part) for page in PAGES for number, part in enumerate(parts(page))
 ]
+CASES = [
+    pytest.param(*part, marks=[pytest.mark.real_loop] * part[0].startswith("README"), id=part[0])
+    for part in PARTS
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "text"), PARTS, ids=[name for name, _ in PARTS])
+@pytest.mark.parametrize(("name", "text"), CASES)
 def test_the_commands_of_a_page_work(
     name: str,
     text: str,

@@ -48,7 +48,7 @@ def test_mnist_above_97_percent_in_3_epochs(tmp_path: Path, data_directory: Path
     experiment = compose(
         {"epochs": 3},
         data={"name": "mnist", "dir": str(data_directory / "mnist")},
-        model={"widths": [512]},
+        model={"widths": [192]},
         batch_size={"size": 128},
         optimizer="adam",
     )
