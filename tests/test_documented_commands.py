@@ -211,7 +211,7 @@ def _small_study(name: str, given: set[str]) -> list[str]:
     words = length.split()
     small = [] if {"epochs", "steps"} & given else words
     given = given | {word.partition("=")[0] for word in words}
-    if "depth" in study.get("model", {}):
+    if "depth" in study.get("model", {}) and "model.depth" not in given:
         small.append("model.depth=1")
     hydra = study.get("hydra", {})
     sweeper = hydra.get("sweeper", {})

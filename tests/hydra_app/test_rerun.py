@@ -258,6 +258,7 @@ def test_data_are_found_from_another_folder(runner: CommandLine, tmp_path: Path)
     assert "this run is done" in there(*line, "hydra.run.dir=../run").stdout
 
 
+@pytest.mark.real_loop  # as the process that runs it again has
 def test_another_number_of_threads_changes_last_bits_at_most(
     runner: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
