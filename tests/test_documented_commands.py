@@ -67,7 +67,7 @@ EPOCHS_OF_STUDY = {
     "post_norm": "steps=2 model.depth=1 warmup.length=1",
     "profile": "epochs=2 model=linear",
     "saturation": "model.depth=1",
-    "scale_invariance": "initializer.scale=[0.1,0.1,1],[1,1,1]",
+    "scale_invariance": "model.depth=2 initializer.scale=[0.1,0.1,1],[1,1,1]",
     "saddle_points": "epochs=2 diagnostics.curvature.iterations=2 model.widths=[2]",
     "surface": "steps=20 data=ravine",
     "symmetric_units": "model.widths=[8]",
