@@ -41,6 +41,9 @@ FORMAT = "runner checkpoint 1"
 LENGTHS = ("epochs", "steps", "min_steps")
 """The keys that a checkpoint does not depend on: it is also one of a longer run."""
 
+_STRIDE = "measure_every"
+"""Follows from the length where it is null; a longer run keeps it, and then says it."""
+
 _DEPENDS_ON = ("runner", "jax", "jaxlib", "optax", "numpy")
 """The packages whose versions may change a number."""
 
@@ -200,7 +203,8 @@ def _read(file: Path, config: Mapping[str, Any]) -> RecordedCheckpoint:
 
 
 def _hash(config: Mapping[str, Any]) -> str:
-    return config_hash({key: value for key, value in config.items() if key not in LENGTHS})
+    own = {key: value for key, value in config.items() if key not in LENGTHS}
+    return config_hash({**own, _STRIDE: None})
 
 
 def _checksum(tensors: Tensors, facts: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from command_line import CommandLine
 from safetensors import safe_open
 from safetensors.numpy import load_file
@@ -18,7 +19,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import runner.engine.loop
 import runner.execution.checkpoints
 from runner.engine.loop import Training
+from runner.experiment import experiment as strides
+from runner.record import recorder as records
+from runner.record.event_writer import EventWriter
 from runner.record.recorder import Recorder
+from runner.record.summary import SummaryWriter
 
 TINY = (
     "data=teacher",
@@ -134,40 +139,97 @@ def everything(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in found}
 
 
-@pytest.mark.parametrize("has_checkpoint", [True, False])
+def assert_nothing_lost(folder: Path, finished: Path) -> None:
+    """Either the finished record with all its rows, or one that goes on from where that ended."""
+    if json.loads((folder / "summary.json").read_text())["status"] == "finished":
+        for name in ("summary.json", "final.safetensors"):  # .hydra/ is replaced before these
+            assert (folder / name).read_bytes() == (finished / name).read_bytes()
+        for name in ("steps.npy", "epochs.npy"):
+            rows = np.load(finished / name)
+            assert np.load(folder / name)[: len(rows)].tobytes() == rows.tobytes()
+        return
+    with safe_open(folder / "checkpoint.safetensors", "numpy") as file:
+        position = json.loads(file.metadata()["position"])
+    assert position["steps"] >= len(np.load(finished / "steps.npy")) - 1
+    for name, key in (("steps.npy", "steps"), ("epochs.npy", "evaluations")):
+        assert len(np.load(folder / name)) >= position[key]
+
+
+@pytest.mark.parametrize(
+    ("length", "longer", "every"),
+    [
+        ("epochs=4", "epochs=5", TINY[-1]),
+        ("epochs=4", "epochs=5", "checkpoint_every=300"),
+        ("steps=18", "steps=25", TINY[-1]),
+        ("steps=18", "steps=25", "checkpoint_every=300"),
+    ],
+)
 def test_a_finished_record_stays_until_the_longer_run_has_a_checkpoint(
-    has_checkpoint: bool,
+    length: str,
+    longer: str,
+    every: str,
     runner: CommandLine,
     tmp_path: Path,
     kill_after: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whether it goes on from its end or, without a checkpoint, starts again."""
+    """With and without a checkpoint at its end, which may be an evaluation the longer one has not.
+
+    The stride at which norms are measured, every second step, stays that of the record.
+    """
     kill_after(10**9)
-    every = () if has_checkpoint else ("checkpoint_every=300",)
-    assert runner(*TINY, "epochs=4", *every, "hydra.run.dir=run").returncode == 0
-    assert (tmp_path / "run/checkpoint.safetensors").exists() is has_checkpoint
-    finished = everything(tmp_path / "run")
+    monkeypatch.setattr(strides, "POINTS_PER_CURVE", 10)
+    assert runner(*TINY, length, every, "hydra.run.dir=run").returncode == 0
+    run, before = tmp_path / "run", tmp_path / "before"
+    assert (run / "checkpoint.safetensors").exists() is (every == TINY[-1])
+    finished = everything(run)
+    shutil.copytree(run, before)
 
     def too_early(*_: Any) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:  # before anything is computed
         patch.setattr(Training, "compile", too_early)
-        killed(runner, "--resume", "run", "epochs=5")
-    assert everything(tmp_path / "run") == finished
-    # Before the checkpoint is written, and after that, before the summary is replaced.
-    for method in ("write_checkpoint", "_take_place") if has_checkpoint else ("_take_place",):
+        killed(runner, "--resume", "run", longer)
+    assert everything(run) == finished
+    for place, name in (
+        (records, "_curves"),
+        (Recorder, "write_checkpoint"),
+        (SummaryWriter, "start"),
+        (EventWriter, "write"),
+    ):
+        shutil.rmtree(run)
+        shutil.copytree(before, run)
         with monkeypatch.context() as patch:
-            patch.setattr(Recorder, method, too_early)
-            killed(runner, "--resume", "run", "epochs=5")
-        for name in ("summary.json", "final.safetensors", ".hydra/overrides.yaml"):
-            assert (tmp_path / "run" / name).read_bytes() == finished[name]
-    done = runner("--resume", "run", "epochs=5")
+            patch.setattr(place, name, too_early)
+            killed(runner, "--resume", "run", longer)
+        assert_nothing_lost(run, before)
+    done = runner("--resume", "run", *([longer] if "finished" in status_of(run) else []))
     assert done.returncode == 0, done.stderr
-    assert runner(*TINY, "epochs=5", "hydra.run.dir=longer").returncode == 0
-    assert_same(tmp_path / "run", tmp_path / "longer")
-    assert "epochs=5" in (tmp_path / "run/.hydra/overrides.yaml").read_text()
+    assert runner(*TINY, longer, "measure_every=2", "hydra.run.dir=longer").returncode == 0
+    assert_same(run, tmp_path / "longer")
+    assert {longer, "measure_every=2"} <= set(
+        yaml.safe_load((run / ".hydra/overrides.yaml").read_text())
+    )
+
+
+def status_of(folder: Path) -> str:
+    return json.loads((folder / "summary.json").read_text())["status"]
+
+
+def test_a_record_whose_numbers_do_not_come_again_is_left_alone(
+    runner: CommandLine, tmp_path: Path
+) -> None:
+    line = (*TINY[:-1], "epochs=4", "hydra.run.dir=run")
+    assert runner(*line).returncode == 0
+    rows = np.load(tmp_path / "run/steps.npy")
+    rows["train_loss"][3] += 1  # as another machine may have computed it
+    np.save(tmp_path / "run/steps.npy", rows)
+    before = everything(tmp_path / "run")
+    done = runner("--resume", "run", "epochs=5")
+    assert done.returncode == 1
+    assert "other numbers than its record, which stays as it is" in done.stderr
+    assert everything(tmp_path / "run") == before
 
 
 def test_a_checkpoint_at_the_end_of_every_other_epoch_and_the_best_of_them(
