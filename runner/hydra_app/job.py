@@ -125,6 +125,11 @@ class HydraJob:
         self.earlier, refused = find_checkpoint(self._incomplete, self.config, before=total)
         return refused
 
+    @property
+    def starts_again(self) -> bool:
+        """Whether there is an incomplete run of the same config that has no usable checkpoint."""
+        return self._incomplete is not None and self.earlier is None
+
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
         """Create the directory of the job, and make its log and environment variables current."""

@@ -290,8 +290,9 @@ def test_what_does_not_go_on_is_said_in_one_line(runner: CommandLine, tmp_path: 
 
 
 def test_a_run_without_a_usable_checkpoint_starts_again(
-    runner: CommandLine, tmp_path: Path, kill_after: Any
+    runner: CommandLine, tmp_path: Path, kill_after: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also one that was killed while its record was made, or where `steps.npy` was empty."""
     kill_after(2)
     killed(runner, *TINY, EPOCHS, "hydra.run.dir=run")
     kill_after(10**9)
@@ -303,6 +304,20 @@ def test_a_run_without_a_usable_checkpoint_starts_again(
     assert done.stderr.count("is not a safetensors file") == 2
     assert "There is no checkpoint to go on from: the run starts again" in done.stderr
     assert_same(tmp_path / "run", tmp_path / "whole")
+
+    def too_early(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EventWriter, "__init__", too_early)
+        killed(runner, *TINY, EPOCHS, "hydra.run.dir=early")
+        assert [file.name for file in (tmp_path / "early").glob("*.npy")] == []
+        (tmp_path / "early/steps.npy").touch()
+        killed(runner, "--resume", "early")
+    done = runner("--resume", "early")
+    assert done.returncode == 0, done.stderr
+    assert "There is no checkpoint to go on from: the run starts again" in done.stderr
+    assert_same(tmp_path / "early", tmp_path / "whole")
 
 
 def test_a_killed_sweep_goes_on_by_its_own_line(
@@ -316,12 +331,13 @@ def test_a_killed_sweep_goes_on_by_its_own_line(
     runs = sorted((tmp_path / "part").glob("*_seed=*"))
     assert len(runs) == 3
     shutil.copyfile(runs[0] / "checkpoint.before.safetensors", runs[0] / "checkpoint.safetensors")
-    for file in runs[1].glob("checkpoint*"):
+    for file in (*runs[1].glob("checkpoint*"), *runs[1].glob("*.npy")):  # killed before it had any
         file.unlink()
     kill_after(10**9)
     done = runner(*line, "hydra.sweep.dir=part")
     assert done.returncode == 0, done.stderr
     assert "2 runs go on from a checkpoint" in done.stderr
+    assert "1 run starts again, without a checkpoint to go on from" in done.stderr
     for run in runs:
         assert_same(run, tmp_path / "whole" / run.name)
 

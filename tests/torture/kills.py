@@ -1,10 +1,10 @@
 """Kills: a run or a sweep is killed with SIGKILL again and again, then completed and compared.
 
-The moments are drawn from the time that the command takes, from its first import to its end, half
-of them from its second half, where there is more to lose. One process in ten is a fresh
-interpreter, so that imports are among what is killed; the others are forked from one that has them
-(`tests.torture.processes`). What is killed goes on, and is killed again while it does, until it is
-let alone. Then its record must be the one of a run that nobody touched: the same files, every
+The moments are drawn from the time of the processor that the command takes, from its first import
+to its end, half of them from its second half, where there is more to lose. One process in ten is a
+fresh interpreter, so that imports are among what is killed; the others are forked from one that has
+them (`tests.torture.processes`). What is killed goes on, and is killed again while it does, until
+it is let alone. Then its record must be the one of a run that nobody touched: the same files, every
 column but the times equal to the bit, the same points in the same order in its one event file, the
 same weights and the same last state.
 
@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 from runner import files
 from runner.compare.runs import read_run
 from tests.torture.outcome import Outcome, Tally, lost
-from tests.torture.processes import KILLED, Forked, Fresh
+from tests.torture.processes import KILLED, Forked, Fresh, work_of
 from tests.torture.records import different
 
 PATIENCE = 600
@@ -35,6 +35,9 @@ PATIENCE = 600
 
 FRESH = 0.1
 """Which share of the processes is a fresh interpreter."""
+
+IMPORTS = 1.3
+"""How many seconds of the processor they take, about."""
 
 MOST_KILLS = 8
 """How often one record is killed at most."""
@@ -171,7 +174,7 @@ class _Attacks:
 
     def __init__(self, place: Path, number: int) -> None:
         self._place, self._number = place, number
-        self._lasts: dict[tuple[str, bool], float] = {}
+        self._lasts: dict[str, float] = {}
 
     def make(self, attack: int) -> dict[str, Any]:
         """Kill one record several times, complete it and compare it; return the result."""
@@ -179,22 +182,22 @@ class _Attacks:
         name = list(KINDS)[attack % len(KINDS)]
         kind, folder = KINDS[name], self._place / f"attack{attack}"
         shutil.rmtree(folder, ignore_errors=True)
-        whole, base = self._whole(name), self._place / f"base_{name}"
+        whole, last = self._whole(name), self._last(name)
         if kind.longer:
-            shutil.copytree(base, folder)
+            shutil.copytree(self._place / f"base_{name}", folder)
         kills: list[str] = []
         problem = ""
         for _ in range(moments.randint(2, MOST_KILLS)):
             is_fresh = moments.random() < FRESH
-            last = self._last(name, is_fresh)
-            when = moments.uniform(moments.choice((0, last / 2)), last)
+            end = last + is_fresh * IMPORTS
+            when = moments.uniform(moments.choice((0, end / 2)), end)
             victim = (Fresh if is_fresh else Forked)(self._place, self._words(kind, folder))
-            start = time.monotonic()
-            code = victim.wait(when)
+            code, _ = work_of(victim, when)
+            if code is None:
+                time.sleep(moments.uniform(0, 0.01))  # it may wait for the disk
             code = victim.kill() if code is None else code
             if code != KILLED:
                 problem = problem or _wrong(victim.outcome(code))
-                self._lasts[name, is_fresh] = time.monotonic() - start
                 break
             kills.append(f"after {when:.2f} s: {_point(folder, victim_is_fresh=is_fresh)}")
             problem = problem or _said(victim.outcome(code))
@@ -214,29 +217,25 @@ class _Attacks:
 
     def _complete(self, name: str, folder: Path) -> str:
         """Let a record go on to its end; return what is wrong with that."""
-        start = time.monotonic()
         victim = Forked(self._place, self._words(KINDS[name], folder))
         code = victim.wait(PATIENCE)
-        self._lasts[name, False] = max(time.monotonic() - start, self._last(name, False) / 2)
         if code is None:
             victim.kill()
         return _wrong(victim.outcome(code))
 
-    def _last(self, name: str, is_fresh: bool) -> float:
-        """How long a command takes, from its start to its end, as was last seen."""
-        return self._lasts.get((name, is_fresh)) or self._measure(name, is_fresh)
-
-    def _measure(self, name: str, is_fresh: bool) -> float:
+    def _last(self, name: str) -> float:
+        """How much of the processor the forked command takes, from its start to its end."""
+        if name in self._lasts:
+            return self._lasts[name]
         folder, kind = self._place / "measured", KINDS[name]
+        shutil.rmtree(folder, ignore_errors=True)
         if kind.longer:
             shutil.copytree(self._place / f"base_{name}", folder)
-        start = time.monotonic()
-        victim = (Fresh if is_fresh else Forked)(self._place, self._words(kind, folder))
-        code = victim.wait(PATIENCE)
+        victim = Forked(self._place, self._words(kind, folder))
+        code, self._lasts[name] = work_of(victim, PATIENCE)
         assert code == 0, victim.outcome(code)
         shutil.rmtree(folder)
-        self._lasts[name, is_fresh] = time.monotonic() - start
-        return self._lasts[name, is_fresh]
+        return self._lasts[name]
 
     def _whole(self, name: str) -> Path:
         """The untouched record of a kind, made once, and beside it what is made longer."""

@@ -7,10 +7,12 @@ that it is what a fresh one is after its imports, which take most of the time of
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
@@ -18,12 +20,17 @@ from typing import Protocol
 from tests.torture.outcome import Outcome
 
 ROOT = Path(__file__).parent.parent.parent
+_LOOKS = 0.01
 KILLED = -9
 """The exit code of a process that SIGKILL ended."""
 
 
 class Victim(Protocol):
     """A process that runs `runner` in a folder."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its number."""
 
     def wait(self, seconds: float) -> int | None:
         """Wait so many seconds at most; return the exit code, None if it still runs."""
@@ -33,6 +40,26 @@ class Victim(Protocol):
 
     def outcome(self, code: int | None) -> Outcome:
         """What it printed until now, with its exit code."""
+
+
+def work_of(victim: Victim, most: float) -> tuple[int | None, float]:
+    """Let a process work, until it has used some time of the processor, or ends.
+
+    Unlike the time on the clock, that does not depend on what else the machine does.
+
+    Args:
+        victim: the process.
+        most: how many seconds of the processor.
+
+    Returns:
+        Its exit code, None if it still runs; and the time that it has used.
+    """
+    assert victim.pid is not None
+    clock, spent = (~victim.pid << 3) | 2, 0.0  # clock_getcpuclockid(3), which Python lacks
+    while (code := victim.wait(_LOOKS)) is None and spent < most:
+        with contextlib.suppress(OSError):  # it has just ended
+            spent = time.clock_gettime(clock)
+    return code, spent
 
 
 class Fresh:
@@ -54,6 +81,11 @@ class Fresh:
                 stdout=output,
                 stderr=output,
             )
+
+    @property
+    def pid(self) -> int | None:
+        """Its number."""
+        return self._process.pid
 
     def wait(self, seconds: float) -> int | None:
         """Wait for its end; see `Victim`."""
@@ -88,6 +120,11 @@ class Forked:
             target=_command, args=(str(place), words, str(self._output))
         )
         self._process.start()
+
+    @property
+    def pid(self) -> int | None:
+        """Its number."""
+        return self._process.pid
 
     def wait(self, seconds: float) -> int | None:
         """Wait for its end; see `Victim`."""
