@@ -39,7 +39,7 @@ class RunReturn(JobReturn):
 
 
 class HydraJob:
-    """A job of a sweep (see `runner.execution.sweep.Job`).
+    """A job of a sweep (see `runner.execution.lane.Job`).
 
     Args:
         composed: its config.

@@ -126,11 +126,11 @@ def write_checkpoint(
     newest = directory / files.CHECKPOINT
     following = directory / f"{files.CHECKPOINT}.new"
     write_tensors(following, tensors, facts, durable=True)
+    if position.value is not None and position.value < best_value(directory):
+        link(following, directory / files.CHECKPOINT_BEST)  # first: nobody goes on after it without
     if newest.exists():
         newest.replace(directory / files.CHECKPOINT_BEFORE)
     following.replace(newest)
-    if position.value is not None and position.value < best_value(directory):
-        link(newest, directory / files.CHECKPOINT_BEST)
     sync(directory)
 
 

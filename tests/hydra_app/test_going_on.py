@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -340,22 +339,3 @@ def test_a_killed_sweep_goes_on_by_its_own_line(
     assert "1 run starts again, without a checkpoint to go on from" in done.stderr
     for run in runs:
         assert_same(run, tmp_path / "whole" / run.name)
-
-
-@pytest.mark.slow
-def test_a_run_that_is_killed_at_any_moment_goes_on(runner: CommandLine, tmp_path: Path) -> None:
-    """By SIGKILL, which nothing in the process can answer."""
-    line = (*TINY[:-1], "epochs=3000", "checkpoint_every=0.02")
-    process = runner.start(*line, "hydra.run.dir=run")
-    assert process.stderr is not None
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "run/checkpoint.safetensors").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.kill()
-    process.communicate()
-    assert json.loads((tmp_path / "run/summary.json").read_text())["status"] == "running"
-    assert runner(*line, "hydra.run.dir=whole").returncode == 0
-    done = runner("--resume", "run")
-    assert done.returncode == 0, done.stderr
-    assert_same(tmp_path / "run", tmp_path / "whole")

@@ -20,7 +20,7 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -116,15 +116,24 @@ KINDS = {
 """Runs of several structures, tiny and with a checkpoint every few milliseconds."""
 
 
-def kill_attacks(place: Path, count: int, number: int) -> Tally:
-    """Kill until there were `count` kills; see the module. What is in `place` is continued."""
+def kill_attacks(
+    place: Path, count: int, number: int, kinds: Sequence[str] = tuple(KINDS)
+) -> Tally:
+    """Kill until there were `count` kills; see the module. What is in `place` is continued.
+
+    Args:
+        place: a folder; it may have the results of the same call that was aborted.
+        count: how many kills.
+        number: the seed.
+        kinds: what is attacked.
+    """
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # else the template had a second thread
     results = place / "results.jsonl"
     done = _known(results)
     tally, attacks = Tally("kills, then completed to the bit"), _Attacks(place, number)
     start = time.monotonic()
     for attack in range(10**6):
-        result = done.get(attack) or attacks.make(attack)
+        result = done.get(attack) or attacks.make(attack, kinds[attack % len(kinds)])
         if attack not in done:
             with results.open("a") as stream:
                 stream.write(json.dumps(result) + "\n")
@@ -176,10 +185,9 @@ class _Attacks:
         self._place, self._number = place, number
         self._lasts: dict[str, float] = {}
 
-    def make(self, attack: int) -> dict[str, Any]:
+    def make(self, attack: int, name: str) -> dict[str, Any]:
         """Kill one record several times, complete it and compare it; return the result."""
         moments = random.Random(f"{self._number} {attack}")
-        name = list(KINDS)[attack % len(KINDS)]
         kind, folder = KINDS[name], self._place / f"attack{attack}"
         shutil.rmtree(folder, ignore_errors=True)
         whole, last = self._whole(name), self._last(name)
@@ -300,6 +308,6 @@ def _unreadable(folder: Path, *, is_finished: bool) -> str:
         has_weights = (folder / files.FINAL_WEIGHTS).exists()
         if run.status == "finished" and not has_weights:
             return "the weights of the finished record are gone"
-        if run.status != "finished" and not (folder / files.CHECKPOINT).exists():
+        if run.status != "finished" and not any(folder.glob("checkpoint*.safetensors")):
             return "neither a finished record nor a checkpoint"
     return ""
