@@ -17,8 +17,9 @@ from pathlib import Path
 
 from runner.interruption import before_leaving
 
-_TEMPORARY = re.compile(r"\.\d+\.\d+\.\w+")
-"""The names of temporary files: the process, a number, and the suffix of the file."""
+_TEMPORARY = re.compile(r"\.\d+\.\d+\.\w+|\.tmp\w{6}")
+"""The names of temporary files: the process, a number, and the suffix of the file; and those that
+`safetensors` writes beside a file."""
 
 _unfinished: set[Path] = set()
 _numbers = count()

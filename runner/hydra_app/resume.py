@@ -71,6 +71,8 @@ def resume(application: Application, arguments: Namespace, task: Callable[..., A
         config |= stride
         longer = build(config)
     elif record.run.status in COMPLETE:
+        with writing_in(folder):  # what a killed process left there goes
+            pass
         if is_command_line():
             print(f"{folder}: its run is complete ({record.run.status}); nothing is left to do")
         return

@@ -118,7 +118,11 @@ def test_a_killed_run_goes_on_to_the_bit_and_can_be_made_longer(
     steps = [each["step"] for each in summary["resumed"]]
     assert len(steps) == 2
     assert 0 < steps[0] < steps[1] < 60
+    left = [folder / ".lock", folder / ".7.0.json"]  # by one that was killed when it was done
+    for file in left:
+        file.touch()
     again = runner("--resume", "a=b,c")
+    assert not any(file.exists() for file in left)
     assert (again.returncode, again.stdout) == (
         0,
         "a=b,c: its run is complete (finished); nothing is left to do\n",
