@@ -208,8 +208,8 @@ def _checkpoint(
     if found is not None and (found.position.steps == common or not _is_finished(record)):
         tell(f"The run goes on after step {found.position.steps:,}")
     elif _is_finished(record):
-        words = f"is trained again from step {found.position.steps:,}" if found else "starts again"
-        tell(f"There is no checkpoint at its end: the run {words} up to there")
+        since = f" from step {found.position.steps:,}" if found else ""
+        tell(f"There is no checkpoint at its end: the run is trained again{since} up to there")
     else:
         tell("There is no checkpoint to go on from: the run starts again")
     return found

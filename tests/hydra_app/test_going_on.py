@@ -274,6 +274,7 @@ def test_a_checkpoint_at_the_end_of_every_other_epoch_and_the_best_of_them(
 def test_what_does_not_go_on_is_said_in_one_line(runner: CommandLine, tmp_path: Path) -> None:
     few = (*TINY, "epochs=4", "schedule=cosine")
     assert runner(*few, "hydra.run.dir=one").returncode == 0
+    assert runner(*TINY, "optimizer.learning_rate=1e38", "hydra.run.dir=bad").returncode == 0
     assert runner("-m", *few, "seed=0,1", "hydra.sweep.dir=many").returncode == 0
     before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")}
     for line, words in {
@@ -282,6 +283,7 @@ def test_what_does_not_go_on_is_said_in_one_line(runner: CommandLine, tmp_path: 
         ("one", "optimizer=adam"): "optimizer=adam: --resume lets a run go on as it is recorded",
         ("one", "-m"): "--multirun: --resume goes on with what is recorded",
         ("one", "--rerun", "one"): "one",
+        ("bad", "epochs=20"): "bad: its run diverged after ",
         ("nothing",): "--resume nothing: there is no run in it",
         ("many",): "is a sweep, which its line resumes: runner -m data=teacher",
     }.items():
