@@ -31,7 +31,7 @@ from runner.record.tensors import (
     write_tensors,
 )
 from runner.record.weights import config_hash
-from runner.whole_files import link, sync
+from runner.whole_files import link, replacing, sync
 
 if TYPE_CHECKING:
     from runner.engine.checkpoint import Checkpoint
@@ -124,13 +124,12 @@ def write_checkpoint(
     }
     facts["checksum"] = _checksum(tensors, facts)
     newest = directory / files.CHECKPOINT
-    following = directory / f"{files.CHECKPOINT}.new"
-    write_tensors(following, tensors, facts, durable=True)
-    if position.value is not None and position.value < best_value(directory):
-        link(following, directory / files.CHECKPOINT_BEST)  # first: nobody goes on after it without
-    if newest.exists():
-        newest.replace(directory / files.CHECKPOINT_BEFORE)
-    following.replace(newest)
+    with replacing(newest) as following:
+        write_tensors(following, tensors, facts, durable=True)
+        if position.value is not None and position.value < best_value(directory):
+            link(following, directory / files.CHECKPOINT_BEST)  # first: nobody goes on after it
+        if newest.exists():
+            newest.replace(directory / files.CHECKPOINT_BEFORE)
     sync(directory)
 
 
@@ -174,7 +173,7 @@ def discard_checkpoints(directory: Path) -> None:
     Raises:
         OSError: they cannot be removed.
     """
-    for name in (files.CHECKPOINT, files.CHECKPOINT_BEFORE, f"{files.CHECKPOINT}.new"):
+    for name in (files.CHECKPOINT, files.CHECKPOINT_BEFORE):
         (directory / name).unlink(missing_ok=True)
 
 

@@ -301,6 +301,5 @@ def _earlier_files(directory: Path, *, is_resumed: bool) -> list[Path]:
     names = [files.FINAL_WEIGHTS, files.BEST_WEIGHTS]
     if not is_resumed:
         names += [files.STEPS, files.EPOCHS, files.PATH, *files.CHECKPOINTS]
-        names.append(f"{files.CHECKPOINT}.new")
         names += map(files.diagnostics, files.ALL_DIAGNOSTICS)
     return [*directory.glob(f"{files.EVENTS}*"), *(directory / name for name in names)]

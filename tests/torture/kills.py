@@ -183,13 +183,17 @@ class _Attacks:
 
     def __init__(self, place: Path, number: int) -> None:
         self._place, self._number = place, number
+        for folder in place.glob("at_work_*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        # Who made attacks before may have been killed, and its victim still be writing.
+        self._work = place / f"at_work_{os.getpid()}"
+        self._work.mkdir()
         self._lasts: dict[str, float] = {}
 
     def make(self, attack: int, name: str) -> dict[str, Any]:
         """Kill one record several times, complete it and compare it; return the result."""
         moments = random.Random(f"{self._number} {attack}")
-        kind, folder = KINDS[name], self._place / f"attack{attack}"
-        shutil.rmtree(folder, ignore_errors=True)
+        kind, folder = KINDS[name], self._work / f"attack{attack}"
         whole, last = self._whole(name), self._last(name)
         if kind.longer:
             shutil.copytree(self._place / f"base_{name}", folder)
@@ -199,7 +203,7 @@ class _Attacks:
             is_fresh = moments.random() < FRESH
             end = last + is_fresh * IMPORTS
             when = moments.uniform(moments.choice((0, end / 2)), end)
-            victim = (Fresh if is_fresh else Forked)(self._place, self._words(kind, folder))
+            victim = (Fresh if is_fresh else Forked)(self._work, self._words(kind, folder))
             code, _ = work_of(victim, when)
             if code is None:
                 time.sleep(moments.uniform(0, 0.01))  # it may wait for the disk
@@ -225,7 +229,7 @@ class _Attacks:
 
     def _complete(self, name: str, folder: Path) -> str:
         """Let a record go on to its end; return what is wrong with that."""
-        victim = Forked(self._place, self._words(KINDS[name], folder))
+        victim = Forked(self._work, self._words(KINDS[name], folder))
         code = victim.wait(PATIENCE)
         if code is None:
             victim.kill()
@@ -235,11 +239,11 @@ class _Attacks:
         """How much of the processor the forked command takes, from its start to its end."""
         if name in self._lasts:
             return self._lasts[name]
-        folder, kind = self._place / "measured", KINDS[name]
+        folder, kind = self._work / "measured", KINDS[name]
         shutil.rmtree(folder, ignore_errors=True)
         if kind.longer:
             shutil.copytree(self._place / f"base_{name}", folder)
-        victim = Forked(self._place, self._words(kind, folder))
+        victim = Forked(self._work, self._words(kind, folder))
         code, self._lasts[name] = work_of(victim, PATIENCE)
         assert code == 0, victim.outcome(code)
         shutil.rmtree(folder)
@@ -252,11 +256,11 @@ class _Attacks:
         jobs = {whole: kind.untouched("new")} | ({base: kind.words("new")} if kind.longer else {})
         for folder, words in jobs.items():
             if not folder.exists():
-                shutil.rmtree(self._place / "new", ignore_errors=True)
-                victim = Fresh(self._place, words)
+                shutil.rmtree(self._work / "new", ignore_errors=True)
+                victim = Fresh(self._work, words)
                 code = victim.wait(PATIENCE)
                 assert code == 0, victim.outcome(code)
-                (self._place / "new").rename(folder)
+                (self._work / "new").rename(folder)
         return whole
 
 
@@ -282,7 +286,7 @@ def _point(folder: Path, *, victim_is_fresh: bool) -> str:
     runs = [read_run(place) for place in _records(folder)]
     if not runs:
         return f"before there was a record ({'fresh' if victim_is_fresh else 'forked'})"
-    if any(folder.rglob(f"{files.CHECKPOINT}.new")) or any(folder.rglob(".[0-9]*.*")):
+    if any(folder.rglob(".[0-9]*.*")):
         return "while a file was replaced"
     if all(run is not None and run.status == "finished" for run in runs):
         return "with a finished record"
