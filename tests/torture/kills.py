@@ -148,6 +148,7 @@ def kill_attacks(
         )
         if tally.tried >= count:
             break
+    attacks.end()
     tally.remarks = _where(place)
     return tally
 
@@ -189,6 +190,10 @@ class _Attacks:
         self._work = place / f"at_work_{os.getpid()}"
         self._work.mkdir()
         self._lasts: dict[str, float] = {}
+
+    def end(self) -> None:
+        """Remove what was at work; the untouched records and what was lost stay."""
+        shutil.rmtree(self._work, ignore_errors=True)
 
     def make(self, attack: int, name: str) -> dict[str, Any]:
         """Kill one record several times, complete it and compare it; return the result."""
