@@ -127,7 +127,8 @@ def write_checkpoint(
     with replacing(newest) as following:
         write_tensors(following, tensors, facts, durable=True)
         if position.value is not None and position.value < best_value(directory):
-            link(following, directory / files.CHECKPOINT_BEST)  # first: nobody goes on after it
+            # First: a run that goes on after the newest does not come to its evaluation again.
+            link(following, directory / files.CHECKPOINT_BEST)
         if newest.exists():
             newest.replace(directory / files.CHECKPOINT_BEFORE)
     sync(directory)

@@ -111,6 +111,7 @@ def test_nobody_goes_on_after_the_best_evaluation_before_it_is_kept(
     found = find_checkpoint(folder, CONFIG).found
     assert found is not None
     assert found.position.steps == 20
+    assert {file.name for file in folder.glob("*checkpoint*")} == {BEFORE, NEWEST}
     write(folder, 30, value=0.5)
     assert best_value(folder) == 0.5
 
