@@ -209,12 +209,14 @@ class _Attacks:
             end = last + is_fresh * IMPORTS
             when = moments.uniform(moments.choice((0, end / 2)), end)
             victim = (Fresh if is_fresh else Forked)(self._work, self._words(kind, folder))
-            code, _ = work_of(victim, when)
+            code, spent = work_of(victim, when)
             if code is None:
                 time.sleep(moments.uniform(0, 0.01))  # it may wait for the disk
             code = victim.kill() if code is None else code
             if code != KILLED:
                 problem = problem or _wrong(victim.outcome(code))
+                if not kills and not is_fresh:
+                    self._lasts[name] = spent  # it had been measured while it was compiled
                 break
             kills.append(f"after {when:.2f} s: {_point(folder, victim_is_fresh=is_fresh)}")
             problem = problem or _said(victim.outcome(code))
