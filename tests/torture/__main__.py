@@ -77,7 +77,8 @@ def main(arguments: list[str]) -> int:
             print(tallies[-1].line(), flush=True)
     print(f"\n{(time.monotonic() - start) / 60:.1f} minutes")
     for tally in tallies:
-        print("\n".join(tally.remarks))
+        for remark in tally.remarks:
+            print(remark)
         for loss in tally.losses():
             print(f"\nlost: {loss}")
     return int(any(tally.lost for tally in tallies))

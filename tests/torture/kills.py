@@ -19,6 +19,7 @@ import json
 import os
 import random
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
