@@ -144,9 +144,8 @@ def kill_attacks(
             words = f"{result['kind']} {attack}: {'; '.join(result['kills'])}"
             tally.add(words, result["problem"])
         minutes = (time.monotonic() - start) / 60
-        print(
-            f"{tally.tried} kills, {tally.lost} lost, {minutes:.1f} minutes", end="\r", flush=True
-        )
+        so_far = f"{tally.tried} kills, {tally.lost} lost, {minutes:.1f} minutes"
+        print(so_far, end="\r", file=sys.stderr, flush=True)
         if tally.tried >= count:
             break
     attacks.end()
