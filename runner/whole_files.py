@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from io import FileIO
@@ -15,6 +16,10 @@ from itertools import count
 from pathlib import Path
 
 from runner.interruption import before_leaving
+
+_TEMPORARY = re.compile(r"\.\d+\.\d+\.\w+|\.tmp\w{6}")
+"""The names of temporary files: the process, a number, and the suffix of the file; and those that
+`safetensors` writes beside a file."""
 
 _unfinished: set[Path] = set()
 _numbers = count()
@@ -127,6 +132,17 @@ def link(file: Path, other: Path) -> None:
             os.link(file, temporary)
         except OSError:
             shutil.copyfile(file, temporary)
+
+
+def discard_left(folder: Path) -> None:
+    """Remove the temporary files that a killed process has left in a folder and below it.
+
+    Args:
+        folder: where no process writes.
+    """
+    for place, _, names in os.walk(folder):
+        for name in filter(_TEMPORARY.fullmatch, names):
+            _discard(Path(place) / name)
 
 
 def open_no_link(path: str | Path, flags: int) -> int:

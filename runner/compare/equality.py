@@ -48,8 +48,11 @@ class Extent(NamedTuple):
 def recorded_extent(run: Run) -> Extent:
     """Count the rows of a run's curves, with which others can be compared.
 
+    A run that did not come to its end has none where a curve cannot be read: it may have been
+    killed before its curves were made.
+
     Raises:
-        ConfigError: a curve is missing or damaged.
+        ConfigError: a curve of a complete run is missing or damaged.
     """
     assert run.directory is not None
     lengths = []
@@ -57,6 +60,9 @@ def recorded_extent(run: Run) -> Extent:
         try:
             lengths.append(len(read_curve(run.directory / name)))
         except (OSError, ValueError, EOFError):
+            if run.status not in COMPLETE:
+                lengths.append(0)
+                continue
             raise ConfigError(
                 f"{run.directory / name} is missing or damaged: nothing can be compared with it"
             ) from None
@@ -93,6 +99,11 @@ def _rows(file: Path) -> npt.NDArray:
         return read_curve(file)
     except (OSError, ValueError, EOFError):
         return np.zeros(0, [("step", "<i4")])
+
+
+def different_columns(old: npt.NDArray, new: npt.NDArray) -> bool:
+    """Whether the rows that both have differ in a column of the old ones, but for the times."""
+    return any(_differences(old, new))
 
 
 def _differences(old: npt.NDArray, new: npt.NDArray) -> Iterator[Difference]:

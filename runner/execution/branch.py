@@ -94,12 +94,13 @@ def _steps_before(experiment: Experiment, epoch: int) -> int | None:
     return None
 
 
-def stem_of(trunk: Trunk, dataset: Dataset) -> Stem:
+def stem_of(trunk: Trunk, dataset: Dataset, title: str = "before the branch") -> Stem:
     """Train a run up to where its branches start.
 
     Args:
         trunk: the run.
         dataset: what its data source loaded.
+        title: what the progress line calls it.
 
     Raises:
         RecordError: the run ended before, or its checkpoint does not fit.
@@ -113,7 +114,7 @@ def stem_of(trunk: Trunk, dataset: Dataset) -> Stem:
         chunks += [before] if before else []
     progress = Progress(training.error_kind)
     try:
-        progress.start(training.total_steps, training.total_epochs, "before the branch")
+        progress.start(training.total_steps, training.total_epochs, title)
         with progress.compiling():
             training.compile()
         for (chunk,) in training.chunks():
@@ -121,7 +122,7 @@ def stem_of(trunk: Trunk, dataset: Dataset) -> Stem:
             assert chunk is not None
             if chunk.status in (Status.DIVERGED, Status.STOPPED):
                 place = f"at step {chunk.steps_taken:,}"
-                raise RecordError(f"the run to branch off {chunk.status} {place}")
+                raise RecordError(f"trained again, the run {chunk.status} {place}")
             chunks.append(_unfinished(chunk))
             progress.update(chunk)
     finally:

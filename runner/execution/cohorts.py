@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -136,15 +136,26 @@ def form_cohorts(
     return sorted(found, key=lambda cohort: cohort.members)
 
 
-def halved(waiting: Sequence[Cohort], structure: Hashable) -> list[Cohort]:
-    """The same cohorts, with half as many lanes in those of a structure."""
+def halved(
+    waiting: Sequence[Cohort], structure: Hashable, steps: Mapping[int, int | None]
+) -> list[Cohort]:
+    """The same cohorts, with half as many lanes in those of a structure.
+
+    Args:
+        waiting: the cohorts.
+        structure: of those that are divided.
+        steps: their members that are left, and after how many steps each goes on.
+    """
     result: list[Cohort] = []
     for cohort in waiting:
         if cohort.structure != structure:
             result.append(cohort)
             continue
         smaller = Parallelism(cohort.strategy, max(1, cohort.lanes // 2), cohort.devices)
-        result.extend(_divided(structure, [list(cohort.members)], smaller))
+        groups: dict[int | None, list[int]] = {}
+        for member in filter(steps.__contains__, cohort.members):
+            groups.setdefault(steps[member], []).append(member)
+        result.extend(_divided(structure, list(groups.values()), smaller) if groups else [])
     return result
 
 

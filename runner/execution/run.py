@@ -21,6 +21,7 @@ from runner.errors import RecordError
 from runner.execution.branch import Trunk, stem_of
 from runner.execution.checkpoints import Checkpoints, asked_for
 from runner.execution.held import HeldRecord
+from runner.execution.regained import regained
 from runner.execution.starting import Start, first_state, record_start
 from runner.experiment.experiment import Experiment
 from runner.experiment.pairing import cautions
@@ -71,6 +72,9 @@ def run(
     print_found([experiment.data])
     with memory_errors():
         data = experiment.data.load()
+        if replaced is not None:
+            assert isinstance(place, Path)
+            earlier = regained(experiment, data, place, config, replaced.common, earlier)
         source = stem_of(start, data) if isinstance(start, Trunk) else start
         training = Training([experiment], data)
         state = first_state(training, 0, earlier, source)
@@ -82,8 +86,8 @@ def run(
         facts = source.facts if source else None
         return start_record(experiment, place, config, 1, earlier, facts, replaced)
 
-    goes_on = replaced is not None and training.steps_before >= replaced.steps
-    checkpoints = Checkpoints(training, asked_for(place, config), at_once=goes_on)
+    is_longer = replaced is not None
+    checkpoints = Checkpoints(training, asked_for(place, config), at_once=is_longer)
     with _locked(place):
         recorder = HeldRecord(start_own_record)
         if replaced is None:

@@ -11,6 +11,7 @@ import functools
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -25,6 +26,7 @@ from runner.execution.cohorts import Cohort, halved
 from runner.execution.lane import Job, Lane
 from runner.execution.transfer import Origin
 from runner.interruption import check
+from runner.record.checkpoints import find_checkpoint
 from runner.terminal.live_sweep import SweepProgress
 
 log = logging.getLogger(__name__)
@@ -96,7 +98,9 @@ def _train_in_turn(
             error = explained(raised, cohort.lanes)
             if isinstance(error, MemoryError) and cohort.lanes > 1:
                 log.warning("out of memory with %d lanes side by side", cohort.lanes)
-                waiting = halved([cohort, *waiting], cohort.structure)
+                left = [*current.left(), *(each for one in waiting for each in one.members)]
+                steps = {member: _newest_step(jobs[member]) for member in left}
+                waiting = halved([cohort, *waiting], cohort.structure, steps)
                 following = None
                 continue
             current.fail(KeyboardInterrupt() if isinstance(error, Stopped) else error)
@@ -124,11 +128,24 @@ class _PendingCohort(NamedTuple):
                 return
             lane.start_record(self.cohort.lanes)
 
+    def left(self) -> list[int]:
+        """The members that have not ended."""
+        pairs = zip(self.cohort.members, self.lanes, strict=True)
+        return [member for member, lane in pairs if not lane.ended]
+
     def fail(self, error: BaseException) -> None:
         """End the runs that have a record and have not ended."""
         for lane in self.lanes:
             if lane.started and not lane.ended:
                 lane.fail(error)
+
+
+def _newest_step(job: Job) -> int | None:
+    """Let a run go on from the newest checkpoint that it has by now; None: it starts."""
+    if isinstance(job.directory, Path):
+        found = find_checkpoint(job.directory, job.config, before=job.experiment.total_steps)
+        job.earlier = found.found or job.earlier
+    return job.earlier.position.steps if job.earlier else None
 
 
 def _sources(jobs: Sequence[Job]) -> list[Origin | Stem | None]:

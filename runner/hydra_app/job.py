@@ -39,7 +39,7 @@ class RunReturn(JobReturn):
 
 
 class HydraJob:
-    """A job of a sweep (see `runner.execution.sweep.Job`).
+    """A job of a sweep (see `runner.execution.lane.Job`).
 
     Args:
         composed: its config.
@@ -124,6 +124,11 @@ class HydraJob:
         total = self.experiment.total_steps
         self.earlier, refused = find_checkpoint(self._incomplete, self.config, before=total)
         return refused
+
+    @property
+    def starts_again(self) -> bool:
+        """Whether there is an incomplete run of the same config that has no usable checkpoint."""
+        return self._incomplete is not None and self.earlier is None
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:

@@ -151,6 +151,10 @@ def _find_checkpoints(jobs: Sequence[HydraJob]) -> None:
     if count:
         verb = "goes" if count == 1 else "go"
         tell(f"{several(count, 'run')} {verb} on from a checkpoint")
+    again = sum(job.starts_again for job in jobs)
+    if again:
+        verb = "starts" if again == 1 else "start"
+        tell(f"{several(again, 'run')} {verb} again, without a checkpoint to go on from")
 
 
 def _steps_before(job: Job) -> int:

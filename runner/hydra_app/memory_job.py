@@ -44,7 +44,7 @@ class TerminalLog:
 
 
 class MemoryJob:
-    """A job of a sweep (see `runner.execution.sweep.Job`).
+    """A job of a sweep (see `runner.execution.lane.Job`).
 
     Args:
         composed: its config.

@@ -35,7 +35,7 @@ from runner.interruption import deferred
 from runner.record.checkpoints import LENGTHS, RecordedCheckpoint, find_checkpoint
 from runner.record.lock import writing_in
 from runner.record.recorder import Replaced
-from runner.status import COMPLETE
+from runner.status import COMPLETE, Status
 from runner.terminal.caller import is_command_line, tell
 from runner.terminal.pipes import files_come_first
 from runner.terminal.words import shell_path
@@ -63,29 +63,40 @@ def resume(application: Application, arguments: Namespace, task: Callable[..., A
     (record,) = read_records(folder, typed[PLUGINS], ["--resume", arguments.resume, *words])
     changed = {without_prefix(key_of(word)) for word in words} - {PLUGINS}
     config = record.config | {key: as_plain(typed)[key] for key in changed}
-    longer = build(config)
+    longer, stride = build(config), dict[str, int]()
     if longer.phases() != record.experiment.phases():
         check_longer(record.experiment, longer)
+        _refuse_ended(record)
+        stride = _stride(record.experiment, longer)
+        config |= stride
+        longer = build(config)
     elif record.run.status in COMPLETE:
+        with writing_in(folder):  # what a killed process left there goes
+            pass
         if is_command_line():
             print(f"{folder}: its run is complete ({record.run.status}); nothing is left to do")
         return
-    earlier = _checkpoint(record, config, longer)
+    common = _common_steps(record, longer)
+    earlier = _checkpoint(record, config, common)
     files_come_first()
-    fill(typed, config, folder, [*(overrides_of_run(folder) or []), *_lengths(words)])
-    replaced = _replaced(record, typed, config) if record.run.status in COMPLETE else None
+    added = [*_lengths(words), *(f"{key}={value}" for key, value in stride.items())]
+    fill(typed, config, folder, [*(overrides_of_run(folder) or []), *added])
+    replaced = _replaced(record, typed, config, common) if _is_finished(record) else None
     with deferred(), writing_in(folder):
         own = functools.partial(task, earlier=earlier, replaced=replaced)
         application.run(CONFIG_NAME, own, words)
 
 
-def _replaced(record: RecordedRun, typed: DictConfig, config: dict[str, Any]) -> Replaced:
+def _replaced(
+    record: RecordedRun, typed: DictConfig, config: dict[str, Any], common: int
+) -> Replaced:
     """The finished record, and what writes the `.hydra` of the longer run in its place.
 
     Args:
         record: the finished one.
         typed: the composed config of the longer run; Hydra then writes nothing of it.
         config: the resolved config of the longer run.
+        common: how many steps both have in common.
     """
     name, own = typed.hydra.output_subdir, dot_hydra.keys_of_a_job(typed)
     own["runtime"]["output_dir"] = str(record.directory.absolute())
@@ -97,7 +108,7 @@ def _replaced(record: RecordedRun, typed: DictConfig, config: dict[str, Any]) ->
 
     with flag_override(typed.hydra, ["struct", "readonly"], [False, False]):
         typed.hydra.output_subdir = None
-    return Replaced(int(record.run.summary["steps"]), time.time(), write)
+    return Replaced(int(record.run.summary["steps"]), common, time.time(), write)
 
 
 def _refuse_a_sweep(folder: Path) -> None:
@@ -135,15 +146,58 @@ def _lengths(words: Sequence[str]) -> list[str]:
     return [word for word in words if without_prefix(key_of(word)) in LENGTHS]
 
 
-def _checkpoint(
-    record: RecordedRun, config: dict[str, Any], longer: Experiment
-) -> RecordedCheckpoint | None:
-    """The checkpoint from which the run goes on; None: from its start. Says which, and why.
+def _is_finished(record: RecordedRun) -> bool:
+    return record.run.status in COMPLETE
+
+
+def _refuse_ended(record: RecordedRun) -> None:
+    """Refuse to make a run longer that did not come to the end of its planned length.
 
     Raises:
-        ConfigError: it cannot be trained from its start.
+        ConfigError: it stopped early or diverged, as a longer one would.
     """
-    found, refused = find_checkpoint(record.directory, config, before=longer.total_steps)
+    if _is_finished(record) and record.run.status != Status.FINISHED:
+        steps = int(record.run.summary["steps"])
+        raise ConfigError(
+            f"{record.directory}: its run {record.run.status} after {steps:,} steps, and so would "
+            "a longer one"
+        )
+
+
+def _stride(planned: Experiment, longer: Experiment) -> dict[str, int]:
+    """What keeps the stride of a run, if a longer one would measure its norms at other steps.
+
+    The curves of both are then one. Where it follows from the length, it is said from now on.
+    """
+    stride = planned.steps_between_norms
+    return {} if longer.steps_between_norms == stride else {"measure_every": stride}
+
+
+def _common_steps(record: RecordedRun, longer: Experiment) -> int:
+    """After how many steps a longer run still is what a run was.
+
+    All of its steps, unless it was evaluated at its end, where a longer one is not. Of a run that
+    did not finish any number up to the end of the longer one.
+    """
+    if not _is_finished(record):
+        return longer.total_steps - 1
+    return record.experiment.total_steps - ends_between_evaluations(record.experiment, longer)
+
+
+def _checkpoint(
+    record: RecordedRun, config: dict[str, Any], common: int
+) -> RecordedCheckpoint | None:
+    """The newest checkpoint from which the run can go on; None: there is none. Says which, and why.
+
+    Args:
+        record: the run.
+        config: the config with which it goes on.
+        common: after how many steps the checkpoint may be at most.
+
+    Raises:
+        ConfigError: the run cannot be trained from its start.
+    """
+    found, refused = find_checkpoint(record.directory, config, before=common + 1)
     for line in refused:
         tell(f"Note:   {line}")
     if found is None and "started_from" in record.run.summary:
@@ -151,12 +205,11 @@ def _checkpoint(
             f"{record.directory}: has no checkpoint, and its config does not say what it was "
             "started from; start it again"
         )
-    if found is None:
+    if found is not None and (found.position.steps == common or not _is_finished(record)):
+        tell(f"The run goes on after step {found.position.steps:,}")
+    elif _is_finished(record):
+        since = f" from step {found.position.steps:,}" if found else ""
+        tell(f"There is no checkpoint at its end: the run is trained again{since} up to there")
+    else:
         tell("There is no checkpoint to go on from: the run starts again")
-        return None
-    is_at_end = found.position.steps == record.experiment.total_steps
-    if is_at_end and ends_between_evaluations(record.experiment, longer):
-        tell("Its end was no end of an epoch that is evaluated: it starts again")
-        return None
-    tell(f"The run goes on after step {found.position.steps:,}")
     return found

@@ -31,7 +31,7 @@ from runner.record.tensors import (
     write_tensors,
 )
 from runner.record.weights import config_hash
-from runner.whole_files import link, sync
+from runner.whole_files import link, replacing, sync
 
 if TYPE_CHECKING:
     from runner.engine.checkpoint import Checkpoint
@@ -40,6 +40,9 @@ FORMAT = "runner checkpoint 1"
 
 LENGTHS = ("epochs", "steps", "min_steps")
 """The keys that a checkpoint does not depend on: it is also one of a longer run."""
+
+_STRIDE = "measure_every"
+"""Follows from the length where it is null; a longer run keeps it, and then says it."""
 
 _DEPENDS_ON = ("runner", "jax", "jaxlib", "optax", "numpy")
 """The packages whose versions may change a number."""
@@ -121,13 +124,13 @@ def write_checkpoint(
     }
     facts["checksum"] = _checksum(tensors, facts)
     newest = directory / files.CHECKPOINT
-    following = directory / f"{files.CHECKPOINT}.new"
-    write_tensors(following, tensors, facts, durable=True)
-    if newest.exists():
-        newest.replace(directory / files.CHECKPOINT_BEFORE)
-    following.replace(newest)
-    if position.value is not None and position.value < best_value(directory):
-        link(newest, directory / files.CHECKPOINT_BEST)
+    with replacing(newest) as following:
+        write_tensors(following, tensors, facts, durable=True)
+        if position.value is not None and position.value < best_value(directory):
+            # First: a run that goes on after the newest does not come to its evaluation again.
+            link(following, directory / files.CHECKPOINT_BEST)
+        if newest.exists():
+            newest.replace(directory / files.CHECKPOINT_BEFORE)
     sync(directory)
 
 
@@ -171,7 +174,7 @@ def discard_checkpoints(directory: Path) -> None:
     Raises:
         OSError: they cannot be removed.
     """
-    for name in (files.CHECKPOINT, files.CHECKPOINT_BEFORE, f"{files.CHECKPOINT}.new"):
+    for name in (files.CHECKPOINT, files.CHECKPOINT_BEFORE):
         (directory / name).unlink(missing_ok=True)
 
 
@@ -200,7 +203,8 @@ def _read(file: Path, config: Mapping[str, Any]) -> RecordedCheckpoint:
 
 
 def _hash(config: Mapping[str, Any]) -> str:
-    return config_hash({key: value for key, value in config.items() if key not in LENGTHS})
+    own = {key: value for key, value in config.items() if key not in LENGTHS}
+    return config_hash({**own, _STRIDE: None})
 
 
 def _checksum(tensors: Tensors, facts: Mapping[str, str]) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from runner import files
 from runner.errors import RecordError
+from runner.whole_files import discard_left
 
 try:
     import fcntl
@@ -49,6 +50,7 @@ def writing_in(folder: Path) -> Iterator[None]:
         yield
         return
     file = place / files.LOCK
+    was_killed = file.exists()  # a process that ends otherwise removes it
     try:
         handle = _acquired(file)
     except BlockingIOError:
@@ -59,6 +61,8 @@ def writing_in(folder: Path) -> Iterator[None]:
     os.environ[_INHERITED] = os.pathsep.join(filter(None, (inherited, str(place))))
     _ours.add(place)
     try:
+        if was_killed:
+            discard_left(place)
         yield
     finally:
         _ours.discard(place)

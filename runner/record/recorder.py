@@ -44,11 +44,14 @@ class Replaced(NamedTuple):
 
     Attributes:
         steps: how many it has.
+        common: how many of them the longer run has as well, with the evaluations up to there: all,
+            or all but the last one where it was evaluated at an end that the longer run passes.
         since: when the longer run started to train, in seconds since 1970.
         act: what else is to be written when its place is taken.
     """
 
     steps: int
+    common: int
     since: float
     act: Callable[[], None]
 
@@ -117,8 +120,10 @@ class Recorder:
             before = chunk_before(directory, earlier.position, since)
         self._stale = _earlier_files(directory, is_resumed=earlier is not None)
         self._summary = summary = SummaryWriter(directory, self._facts)
-        # The summary is there first: what lies beside it is then known as that of a run.
-        if self._replaced is None or earlier is None:
+        # The summary is there first: what lies beside it is then known as that of a run. A finished
+        # record gives way when there is more than it, unless some of its rows have to go.
+        replaced = self._replaced
+        if replaced is None or earlier is None or earlier.position.steps < replaced.steps:
             self._take_place()
         events = EventWriter(directory, facts)
         if before:
@@ -296,6 +301,5 @@ def _earlier_files(directory: Path, *, is_resumed: bool) -> list[Path]:
     names = [files.FINAL_WEIGHTS, files.BEST_WEIGHTS]
     if not is_resumed:
         names += [files.STEPS, files.EPOCHS, files.PATH, *files.CHECKPOINTS]
-        names.append(f"{files.CHECKPOINT}.new")
         names += map(files.diagnostics, files.ALL_DIAGNOSTICS)
     return [*directory.glob(f"{files.EVENTS}*"), *(directory / name for name in names)]

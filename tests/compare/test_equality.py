@@ -119,6 +119,13 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
         recorded_extent(run)
 
 
+def test_a_run_that_was_killed_before_it_had_curves_has_no_rows(tmp_path: Path) -> None:
+    run = record(tmp_path / "a", "killed")
+    (tmp_path / "a" / "steps.npy").unlink()
+    (tmp_path / "a" / "epochs.npy").write_bytes(b"")
+    assert recorded_extent(run) == (0, 0)
+
+
 def test_reasons_are_what_the_summaries_say() -> None:
     then = {
         "device": "cpu: cpu",

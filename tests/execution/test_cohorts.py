@@ -112,9 +112,10 @@ def test_only_runs_in_lockstep_train_side_by_side() -> None:
 def test_out_of_memory_halves_the_lanes_of_that_structure() -> None:
     others = [compose({"seed": seed}, optimizer="adam") for seed in range(8)]
     found = form_cohorts([*grid(8), *others], Parallelism("map", 8, 2))
-    found = halved(found, found[0].structure)
+    all_start: dict[int, int | None] = dict.fromkeys(range(16))
+    found = halved(found, found[0].structure, all_start)
     assert shape(found) == [(4, "map", 4, 2), (4, "map", 4, 2), (8, "map", 8, 2)]
-    found = halved(halved(found, found[0].structure), found[0].structure)
+    found = halved(halved(found, found[0].structure, all_start), found[0].structure, all_start)
     assert shape(found) == [(1, "sequential", 1, 1)] * 8 + [(8, "map", 8, 2)]
 
 

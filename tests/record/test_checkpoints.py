@@ -11,7 +11,7 @@ import pytest
 
 from runner.engine.checkpoint import Checkpoint
 from runner.engine.chunk import EPOCH_DTYPE, STEP_DTYPE
-from runner.record.checkpoints import Position, find_checkpoint, write_checkpoint
+from runner.record.checkpoints import Position, best_value, find_checkpoint, write_checkpoint
 from runner.record.curves import CurveFile
 
 CONFIG = {"seed": 1, "epochs": 3, "optimizer": {"name": "sgd", "learning_rate": 0.1}}
@@ -93,6 +93,27 @@ def test_a_checkpoint_that_cannot_be_written_leaves_those_that_are_there(
     found, refused = find_checkpoint(folder, CONFIG)
     assert found is not None
     assert (found.position.steps, refused) == (20, [])
+
+
+def test_nobody_goes_on_after_the_best_evaluation_before_it_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed there, the run would not come to that evaluation again."""
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    CurveFile(folder / "steps.npy", STEP_DTYPE).append(np.zeros(30, STEP_DTYPE))
+    with monkeypatch.context() as patch:
+        patch.setattr("runner.record.checkpoints.link", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write(folder, 30, value=0.5)
+    found = find_checkpoint(folder, CONFIG).found
+    assert found is not None
+    assert found.position.steps == 20
+    assert {file.name for file in folder.glob("*checkpoint*")} == {BEFORE, NEWEST}
+    write(folder, 30, value=0.5)
+    assert best_value(folder) == 0.5
 
 
 def test_a_curve_goes_on_after_the_rows_that_are_kept(tmp_path: Path) -> None:

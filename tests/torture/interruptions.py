@@ -1,4 +1,4 @@
-"""Attacks on a process: it is killed, told to end, or finds its disk full or no file to open.
+"""Attacks on a process: it is told to end, or finds its disk full or no file to open.
 
 Each is a `tests.torture.outcome.Attack`.
 """
@@ -19,8 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runner import files
-from runner.compare.equality import first_difference
-from runner.compare.runs import Run, read_run
+from runner.compare.runs import read_run
 from tests.torture.outcome import Outcome, Tally, lost
 
 ROOT = Path(__file__).parent.parent.parent
@@ -63,106 +62,6 @@ def _end(process: subprocess.Popen[bytes], seconds: float = _SECONDS) -> Outcome
         out, err = process.communicate()
         code = None
     return Outcome(code, out.decode(errors="replace"), err.decode(errors="replace"))
-
-
-def _runs(folder: Path) -> list[Run | None]:
-    """The runs below a folder, by the names of their folders; None for what is no record."""
-    return [read_run(file.parent) for file in sorted(folder.rglob(files.SUMMARY))]
-
-
-def _different(expected: Path, found: Path) -> str:
-    """Whether the runs of a folder differ from those of an untouched one; empty if not."""
-    pairs = _runs(expected), _runs(found)
-    if len(pairs[0]) != len(pairs[1]):
-        return f"{len(pairs[1])} runs instead of {len(pairs[0])}"
-    for untouched, own in zip(*pairs, strict=True):
-        if untouched is None or own is None:
-            return "a record that cannot be read"
-        if own.status != untouched.status:
-            return f"a run is {own.status}"
-        difference = first_difference(untouched, own)
-        if difference:
-            return f"differs: {difference.words}"
-    return ""
-
-
-def kill_attacks(place: Path, count: int, number: int, steps: int = 19_980) -> Tally:
-    """Runs and sweeps that are killed at a random moment, twice, and then completed.
-
-    A run goes on by `--resume`, a sweep by its own line, and a finished run that is made longer
-    keeps its record until there is more. The steps are whole epochs, at whose end it goes on.
-    """
-    tally, moments = Tally("kills, then completed to the bit"), random.Random(number)
-    kinds, lasts = _interrupted(steps), {}
-    for kind, (line, _) in kinds.items():
-        start = time.monotonic()
-        outcome = _end(_start(place, [*line, *_place_of(kind, f"whole_{kind}")]))
-        assert outcome.code == 0, outcome
-        lasts[kind] = time.monotonic() - start
-    for attack in range(count):
-        kind = list(kinds)[attack % len(kinds)]
-        line, resume = kinds[kind]
-        folder = place / f"{kind}{attack}"
-        words = [*line, *_place_of(kind, folder.name)]
-        if kind == "longer":
-            shutil.copytree(place / "whole_run", folder)
-            words = resume = ["--resume", folder.name, *line[-1:]]
-        problem, when = "", []
-        for _ in range(2):
-            when.append(moments.uniform(0, lasts[kind]))
-            process = _start(place, words)
-            time.sleep(when[-1])
-            process.kill()
-            process.communicate()
-            problem = problem or _unreadable(folder, is_finished=kind == "longer")
-            if resume and (folder / files.SUMMARY).exists():
-                words = ["--resume", folder.name, *resume[2:]]
-        problem = problem or lost(_end(_start(place, words)), ends=(0,))
-        problem = problem or _different(place / f"whole_{kind}", folder)
-        moment = " and ".join(f"{seconds:.2f}" for seconds in when)
-        tally.add(f"kills after {moment} s: {' '.join(words)}", problem)
-        shutil.rmtree(folder, ignore_errors=True)
-    return tally
-
-
-def _interrupted(steps: int) -> dict[str, tuple[list[str], list[str]]]:
-    """By kind the words that train it, and those that let it go on; none: the same words."""
-    run, sweep = _lines(steps).values()
-    often = "checkpoint_every=0.3"
-    stride = "measure_every=10"  # by default that of a longer run is another one
-    longer = [*_lines(2 * steps)["run"]]
-    return {
-        "run": ([*run[:-1], often, stride, run[-1]], ["--resume", ""]),
-        "sweep": ([*sweep, often], []),
-        "longer": ([*longer[:-1], often, stride, longer[-1]], ["--resume", ""]),
-    }
-
-
-def _place_of(kind: str, name: str) -> list[str]:
-    """The word that names the folder."""
-    return [f"hydra.{'sweep' if kind == 'sweep' else 'run'}.dir={name}"]
-
-
-def _unreadable(folder: Path, *, is_finished: bool) -> str:
-    """Whether a folder has lost a record; empty if not.
-
-    Args:
-        folder: the folder.
-        is_finished: whether it had a finished one, which may only have been replaced by a
-            checkpoint of a longer run.
-    """
-    runs = _runs(folder)
-    if None in runs:
-        return "a record that cannot be read"
-    if is_finished and not runs:
-        return "the finished record is gone"
-    for run in filter(None, runs if is_finished else []):
-        has_weights = (folder / files.FINAL_WEIGHTS).exists()
-        if run.status == "finished" and not has_weights:
-            return "the weights of the finished record are gone"
-        if run.status != "finished" and not (folder / files.CHECKPOINT).exists():
-            return "neither a finished record nor a checkpoint"
-    return ""
 
 
 def _lines(steps: int) -> dict[str, list[str]]:

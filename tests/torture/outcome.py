@@ -84,6 +84,7 @@ class Tally:
         self.kind = kind
         self.tried = 0
         self.skipped = ""
+        self.remarks: list[str] = []
         self._lost: dict[str, list[str]] = collections.defaultdict(list)
 
     def add(self, attack: str, problem: str) -> None:
