@@ -332,8 +332,8 @@ RATES_BY_LAYER: list[tuple[str, dict[str, Any], dict[str, float]]] = [
     ),
     (
         "lstm",
-        {"model": {"name": "lstm", "widths": [2], "depth": 11}, "normalization": "layer"},
-        {"recurrent.": 1, **{f"recurrent_{layer}.": layer for layer in range(2, 12)}, "logits": 12},
+        {"model": {"name": "lstm", "widths": [2], "depth": 2}, "normalization": "layer"},
+        {"recurrent.": 1, "recurrent_2.": 2, "logits": 3},
     ),
     (
         "pre-norm transformer",

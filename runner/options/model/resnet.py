@@ -66,7 +66,7 @@ class ResNet(Model):
             for index in range(self.blocks):
                 own = (chosen.of_layer(layer), chosen.of_layer(layer + 1))
                 stride = 2 if stage and not index else 1
-                blocks[_name(stage, index)] = self._block(channels, stride, *own)
+                blocks[_name(stage, index)] = self.block(channels, stride, *own)
                 layer += 2
         return serial(
             convolution=first,
@@ -90,10 +90,15 @@ class ResNet(Model):
         """Refuse inputs that are no images."""
         yield from image_conflicts(facts)
 
-    def _block(
-        self, channels: int, stride: int, first: LayerOptions, second: LayerOptions
-    ) -> Layer:
-        """The block with the options of its two convolutions."""
+    def block(self, channels: int, stride: int, first: LayerOptions, second: LayerOptions) -> Layer:
+        """Return the block of two convolutions.
+
+        Args:
+            channels: of its outputs.
+            stride: of its first convolution.
+            first: the options of that.
+            second: those of the other, and of what follows the sum.
+        """
         # A normalization that follows the activation follows that of the sum, too.
         after = dict(second.nonlinearity())
         follows = second.normalization.follows_activation
