@@ -56,7 +56,7 @@ EPOCHS_OF_STUDY = {
     "ill_conditioning": "epochs=1 diagnostics.curvature.iterations=2 model.widths=[4]",
     "long_lag": "steps=2",
     "look_ahead": "steps=8",
-    "mnist_cnn": "steps=2 model.channels=[2,3] model.widths=[8] batch_size.drop_remainder=true",
+    "mnist_cnn": "steps=2 model.channels=[2] model.stride=4 data.validation_examples=0",
     "noise_scale": "epochs=3",  # until the target is reached
     "post_norm": "steps=2 model.depth=1 warmup.length=1",
     "saturation": "model.depth=1",

@@ -94,7 +94,7 @@ def test_a_layer_of_digits_is_no_help_with_clothes(
         )
 
     learned = run(network("mnist", 0), tmp_path / "learned", {})["final"]["test_error"]
-    assert learned < 0.15, "the layer knows digits"
+    assert learned < 0.2, "the layer knows digits"
     errors: dict[str, list[float]] = {"scratch": [], "digits": []}
     for seed in (0, 1):
         clothes = network("fashion_mnist", seed)
