@@ -59,8 +59,9 @@ def compiled(overrides: Sequence[str]) -> float:
     from runner.config.locations import CONFIG_NAME
     from runner.data import Dataset, Split
     from runner.engine.loop import Training
-    from runner.hydra_app.application import Application, prepare_overrides
+    from runner.hydra_app.application import Application
     from runner.hydra_app.checking import as_plain
+    from runner.hydra_app.prepare import prepare_overrides
 
     words = [*prepare_overrides(list(overrides)), "hydra.mode=RUN"]
     config = Application.create(None).compose_config(CONFIG_NAME, words, RunMode.RUN)
