@@ -84,9 +84,10 @@ Rules for every option:
   weight decay, penalties and layerwise optimizers treat them as they treat those of other models.
   Its hidden layers are `hidden_dense`, or `hidden` around an affine map of its own, which applies
   `chosen.kernel_map()` (see `AffineWeights`) and has a bias if `chosen.bias()`: then every
-  normalization and regularization works. One that says their sizes in `hidden_layers` builds each
-  layer from `chosen.of_layer(index)`; then `initializer.scale` and other numbers of type `PerLayer`
-  may differ by layer.
+  normalization and regularization works. One that says their sizes in `hidden_layers`, and the
+  path of their parameters (`HiddenLayer(32, False, "hidden_1")`), builds each layer from
+  `chosen.of_layer(index)`; then `initializer.scale` and other numbers of type `PerLayer` may differ
+  by layer.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ def extra(params: dict[str, Any], key: Any) -> dict[str, Any]:
         "value_fn": objective,
         "gradient_at": jax.grad(objective),
         "key": key,
+        "layer_index": {"kernel": 0, "bias": 0},
     }
 
 

@@ -644,11 +644,11 @@ def sgdw_of_the_paper(theta: np.ndarray, rate: Rate) -> Path:
 
 
 def layer_rates(theta: np.ndarray, rate: Rate) -> Path:
-    """With Adam as the base; the kernel is the one layer."""
+    """With Adam as the base; kernel and bias are the one layer."""
     moments = _moments()
     for t in range(STEPS):
         _, _, m, v = moments(gradient(theta))
-        theta = theta - rate(t) * np.where(IS_KERNEL, 0.3, 1.0) * m / (np.sqrt(v) + 1e-3)
+        theta = theta - rate(t) * 0.3 * m / (np.sqrt(v) + 1e-3)
         yield theta
 
 

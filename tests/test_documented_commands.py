@@ -63,6 +63,7 @@ EPOCHS_OF_STUDY = {
     "ill_conditioning": "epochs=1 diagnostics.curvature.iterations=2 model.widths=[4]",
     "long_lag": "steps=2",
     "look_ahead": "steps=8",
+    "mnist_cnn": "steps=2 model.channels=[2] model.stride=4 data.validation_examples=0",
     "noise_scale": "epochs=3",  # until the target is reached
     "post_norm": "steps=2 model.depth=1 warmup.length=1",
     "profile": "epochs=2 model=linear",
@@ -96,7 +97,8 @@ class Command(NamedTuple):
             return "installs"
         if "GPU" in self.comment:
             return "needs a GPU"
-        if re.search(r"data=(fashion_)?mnist", line) and not os.environ.get("RUNNER_DATA_DIR"):
+        needs_mnist = re.search(r"data=(fashion_)?mnist", line) or "needs MNIST" in self.comment
+        if needs_mnist and not os.environ.get("RUNNER_DATA_DIR"):
             return "needs RUNNER_DATA_DIR with MNIST"
         return None
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from tests.bench import startup, sweep
+from tests.bench import compiling, startup, sweep
 from tests.bench.start_worker import AFTER, IMPORTS
 from tests.bench.training import CONTENDERS
 
@@ -117,6 +117,14 @@ def test_starting_can_be_measured(tmp_path: Path) -> None:
     assert min(parts.values()) >= 0
     assert 0 < parts[IMPORTS] < sum(parts.values()) - parts[AFTER]
     assert "| **beyond the imports** |" in startup.parts_table([parts])
+
+
+def test_compiling_can_be_measured() -> None:
+    """`tests.bench.compiling` has no target; `docs/growth.md` has its table."""
+    assert compiling.compiled(["model=linear", "batch_size=full"]) > 0
+    listed = (ROOT / "docs" / "growth.md").read_text()
+    for name in compiling.CASES:
+        assert compiling.row(name, 0.0).removesuffix("0.0 |") in listed
 
 
 def test_a_command_is_measured_in_a_process_of_its_own() -> None:

@@ -17,6 +17,7 @@ from runner.measures import NORMS, STEP_MEASURES
 from runner.options.clock import Clock
 from runner.options.layer import LayerState, Params
 from runner.options.optimizer.base import Optimizer
+from runner.options.parameters import layer_index
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int
@@ -105,6 +106,7 @@ def extra_arguments(
         "value_fn": objective.value,
         "gradient_at": treated_gradient,
         "key": jax.random.fold_in(setup.key("optimizer"), step),
+        "layer_index": layer_index(state.params, setup.experiment.model.layer_paths),
     }
 
 

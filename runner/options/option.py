@@ -124,10 +124,11 @@ def leaf(
 
 
 class HiddenLayer(NamedTuple):
-    """The size of a hidden layer."""
+    """The size of a hidden layer, and where its parameters are."""
 
     units: int  # or channels
     has_positions: bool  # whether the units are channels of images, with a number at each position
+    path: str = ""  # of its parameters, keys joined by dots; empty: the model does not say
 
 
 class Facts(NamedTuple):

@@ -7,7 +7,7 @@ the sequence of keys that leads to it: `("hidden_1", "dense", "kernel")`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runner.lazy import jax
@@ -67,6 +67,25 @@ def named(params: Params) -> dict[Path, Float[Array, "..."]]:
     """Return the arrays by their paths, in the order of JAX's trees."""
     leaves = jax.tree_util.tree_leaves_with_path(params)
     return {_names(path): array for path, array in leaves}
+
+
+def layer_index(params: Params, paths: Sequence[str]) -> Any:
+    """Return a tree in the structure of the parameters: the index of the layer of each array.
+
+    It is the layer with the longest path that is a beginning of the array's own. What is in none of
+    them, as a normalization after the last hidden layer, belongs to the last one, the logits.
+
+    Args:
+        params: the parameters.
+        paths: where the parameters of each layer are, keys joined by dots.
+    """
+    places = [tuple(path.split(".")) for path in paths]
+
+    def index(path: Path, _: Any) -> int:
+        around = [i for i, place in enumerate(places) if path[: len(place)] == place]
+        return max(around, key=lambda i: len(places[i]), default=len(places) - 1)
+
+    return map_with_path(index, params)
 
 
 def kernels(params: Params) -> list[Float[Array, "..."]]:

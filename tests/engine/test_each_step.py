@@ -63,7 +63,7 @@ def test_r_squared_is_a_mean_over_the_steps() -> None:
 
 
 def test_frequencies_are_counted_over_all_steps() -> None:
-    params: dict[str, Any] = {"logits": {"kernel": np.zeros((2, 4)), "bias": np.zeros(4)}}
+    params: dict[str, Any] = {"logits": {"bias": np.zeros(4, np.float32)}}
     shares = np.bincount(CLASSES.ravel(), minlength=4) / CLASSES.size
     found = compose(bias_initializer="class_frequencies").bias_initializer(params, CLASSES)
     np.testing.assert_allclose(found["logits"]["bias"], np.log(shares), rtol=1e-6)

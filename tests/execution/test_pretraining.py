@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import compose
 
+from runner.data.mnist import MNIST, FashionMNIST
 from runner.execution.run import run
 from runner.execution.transfer import weights_for
 from runner.experiment.experiment import Experiment
@@ -72,3 +74,33 @@ def test_layers_added_in_turn_train_where_all_at_once_do_not(tmp_path: Path) -> 
     at_once = run(network(depths[-1], len(depths)), tmp_path / "at_once", {})
     assert max(errors) < 0.15, errors
     assert at_once["final"]["test_error"] > 0.8
+
+
+@pytest.mark.slow
+def test_a_layer_of_digits_is_no_help_with_clothes(
+    tmp_path: Path, data_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As few digits as clothes, so that one program trains both, and seeds 0 and 1."""
+    for source in (MNIST, FashionMNIST):
+        monkeypatch.setattr(source, "load", functools.cache(source.load))
+
+    def network(data: str, seed: int) -> Experiment:
+        return compose(
+            {"epochs": 30, "evaluate_every": 30, "seed": seed},
+            data={"name": data, "train_examples": 500, "validation_examples": 100},
+            batch_size={"size": 50},
+            model={"widths": [128]},
+            optimizer="adam",
+        )
+
+    learned = run(network("mnist", 0), tmp_path / "learned", {})["final"]["test_error"]
+    assert learned < 0.2, "the layer knows digits"
+    errors: dict[str, list[float]] = {"scratch": [], "digits": []}
+    for seed in (0, 1):
+        clothes = network("fashion_mnist", seed)
+        origin = weights_for(clothes, tmp_path / "learned", ("hidden_1",))
+        for start, weights in (("scratch", None), ("digits", origin)):
+            summary = run(clothes, tmp_path / f"{start}{seed}", {}, start=weights)
+            errors[start].append(summary["final"]["test_error"])
+    assert max(errors["digits"] + errors["scratch"]) < 0.27, errors
+    assert np.mean(errors["digits"]) > np.mean(errors["scratch"]) - 0.01, errors

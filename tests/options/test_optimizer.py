@@ -20,10 +20,10 @@ from rules import RULES, START, STEPS
 from runner.errors import ConfigError
 from runner.experiment.table import OPTIONS
 from runner.options.optimizer.base import Optimizer
-from runner.options.optimizer.changed_updates import layer_of, layers_in_order
 from runner.options.optimizer.layerwise import orthogonalized
 from runner.options.optimizer.second_order import conjugate_gradients
-from runner.options.parameters import is_kernel
+from runner.options.option import HiddenLayer
+from runner.options.parameters import is_kernel, layer_index, named
 
 RATES: dict[str, Callable[[int], float]] = {
     "constant": lambda t: 0.05,
@@ -256,44 +256,140 @@ def test_optax_agrees_where_it_has_the_same_rule(choice: dict, peer: Callable) -
 # --- wrappers -----------------------------------------------------------------------------------
 
 
-def test_a_list_of_multipliers_is_in_the_order_of_the_layers() -> None:
-    """Inside a program the keys are sorted, and `hidden_10` comes before `hidden_2`."""
-    multipliers = [i / 10 for i in range(12)]
-    choice = {"name": "layer_rates", "multiplier": multipliers}
-    experiment = compose(model={"widths": [2] * 11}, normalization="batch", optimizer=choice)
-    key = jax.random.key(0)
-    params, _, _ = jax.eval_shape(lambda: experiment.network().init(key, (8, 8, 1)))
-    names = [*(f"hidden_{i}" for i in range(1, 12)), "logits"]
-    ones = jax.tree.map(lambda p: np.ones(p.shape), dict(reversed(params.items())))
-    updates = experiment.optimizer.changed(ones, ones, jnp.ones(()))
-    assert sorted(updates) == sorted(names)
-    for name, multiplier in zip(names, multipliers, strict=True):
-        for update in jax.tree.leaves(updates[name]):
-            np.testing.assert_array_equal(update, multiplier)
+def multiplied(multipliers: list[float], **choices: Any) -> dict[str, float]:
+    """What each array of a network is multiplied by, as it is inside a program."""
+    optimizer = {"name": "layer_rates", "multiplier": multipliers, "base": {"name": "sgd"}}
+    experiment = compose(optimizer=optimizer, **choices)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    network, shape = experiment.network(), experiment.input_shape
+    params, *_ = jax.eval_shape(lambda key: network.init(key, shape), key)
+    assert len(experiment.model.layer_paths) == experiment.facts().layers
+    ones = jax.tree.map(lambda p: np.ones(()), params)
+    layers = layer_index(params, experiment.model.layer_paths)
+    rule = experiment.optimizer.build(jnp.ones(()))
+    updates, _ = rule.update(ones, rule.init(ones), ones, layer_index=layers)
+    return {".".join(path): -float(update) for path, update in named(updates).items()}
 
 
-@pytest.mark.parametrize("shortcut", ["identity", "projection"])
-def test_the_layers_of_every_model_that_counts_them_are_found_in_their_order(shortcut: str) -> None:
+RATES_BY_LAYER: list[tuple[str, dict[str, Any], dict[str, float]]] = [
+    (
+        "mlp",
+        {"model": {"widths": [2] * 11}, "normalization": "batch"},
+        {f"hidden_{layer}.": layer for layer in range(1, 12)} | {"logits.": 12},
+    ),
+    (
+        "autoencoder",
+        {"model": {"name": "autoencoder", "widths": [4, 3, 2]}},
+        {"hidden_1": 1, "hidden_2": 2, "hidden_3": 3, "decoder_1": 4, "decoder_2": 5, "logits": 6},
+    ),
+    (
+        "cnn",
+        {"model": {"name": "cnn", "channels": [2, 3], "widths": [4]}, "activation": "prelu"},
+        {"convolution_1": 1, "convolution_2": 2, "hidden_1": 3, "logits": 4},
+    ),
+    (
+        "resnet",
+        {
+            "model": {"name": "resnet", "channels": [2, 3], "blocks": 1, "shortcut": "projection"},
+            "normalization": "batch",
+            "activation": "prelu",
+        },
+        {
+            "convolution.": 1,
+            "block_1_1.convolution_1": 2,
+            "block_1_1.convolution_2": 3,
+            "block_1_1.activation": 3,
+            "block_2_1.convolution_1": 4,
+            "block_2_1.convolution_2": 5,
+            "block_2_1.shortcut": 5,
+            "block_2_1.activation": 5,
+            "logits": 6,
+        },
+    ),
+    (
+        "lstm",
+        {"model": {"name": "lstm", "widths": [2], "depth": 2}, "normalization": "layer"},
+        {"recurrent.": 1, "recurrent_2.": 2, "logits": 3},
+    ),
+    (
+        "pre-norm transformer",
+        {"model": {"name": "transformer", "width": 4, "heads": 1}, "normalization": "layer"},
+        {
+            "embedding": 1,
+            "block_1.attention.normalization": 2,
+            "block_1.attention.attention.input": 2,
+            "block_1.attention.attention.output": 3,
+            "block_1.feed_forward.normalization": 4,
+            "block_1.feed_forward.hidden": 4,
+            "block_1.feed_forward.output": 5,
+            "block_2.attention.normalization": 6,
+            "block_2.attention.attention.input": 6,
+            "block_2.attention.attention.output": 7,
+            "block_2.feed_forward.normalization": 8,
+            "block_2.feed_forward.hidden": 8,
+            "block_2.feed_forward.output": 9,
+            "normalization": 10,
+            "logits": 10,
+        },
+    ),
+    (
+        "post-norm transformer",
+        {
+            "model": {"name": "transformer", "width": 4, "heads": 1, "depth": 1, "norm": "post"},
+            "normalization": "layer",
+        },
+        {
+            "embedding": 1,
+            "block_1.attention.sum.attention.input": 2,
+            "block_1.attention.sum.attention.output": 3,
+            "block_1.attention.normalization": 3,
+            "block_1.feed_forward.sum.hidden": 4,
+            "block_1.feed_forward.sum.output": 5,
+            "block_1.feed_forward.normalization": 5,
+            "logits": 6,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("choices", "expected"),
+    [pytest.param(choices, expected, id=name) for name, choices, expected in RATES_BY_LAYER],
+)
+def test_a_list_of_multipliers_is_in_the_order_of_the_layers(
+    choices: dict[str, Any], expected: dict[str, float]
+) -> None:
+    """Inside a program the keys are sorted, and `hidden_10` comes before `hidden_2`.
+
+    Every array is below one of the expected names, and each name has an array.
+    """
+    layers = int(max(expected.values()))
+    found = multiplied(list(range(1, layers + 1)), **choices)
+    for path, multiplier in found.items():
+        (own,) = {factor for name, factor in expected.items() if path.startswith(name)}
+        assert multiplier == own, path
+    for name in expected:
+        assert any(path.startswith(name) for path in found), name
+
+
+def test_every_kernel_of_every_model_has_a_layer_and_every_layer_a_kernel() -> None:
     """`init` has the parameters in the order of the layers; a traced tree has them sorted."""
     counted = []
-    for name in ("resnet",) if shortcut == "projection" else OPTIONS["model"]:
-        model = {"name": name} | ({"shortcut": shortcut} if name == "resnet" else {})
-        experiment = compose(model=model, normalization="none" if name == "rnn" else "layer")
+    for name in OPTIONS["model"]:
+        experiment = compose(model=name, normalization="none" if name == "rnn" else "layer")
         if experiment.facts().layers is None:
             continue
         network, shape, kept = experiment.network(), experiment.input_shape, []
 
         def init() -> Any:
             params, *_ = network.init(jax.random.key(0), shape)  # noqa: B023
-            kept.append(params)  # noqa: B023
+            kept.append(paths(params))  # noqa: B023
             return params
 
-        layers = layers_in_order(jax.eval_shape(init))
-        (params,) = kept
-        assert len(layers) == experiment.facts().layers, name
-        in_order = [layer_of(path) for path in paths(params) if is_kernel(path)]
-        assert layers == list(dict.fromkeys(in_order)), name
-        assert {layer_of(path) for path in paths(params)} == set(layers)
+        index = named(layer_index(jax.eval_shape(init), experiment.model.layer_paths))
+        of_kernels = [index[path] for path in kept[0] if is_kernel(path)]
+        assert sorted(of_kernels) == of_kernels, name
+        assert set(of_kernels) == set(range(experiment.facts().layers)), name
         counted.append(name)
     assert "resnet" in counted
 
@@ -337,5 +433,9 @@ def test_what_a_wrapper_cannot_do_is_refused(choice: dict, words: str) -> None:
 def test_layers_of_a_problem_have_no_rates() -> None:
     with pytest.raises(ConfigError, match="does not say how many layers"):
         compose(data="rosenbrock", optimizer={"name": "layer_rates", "multiplier": [1, 2]})
+    chosen = compose(optimizer={"name": "layer_rates", "multiplier": [1, 2]})
+    silent = chosen.facts()._replace(hidden_layers=(HiddenLayer(64, has_positions=False),))
+    ((_, problem),) = chosen.optimizer.conflicts(silent)
+    assert "does not say where the parameters of its layers are" in problem
     wrapped = compose(optimizer={"name": "lookahead", "base": "layer_rates"}).optimizer
     assert wrapped.learning_rate == 0.1

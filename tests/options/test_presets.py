@@ -10,6 +10,7 @@ from conftest import CONF, compose
 
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
+from runner.options.augmentation import Flip, Shift
 
 
 def preset(name: str, **choices: object) -> Experiment:
@@ -45,6 +46,19 @@ def test_a_preset_has_the_published_number_of_parameters(
     network = preset(name).network()
     params = jax.eval_shape(lambda: network.init(jax.random.key(0), shape)[0])
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == parameters
+
+
+def test_3c3d_is_trained_as_in_deepobs() -> None:
+    """Data, their changes, penalty and rate of its test problem `cifar10_3c3d`."""
+    experiment = preset("deepobs_3c3d")
+    assert experiment.data.sizes() == (50_000, 0, 10_000)
+    assert experiment.input_shape == (32, 32, 3)
+    assert experiment.augmentation == (Shift(pixels=2), Flip(direction="horizontal", rate=0.5))
+    assert experiment.optimizer.learning_rate == 0.01
+    assert preset("deepobs_3c3d", data="fashion_mnist").input_shape == (28, 28, 1)
+    ones = {"hidden_1": {"dense": {"kernel": np.ones((2, 3)), "bias": np.ones(3)}}}
+    (penalty,) = experiment.regularization
+    assert penalty.term(ones, None, None) == pytest.approx(0.002 / 2 * 6)
 
 
 def test_2c2d_starts_as_in_deepobs() -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 from runner.options.layer import Layer, serial
-from runner.options.model.base import LayerOptions, Model, dense, flatten, hidden_dense
+from runner.options.model.base import (
+    LayerOptions,
+    Model,
+    dense,
+    flatten,
+)
+from runner.options.model.stack import dense_layers, numbered
 from runner.options.option import HiddenLayer, number, option
 from runner.options.parameters import LOGITS
 
@@ -31,18 +37,10 @@ class Autoencoder(Model):
     @property
     def hidden_layers(self) -> tuple[HiddenLayer, ...]:
         """Those of the encoder, then those of the decoder."""
-        widths = self.widths + self.widths[-2::-1]
-        return tuple(HiddenLayer(units, has_positions=False) for units in widths)
+        return numbered("hidden", self.widths) + numbered("decoder", self.widths[-2::-1])
 
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return encoder and decoder."""
-        encoder = {
-            f"hidden_{index + 1}": hidden_dense(width, chosen.of_layer(index))
-            for index, width in enumerate(self.widths)
-        }
-        decoder = {
-            f"decoder_{index + 1}": hidden_dense(width, chosen.of_layer(len(self.widths) + index))
-            for index, width in enumerate(self.widths[-2::-1])
-        }
+        layers = dense_layers(self.hidden_layers, chosen)
         outputs = {LOGITS: dense(classes, chosen.of_layer(-1).initializer)}
-        return serial(flatten=flatten(), **encoder, **decoder, **outputs)
+        return serial(flatten=flatten(), **layers, **outputs)

@@ -21,7 +21,7 @@ from runner.options.layer import (
     serial,
 )
 from runner.options.option import HiddenLayer, Option
-from runner.options.parameters import BIAS, KERNEL
+from runner.options.parameters import BIAS, KERNEL, LOGITS
 from runner.options.signals import watched
 
 if TYPE_CHECKING:
@@ -153,12 +153,17 @@ class Model(Option):
 
     @property
     def hidden_layers(self) -> tuple[HiddenLayer, ...] | None:
-        """The sizes of the layers with a kernel before that of the logits.
+        """The layers with a kernel before that of the logits, in the order of the data.
 
         A model that says so builds each layer from `chosen.of_layer`. None, unless a model says so:
         then all its layers have the same numbers, and their sizes are not checked.
         """
         return None
+
+    @property
+    def layer_paths(self) -> tuple[str, ...]:
+        """Where the parameters of each hidden layer are, as far as the model says; the logits."""
+        return (*(layer.path for layer in self.hidden_layers or ()), LOGITS)
 
     @property
     def layers(self) -> int | None:

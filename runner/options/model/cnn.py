@@ -6,10 +6,16 @@ from collections.abc import Iterator
 from typing import ClassVar, Literal, NamedTuple, TypeVar
 
 from runner.options.layer import Layer, serial
-from runner.options.model.base import LayerOptions, Model, dense, flatten, hidden_dense
+from runner.options.model.base import (
+    LayerOptions,
+    Model,
+    dense,
+    flatten,
+)
 from runner.options.model.convolution import Padding, outputs_of_side
 from runner.options.model.pooling import Pool
 from runner.options.model.spatial import hidden_convolution, image_conflicts, pooling
+from runner.options.model.stack import dense_layers, numbered
 from runner.options.option import Facts, HiddenLayer, number, option
 from runner.options.parameters import LOGITS
 
@@ -46,15 +52,15 @@ class CNN(Model):
     @property
     def hidden_layers(self) -> tuple[HiddenLayer, ...]:
         """The convolutions and the dense layers."""
-        convolutions = (HiddenLayer(units, has_positions=True) for units in self.channels)
-        dense_layers = (HiddenLayer(units, has_positions=False) for units in self.widths)
-        return (*convolutions, *dense_layers)
+        convolutions = numbered("convolution", self.channels, has_positions=True)
+        return convolutions + numbered("hidden", self.widths)
 
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return the convolutions with their pooling, the hidden layers and one affine map."""
         spatial: dict[str, Layer] = {}
+        layers, count = self.hidden_layers, len(self.channels)
         for index, block in enumerate(self._blocks()):
-            spatial[f"convolution_{index + 1}"] = hidden_convolution(
+            spatial[layers[index].path] = hidden_convolution(
                 block.channels,
                 block.size,
                 chosen.of_layer(index),
@@ -65,14 +71,10 @@ class CNN(Model):
                 spatial[f"pool_{index + 1}"] = self._pooling(block.window)
         if self.pool_after == "last":
             spatial["pool"] = self._pooling(self._windows()[-1])
-        dense_layers = {
-            f"hidden_{index + 1}": hidden_dense(width, chosen.of_layer(len(self.channels) + index))
-            for index, width in enumerate(self.widths)
-        }
         return serial(
             **spatial,
             flatten=flatten(),
-            **dense_layers,
+            **dense_layers(layers[count:], chosen, first=count),
             **{LOGITS: dense(classes, chosen.of_layer(-1).initializer)},
         )
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 from runner.options.layer import Layer, serial
-from runner.options.model.base import LayerOptions, Model, dense, flatten, hidden, hidden_dense
+from runner.options.model.base import (
+    LayerOptions,
+    Model,
+    dense,
+    flatten,
+    hidden,
+)
+from runner.options.model.stack import dense_layers, numbered
 from runner.options.option import HiddenLayer, number, option
 from runner.options.parameters import LOGITS
 
@@ -39,17 +46,13 @@ class MLP(Model):
     @property
     def hidden_layers(self) -> tuple[HiddenLayer, ...]:
         """One for each width."""
-        widths = self.widths * self.depth
-        return tuple(HiddenLayer(units, has_positions=False) for units in widths)
+        return numbered("hidden", self.widths * self.depth)
 
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return the hidden layers and one affine map."""
-        hidden = {
-            f"hidden_{index + 1}": hidden_dense(width, chosen.of_layer(index))
-            for index, width in enumerate(self.widths * self.depth)
-        }
+        layers = dense_layers(self.hidden_layers, chosen)
         logits = {LOGITS: dense(classes, chosen.of_layer(-1).initializer)}
-        return serial(flatten=flatten(), **hidden, **logits)
+        return serial(flatten=flatten(), **layers, **logits)
 
 
 @option
@@ -71,13 +74,13 @@ class DeepLinear(Model):
     @property
     def hidden_layers(self) -> tuple[HiddenLayer, ...]:
         """`depth` of them, all of one size."""
-        return (HiddenLayer(self.units, has_positions=False),) * self.depth
+        return numbered("hidden", (self.units,) * self.depth)
 
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return the product."""
         layers = {
-            f"hidden_{index + 1}": self._layer(chosen.of_layer(index))
-            for index in range(self.depth)
+            layer.path: self._layer(chosen.of_layer(index))
+            for index, layer in enumerate(self.hidden_layers)
         }
         logits = dense(classes, chosen.of_layer(-1).initializer, bias=False)
         return serial(flatten=flatten(), **layers, **{LOGITS: logits})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.lazy import jax, jnp
@@ -13,6 +14,8 @@ from runner.options.signals import nudges_of, with_states
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
+
+    _Step = Callable[[Carry, tuple[Any, Any]], tuple[Carry, tuple[LayerState, Any, Any]]]
 
 
 class Recurrence(NamedTuple):
@@ -102,10 +105,7 @@ class Recurrence(NamedTuple):
         """
         inputs = jnp.swapaxes(inputs, 0, 1)
         start = jnp.zeros((inputs.shape[1], self.units), inputs.dtype)
-        after, drawn = {}, {}
-        for name, layer in self.masks.items():
-            ones = jnp.ones_like(inputs[0] if name == "input_mask" else start)
-            drawn[name], after[name] = layer.apply({}, state.get(name, {}), ones, training)
+        drawn, after = self._masks_of(inputs, start, state, training)
         if "input_mask" in drawn:
             inputs = inputs * drawn["input_mask"]
         driven, after["input"] = self.driving.apply(
@@ -114,13 +114,54 @@ class Recurrence(NamedTuple):
         kernel, after["recurrent"] = self.recurrent.kernel(
             params["recurrent"], state.get("recurrent", {}), training
         )
+        step = self._step(params, kernel, drawn.get("state_mask"), training)
+        carry, (signals, states, carried) = jax.lax.scan(
+            step, (start,) * self.cell.carried, (driven, nudges_of(state))
+        )
+        after |= signals
+        outputs = carry[0] if states is None else jnp.swapaxes(states, 0, 1)
+        after = {name: own for name, own in after.items() if own}
+        return outputs, with_states(after, carried) if self.watched else after
 
-        def step(
-            carry: Carry, at: tuple[Float[Array, "batch gates*units"], Any]
-        ) -> tuple[Carry, tuple[LayerState, Any, Any]]:
+    def _masks_of(
+        self,
+        inputs: Float[Array, "steps batch features"],
+        start: Float[Array, "batch units"],
+        state: LayerState,
+        training: bool,
+    ) -> tuple[dict[str, Any], LayerState]:
+        """The masks of all steps by name, and their state after.
+
+        Args:
+            inputs: those of all steps.
+            start: the state before the first step.
+            state: the state of the parts.
+            training: whether masks are drawn.
+        """
+        drawn, after = {}, {}
+        for name, layer in self.masks.items():
+            ones = jnp.ones_like(inputs[0] if name == "input_mask" else start)
+            drawn[name], after[name] = layer.apply({}, state.get(name, {}), ones, training)
+        return drawn, after
+
+    def _step(
+        self,
+        params: Params,
+        kernel: Float[Array, "units gates*units"],
+        mask: Float[Array, "batch units"] | None,
+        training: bool,
+    ) -> _Step:
+        """The function that is applied at each step.
+
+        It maps what the step before handed on, and what drives this one with what nudges its state,
+        to what it hands on, and to the signals of the parts, the state and all that it hands on,
+        each where that is asked for.
+        """
+
+        def step(carry: Carry, at: tuple[Any, Any]) -> tuple[Carry, tuple[LayerState, Any, Any]]:
             drive, nudge = at
             hidden = carry[0]
-            seen = hidden * drawn["state_mask"] if "state_mask" in drawn else hidden
+            seen = hidden if mask is None else hidden * mask
             signals: LayerState = {}
 
             def part(name: str, values: Float[Array, "batch units"]) -> Float[Array, "batch units"]:
@@ -138,10 +179,4 @@ class Recurrence(NamedTuple):
             carried = jnp.concatenate(carry, axis=-1) if self.watched else None
             return carry, (signals, carry[0] if self.gives_sequence else None, carried)
 
-        carry, (signals, states, carried) = jax.lax.scan(
-            step, (start,) * self.cell.carried, (driven, nudges_of(state))
-        )
-        after |= signals
-        outputs = carry[0] if states is None else jnp.swapaxes(states, 0, 1)
-        after = {name: own for name, own in after.items() if own}
-        return outputs, with_states(after, carried) if self.watched else after
+        return step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
@@ -16,14 +17,15 @@ from runner.options.option import Facts, HiddenLayer, number, option
 from runner.options.parameters import LOGITS
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Recurrent(Model):
     """Stacked recurrent layers, and an affine map of the last state or of each one."""
 
-    widths: tuple[int, ...]
-    depth: int
+    widths: tuple[int, ...] = number((64,), minimum=1)
+    depth: int = number(1, minimum=1)
     recurrent_initializer: Initializer
-    recurrent_scale: float
-    pixels: bool
+    recurrent_scale: float = number(1.0, minimum=0)
+    pixels: bool = False
 
     is_spatial: ClassVar[bool] = True
     is_recurrent: ClassVar[bool] = True
@@ -36,15 +38,16 @@ class Recurrent(Model):
     @property
     def hidden_layers(self) -> tuple[HiddenLayer, ...]:
         """One for each width; the recurrent matrices have an initializer of their own."""
-        widths = self.widths * self.depth
-        return tuple(HiddenLayer(units, has_positions=False) for units in widths)
+        return tuple(
+            HiddenLayer(units, False, f"recurrent{_suffix(index)}")
+            for index, units in enumerate(self.widths * self.depth)
+        )
 
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return the recurrences over the steps and one affine map."""
         layers: dict[str, Layer] = {"sequence": sequence(self.pixels)}
         last = len(self.hidden_layers) - 1
         for index, layer in enumerate(self.hidden_layers):
-            own = "" if index == 0 else f"_{index + 1}"
             recurrence = Recurrence.of(
                 self.cell(chosen),
                 layer.units,
@@ -53,8 +56,8 @@ class Recurrent(Model):
                 self.recurrent_scale,
                 gives_sequence=chosen.each_step or index < last,
             )
-            layers[f"recurrent{own}"] = Layer(recurrence.init, recurrence.apply)
-            layers[f"regularization{own}"] = chosen.regularized()
+            layers[layer.path] = Layer(recurrence.init, recurrence.apply)
+            layers[f"regularization{_suffix(index)}"] = chosen.regularized()
         return serial(**layers, **{LOGITS: dense(classes, chosen.of_layer(-1).initializer)})
 
     def problems(self) -> Iterator[tuple[str, str]]:
@@ -77,6 +80,11 @@ class Recurrent(Model):
             )
 
 
+def _suffix(index: int) -> str:
+    """What the names of the parts of a layer end in; those of the first have no number."""
+    return "" if index == 0 else f"_{index + 1}"
+
+
 @option
 class RNN(Recurrent):
     """h_t = f(x_t W + h_{t-1} U + b) from h_0 = 0; the logits are an affine map of the last h.
@@ -94,12 +102,6 @@ class RNN(Recurrent):
     refused, because it would need separate averages for each step, and instance normalization,
     because a state has no positions.
     """
-
-    widths: tuple[int, ...] = number((64,), minimum=1)
-    depth: int = number(1, minimum=1)
-    recurrent_initializer: Initializer
-    recurrent_scale: float = number(1.0, minimum=0)
-    pixels: bool = False
 
     def cell(self, chosen: LayerOptions) -> Cell:
         """Return the map from one state to the next."""
@@ -127,12 +129,7 @@ class LSTM(_Gated):
     and refusals are those of `rnn`.
     """
 
-    widths: tuple[int, ...] = number((64,), minimum=1)
-    depth: int = number(1, minimum=1)
-    recurrent_initializer: Initializer
-    recurrent_scale: float = number(1.0, minimum=0)
     forget_bias: float = number(1.0)
-    pixels: bool = False
 
     def cell(self, chosen: LayerOptions) -> Cell:
         """Return the map from one state to the next."""
@@ -152,12 +149,6 @@ class GRU(_Gated):
     and shift each; with `position: after_activation` to what f gives alone. Layers, inputs and
     refusals are those of `rnn`.
     """
-
-    widths: tuple[int, ...] = number((64,), minimum=1)
-    depth: int = number(1, minimum=1)
-    recurrent_initializer: Initializer
-    recurrent_scale: float = number(1.0, minimum=0)
-    pixels: bool = False
 
     def cell(self, chosen: LayerOptions) -> Cell:
         """Return the map from one state to the next."""

@@ -19,6 +19,9 @@ Shortcut = Literal["identity", "projection", "none"]
 
 _KERNEL_SIZE = 3
 
+_FIRST = "convolution_1"
+"""The name of the first convolution among the parts of a block."""
+
 _SHORTCUT = "shortcut"
 """The name of a projection among the parts of a block."""
 
@@ -45,12 +48,13 @@ class ResNet(Model):
 
     @property
     def hidden_layers(self) -> tuple[HiddenLayer, ...]:
-        """The first convolution and two for each block."""
-        sizes = [
-            self.channels[0],
-            *(each for each in self.channels for _ in range(2 * self.blocks)),
-        ]
-        return tuple(HiddenLayer(units, has_positions=True) for units in sizes)
+        """The first convolution and two for each block; the second has what is after the sum."""
+        layers = [(self.channels[0], "convolution")]
+        for stage, channels in enumerate(self.channels):
+            for index in range(self.blocks):
+                block = _name(stage, index)
+                layers += [(channels, f"{block}.{_FIRST}"), (channels, block)]
+        return tuple(HiddenLayer(units, True, path) for units, path in layers)
 
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return the first convolution, the stages, the mean over positions and one affine map."""
@@ -62,7 +66,7 @@ class ResNet(Model):
             for index in range(self.blocks):
                 own = (chosen.of_layer(layer), chosen.of_layer(layer + 1))
                 stride = 2 if stage and not index else 1
-                blocks[f"block_{stage + 1}_{index + 1}"] = self._block(channels, stride, *own)
+                blocks[_name(stage, index)] = self.block(channels, stride, *own)
                 layer += 2
         return serial(
             convolution=first,
@@ -86,10 +90,15 @@ class ResNet(Model):
         """Refuse inputs that are no images."""
         yield from image_conflicts(facts)
 
-    def _block(
-        self, channels: int, stride: int, first: LayerOptions, second: LayerOptions
-    ) -> Layer:
-        """The block with the options of its two convolutions."""
+    def block(self, channels: int, stride: int, first: LayerOptions, second: LayerOptions) -> Layer:
+        """Return the block of two convolutions.
+
+        Args:
+            channels: of its outputs.
+            stride: of its first convolution.
+            first: the options of that.
+            second: those of the other, and of what follows the sum.
+        """
         # A normalization that follows the activation follows that of the sum, too.
         after = dict(second.nonlinearity())
         follows = second.normalization.follows_activation
@@ -98,7 +107,7 @@ class ResNet(Model):
         last = convolution_of(channels, _KERNEL_SIZE, second, padding="same")
         parts = _Residual(
             branch={
-                "convolution_1": hidden_convolution(
+                _FIRST: hidden_convolution(
                     channels, _KERNEL_SIZE, first, padding="same", stride=stride
                 ),
                 "convolution_2": serial(convolution=last, **before),
@@ -109,6 +118,11 @@ class ResNet(Model):
             after=after | {"regularization": second.regularized()},
         )
         return Layer(parts.init, parts.apply)
+
+
+def _name(stage: int, index: int) -> str:
+    """The name of a block, counted from 0 in its stage."""
+    return f"block_{stage + 1}_{index + 1}"
 
 
 class _Residual(NamedTuple):

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 _PARTS = 3  # queries, keys and values
 _KERNELS = 4  # of a block: attention, what it gives, hidden layer, what that gives
+_ATTENTION, _FEED_FORWARD, _SUM = "attention", "feed_forward", "sum"
+_INPUT, _HIDDEN, _OUTPUT = "input", "hidden", "output"
+_PARTS_OF_BLOCK = (
+    (_ATTENTION, f"{_ATTENTION}.{_INPUT}", f"{_ATTENTION}.{_OUTPUT}"),
+    (_FEED_FORWARD, _HIDDEN, _OUTPUT),
+)
+"""Each part of a block, and inside it the names of its first and its last affine map."""
 
 
 @option
@@ -57,9 +64,19 @@ class Transformer(Model):
     @property
     def hidden_layers(self) -> tuple[HiddenLayer, ...]:
         """The embedding, and in each block the four affine maps of attention and hidden layer."""
+        paths = ["embedding"]
+        for index in range(self.depth):
+            for part, first, last in _PARTS_OF_BLOCK:
+                whole = f"{_name(index)}.{part}"  # with the normalization, before or after it
+                is_pre = self.norm == "pre"
+                paths += (
+                    [whole, f"{whole}.{last}"] if is_pre else [f"{whole}.{_SUM}.{first}", whole]
+                )
         block = (self.width, self.width, self.expansion * self.width, self.width)
         sizes = (self.width, *block * self.depth)
-        return tuple(HiddenLayer(units, has_positions=False) for units in sizes)
+        return tuple(
+            HiddenLayer(units, False, path) for units, path in zip(sizes, paths, strict=True)
+        )
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Refuse heads that do not divide the width."""
@@ -85,8 +102,7 @@ class Transformer(Model):
     def network(self, chosen: LayerOptions, classes: int) -> Layer:
         """Return the embedding, the blocks and one affine map."""
         blocks = {
-            f"block_{index + 1}": self._block(chosen, 1 + _KERNELS * index)
-            for index in range(self.depth)
+            _name(index): self._block(chosen, 1 + _KERNELS * index) for index in range(self.depth)
         }
         last = pure(lambda inputs: inputs[:, -1], lambda shape: shape[1:])
         ends = {} if chosen.each_step else {"last": last}
@@ -114,11 +130,11 @@ class Transformer(Model):
         )
         activation = chosen.nonlinearity()["activation"]
         parts = {
-            "attention": {"attention": Layer(attention.init, attention.apply)},
-            "feed_forward": {
-                "hidden": dense(self.expansion * self.width, draws[2], kernel_map=kernel_map),
+            _ATTENTION: {_ATTENTION: Layer(attention.init, attention.apply)},
+            _FEED_FORWARD: {
+                _HIDDEN: dense(self.expansion * self.width, draws[2], kernel_map=kernel_map),
                 "activation": activation,
-                "output": dense(self.width, draws[3], kernel_map=kernel_map),
+                _OUTPUT: dense(self.width, draws[3], kernel_map=kernel_map),
             },
         }
         return serial(**{name: self._added(chosen, layers) for name, layers in parts.items()})
@@ -129,7 +145,12 @@ class Transformer(Model):
         layers = layers | {"regularization": chosen.regularized()}
         if self.norm == "pre":
             return residual(serial(normalization=normalization, **layers))
-        return serial(sum=residual(serial(**layers)), normalization=normalization)
+        return serial(**{_SUM: residual(serial(**layers))}, normalization=normalization)
+
+
+def _name(index: int) -> str:
+    """The name of a block, counted from 0."""
+    return f"block_{index + 1}"
 
 
 class _Attention:
@@ -137,12 +158,12 @@ class _Attention:
 
     def __init__(self, heads: int, inputs: AffineWeights, outputs: AffineWeights) -> None:
         self._heads = heads
-        self._weights = {"input": inputs, "output": outputs}
+        self._weights = {_INPUT: inputs, _OUTPUT: outputs}
 
     def init(self, key: PRNGKeyArray, shape: Shape) -> tuple[Params, LayerState, Shape]:
         """Return the parameters and the state of both affine maps; see `Layer`."""
         width = shape[-1]
-        outputs = {"input": _PARTS * width, "output": width}
+        outputs = {_INPUT: _PARTS * width, _OUTPUT: width}
         found = {
             name: weights.init(own, (width, outputs[name]))
             for own, (name, weights) in zip(
@@ -176,9 +197,9 @@ class _Attention:
                 after[name] = own
             return weights.with_bias(params[name], values @ kernel)
 
-        q_k_v = affine("input", inputs).reshape(*inputs.shape[:2], _PARTS, self._heads, -1)
+        q_k_v = affine(_INPUT, inputs).reshape(*inputs.shape[:2], _PARTS, self._heads, -1)
         seen = attention(*(q_k_v[:, :, part] for part in range(_PARTS)))
-        return affine("output", seen.reshape(inputs.shape)), after
+        return affine(_OUTPUT, seen.reshape(inputs.shape)), after
 
 
 def attention(

@@ -35,7 +35,9 @@ class Optimizer(Option):
       masks;
     - `gradient_at`: the gradient as a function of the parameters, clipped and with noise like the
       gradient that is passed to `update`;
-    - `key`: random numbers of this step.
+    - `key`: random numbers of this step;
+    - `layer_index`: a tree in the structure of the parameters that has the index of the layer of
+      each array, as a Python number: 0 is the first layer with a kernel, the last are the logits.
 
     An optimizer that needs none of them and is written out rather than taken from optax derives
     from `UpdateRule`.

@@ -7,14 +7,11 @@ updates lead. Lookahead and the schedule-free methods do not: such a base is ref
 
 from __future__ import annotations
 
-import re
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from runner.errors import ConfigError
 from runner.lazy import jax, optax
-from runner.options import parameters
 from runner.options.layer import Params
 from runner.options.optimizer.averaging import Averaged, ScheduleFreeAdamW, ScheduleFreeSGD
 from runner.options.optimizer.base import Optimizer, decay_term
@@ -27,28 +24,21 @@ if TYPE_CHECKING:
 
 _WITH_POINTS_OF_THEIR_OWN = (Averaged, Lookahead, ScheduleFreeSGD, ScheduleFreeAdamW)
 
-_BLOCK, _CONVOLUTION = "block_", "convolution_"
-
-_MAPS = {"attention": ("input", "output"), "feed_forward": ("hidden", "output")}
-"""The affine maps of the parts of a block of a transformer, in their order."""
-
-_LAST_NORMALIZATION = "normalization"
-
-_LATER = ("block", "hidden", "decoder", parameters.LOGITS)
-"""The kinds of layers that come after others, in their order."""
-
 
 class UpdateWrapper(Wrapper):
     """A wrapper that keeps the state of its base and changes the update."""
 
     @abstractmethod
-    def changed(self, updates: Params, params: Params, learning_rate: Float[Array, ""]) -> Params:
+    def changed(
+        self, updates: Params, params: Params, learning_rate: Float[Array, ""], layer_index: Any
+    ) -> Params:
         """Return the updates to apply.
 
         Args:
             updates: those of the base, which are added to the parameters.
             params: the parameters before the step.
             learning_rate: the rate of this step.
+            layer_index: for each array the index of its layer; see `Optimizer`.
         """
 
     def build(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
@@ -59,7 +49,7 @@ class UpdateWrapper(Wrapper):
             gradient: Params, state: optax.OptState, params: Params, **extra: Any
         ) -> tuple[Params, optax.OptState]:
             updates, state = rule.update(gradient, state, params, **extra)
-            return self.changed(updates, params, learning_rate), state
+            return self.changed(updates, params, learning_rate, extra.get("layer_index")), state
 
         return optax.GradientTransformationExtraArgs(rule.init, update)
 
@@ -97,7 +87,9 @@ class DecoupledDecay(UpdateWrapper):
     independent: bool = False
     decay_all: bool = False
 
-    def changed(self, updates: Params, params: Params, learning_rate: Float[Array, ""]) -> Params:
+    def changed(
+        self, updates: Params, params: Params, learning_rate: Float[Array, ""], layer_index: Any
+    ) -> Params:
         """Return the updates and the decay."""
         rate = learning_rate / self.learning_rate if self.independent else learning_rate
         return optax.tree.sub(updates, decay_term(params, rate * self.weight_decay, self.decay_all))
@@ -123,66 +115,23 @@ class LayerRates(UpdateWrapper):
     base: Optimizer
     multiplier: PerLayer = number(1.0, minimum=0)
 
-    def changed(self, updates: Params, params: Params, learning_rate: Float[Array, ""]) -> Params:
-        """Return the updates times the multipliers.
-
-        Raises:
-            ConfigError: there is not one for each layer of the parameters.
-        """
-        if not isinstance(self.multiplier, tuple):
-            return jax.tree.map(lambda u: self.multiplier * u, updates)
-        layers = layers_in_order(params)
-        if len(layers) != len(self.multiplier):
-            raise ConfigError(
-                f"optimizer.multiplier has length {len(self.multiplier)}, and the parameters are "
-                f"those of {len(layers)} layers: {', '.join(layers)}"
-            )
-        of_layer = dict(zip(layers, self.multiplier, strict=True))
-        return parameters.map_with_path(
-            lambda path, u: of_layer.get(layer_of(path), 1) * u, updates
-        )
+    def changed(
+        self, updates: Params, params: Params, learning_rate: Float[Array, ""], layer_index: Any
+    ) -> Params:
+        """Return the updates times the multipliers."""
+        multipliers = self.multiplier
+        if not isinstance(multipliers, tuple):
+            return jax.tree.map(lambda u: multipliers * u, updates)
+        return jax.tree.map(lambda u, index: multipliers[index] * u, updates, layer_index)
 
     def conflicts(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Refuse a list that does not have a number for each layer of the model."""
         yield from super().conflicts(facts)
         yield from wrong_lengths(self, facts)
-
-
-def layer_of(path: parameters.Path) -> str:
-    """Return the name of the layer that an array of parameters belongs to.
-
-    It is the first key of its path, and in a residual block the first two; what is after the second
-    convolution of a block, or beside it, belongs to that. In a block of a transformer it is an
-    affine map of attention or of the hidden layer; a normalization belongs to the first of them,
-    and the one after the blocks to the logits.
-    """
-    first, *rest = path
-    if first == _LAST_NORMALIZATION:
-        return parameters.LOGITS
-    if not first.startswith(_BLOCK):
-        return first
-    if rest[0] in _MAPS:
-        maps = _MAPS[rest[0]]
-        return f"{first}.{rest[0]}.{next((name for name in rest if name in maps), maps[0])}"
-    inside = rest[0] if rest[0].startswith(_CONVOLUTION) else f"{_CONVOLUTION}2"
-    return f"{first}.{inside}"
-
-
-def layers_in_order(params: Params) -> list[str]:
-    """Return the names of the layers with a kernel, from the inputs to the logits.
-
-    Inside a program the keys of a dictionary are sorted, so it is the names that say the order:
-    their numbers and, for layers of several kinds, `_LATER`.
-
-    Args:
-        params: the parameters of a network whose model says how many layers it has.
-    """
-    paths = parameters.named(params)
-    names = {layer_of(path) for path in paths if parameters.is_kernel(path)}
-
-    def place(name: str) -> tuple[int, list[tuple[str, int]]]:
-        parts = [(word, int(digits or 0)) for word, digits in re.findall(r"(\D+)(\d*)", name)]
-        kind = parts[0][0].rstrip("_")
-        return (_LATER.index(kind) + 1 if kind in _LATER else 0), parts
-
-    return sorted(names, key=place)
+        is_list = isinstance(self.multiplier, tuple)
+        if is_list and not all(layer.path for layer in facts.hidden_layers or ()):
+            yield (
+                "multiplier",
+                "the model does not say where the parameters of its layers are "
+                "(`HiddenLayer.path`); give one number for all",
+            )
