@@ -100,17 +100,33 @@ def _by_patches(
         inputs = jnp.pad(inputs, [(0, 0), *sides, (0, 0)])
     patches, pixels = _patches_of(rows, columns, stride, inputs.shape[1:3])
 
-    def of_image(
-        image: Float[Array, "height width in"],
-    ) -> Float[Array, "new_height new_width out"]:
-        return patches(image) @ kernel.reshape(-1, out)
+    def of_images(
+        images: Float[Array, "some height width in"],
+    ) -> Float[Array, "some new_height new_width out"]:
+        return patches(images) @ kernel.reshape(-1, out)
 
     bytes_of_image = pixels * rows * columns * channels * inputs.dtype.itemsize
     together = max(PATCHES_BYTES // bytes_of_image, 1)
     if together >= len(inputs):
-        return jax.vmap(of_image)(inputs)
-    together = _without_rest(len(inputs), together)
-    return jax.lax.map(jax.checkpoint(of_image), inputs, batch_size=together)
+        return of_images(inputs)
+    return _some_at_a_time(of_images, inputs, _without_rest(len(inputs), together))
+
+
+def _some_at_a_time(
+    of_images: Callable[[Array], Array], images: Array, together: int
+) -> Float[Array, "batch new_height new_width out"]:
+    """Apply a function to `together` images at a time, and to those that are left over.
+
+    It is not the function of an image that `jax.lax.map` would batch: a slice at a place that is
+    data becomes a gather then, which takes longer to compile and to run.
+    """
+    of_images = jax.checkpoint(of_images)
+    parts = len(images) // together
+    whole = images[: parts * together].reshape(parts, together, *images.shape[1:])
+    outputs = jax.lax.map(of_images, whole)
+    outputs = outputs.reshape(-1, *outputs.shape[2:])
+    rest = images[parts * together :]
+    return jnp.concatenate([outputs, of_images(rest)]) if len(rest) else outputs
 
 
 def _without_rest(images: int, most: int) -> int:
@@ -125,9 +141,9 @@ def _without_rest(images: int, most: int) -> int:
 def _patches_of(
     rows: int, columns: int, stride: int, sides: tuple[int, ...]
 ) -> tuple[Callable[[Array], Array], int]:
-    """Return the function from an image to its patches, one for each place of the kernel.
+    """Return the function from images to their patches, one for each place of the kernel.
 
-    What all patches have at one place of the kernel is a slice of the image, and a loop copies one
+    What all patches have at one place of the kernel is a slice of the images, and a loop copies one
     after the other. The derivative adds them up, columns before rows. Written in one piece, as a
     concatenation, the copies are as fast and take three times as long to compile for a kernel of
     5x5; gathers of the same numbers take up to twice as long (JAX 0.10 and 0.12).
@@ -139,42 +155,45 @@ def _patches_of(
         sides: height and width of the image.
 
     Returns:
-        The function, and how many patches it makes.
+        The function, and how many patches an image has.
     """
     height, width = sides
     down = outputs_of_side(height, rows, stride, "valid")
     right = outputs_of_side(width, columns, stride, "valid")
     reach = (stride * (down - 1) + 1, stride * (right - 1) + 1)  # from the first place to the last
 
-    def cut(image: Float[Array, "height width in"]) -> Float[Array, "down right patch"]:
-        channels = image.shape[-1]
+    def cut(images: Float[Array, "some height width in"]) -> Float[Array, "some down right patch"]:
+        some, channels = len(images), images.shape[-1]
 
         def with_place(place: Array, found: Array) -> Array:
-            start = (place // columns, place % columns, 0)
-            pixels = jax.lax.dynamic_slice(image, start, (*reach, channels))
+            start = (0, place // columns, place % columns, 0)
+            pixels = jax.lax.dynamic_slice(images, start, (some, *reach, channels))
             return jax.lax.dynamic_update_index_in_dim(
-                found, pixels[::stride, ::stride], place, axis=2
+                found, pixels[:, ::stride, ::stride], place, axis=3
             )
 
-        found = jnp.zeros((down, right, rows * columns, channels), image.dtype)
-        return jax.lax.fori_loop(0, rows * columns, with_place, found).reshape(down, right, -1)
+        found = jnp.zeros((some, down, right, rows * columns, channels), images.dtype)
+        found = jax.lax.fori_loop(0, rows * columns, with_place, found)
+        return found.reshape(some, down, right, -1)
 
     def spread(part: Array, axis: int, before: int) -> Array:
         after = sides[axis] - reach[axis] - before
         edges = [(0, 0, 0)] * part.ndim
-        edges[axis] = (before, after, stride - 1)
+        edges[1 + axis] = (before, after, stride - 1)
         return jax.lax.pad(part, jnp.zeros((), part.dtype), edges)
 
-    def add_up(_: None, to_patches: Float[Array, "down right patch"]) -> tuple[Array]:
-        parts = to_patches.reshape(down, right, rows, columns, -1)
+    def add_up(_: None, to_patches: Float[Array, "some down right patch"]) -> tuple[Array]:
+        parts = to_patches.reshape(
+            -1, down, right, rows, columns, to_patches.shape[-1] // (rows * columns)
+        )
         of_rows = (
-            _sum(spread(parts[:, :, row, column], 1, column) for column in range(columns))
+            _sum(spread(parts[..., row, column, :], 1, column) for column in range(columns))
             for row in range(rows)
         )
         return (_sum(spread(part, 0, row) for row, part in enumerate(of_rows)),)
 
     patches = jax.custom_vjp(cut)
-    patches.defvjp(lambda image: (cut(image), None), add_up)
+    patches.defvjp(lambda images: (cut(images), None), add_up)
     return patches, down * right
 
 
