@@ -2,8 +2,8 @@
 
 Every case is a fresh process that finds nothing compiled. It has the programs of a run made as
 `runner` has, with the data that the case names, and takes no step. The table has the processor time
-of tracing, compiling and drawing the first weights, which hardly depends on what else the machine
-does; compiling uses several cores, so that the wall time of an idle machine is less.
+of tracing, compiling and drawing the first weights, which depends less than the wall time on what
+else the machine does.
 """
 
 from __future__ import annotations
