@@ -53,6 +53,7 @@ def compiled(overrides: Sequence[str]) -> float:
         overrides: of the run, as typed.
     """
     import numpy as np
+    from hydra.core.global_hydra import GlobalHydra
     from hydra.types import RunMode
 
     from runner.config.build import build
@@ -64,7 +65,10 @@ def compiled(overrides: Sequence[str]) -> float:
     from runner.hydra_app.prepare import prepare_overrides
 
     words = [*prepare_overrides(list(overrides)), "hydra.mode=RUN"]
-    config = Application.create(None).compose_config(CONFIG_NAME, words, RunMode.RUN)
+    try:
+        config = Application.create(None).compose_config(CONFIG_NAME, words, RunMode.RUN)
+    finally:
+        GlobalHydra.instance().clear()  # one of a process, which others in it may need
     experiment = build(as_plain(config)).effective()
     data = experiment.data
     if data.absent():
