@@ -140,7 +140,6 @@ def _train(application: Application, arguments: Namespace) -> None:
     from runner.hydra_app.error_lines import run_errors
     from runner.hydra_app.flags import config_name
     from runner.hydra_app.multirun import train_sweep
-    from runner.hydra_app.starting import starting_at
     from runner.hydra_app.task import sweep_task
 
     name, overrides = config_name(arguments), arguments.overrides
@@ -157,6 +156,8 @@ def _train(application: Application, arguments: Namespace) -> None:
         check_settings(config)  # a run alone ignores them, but not a mistake in them
     with run_errors():
         if config.hydra.mode == RunMode.MULTIRUN:
+            from runner.hydra_app.starting import starting_at  # imports NumPy
+
             # Where the config asks for a sweep, it is composed again, as a sweep.
             train_sweep(application, name, overrides, starting_at(sweep_task, starter))
             return
