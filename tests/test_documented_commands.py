@@ -177,8 +177,9 @@ def of_whole_batches(arguments: list[str]) -> list[str]:
     """The arguments for fewer examples of the digits, where they train on those."""
     keys = {word.partition("=")[0] for word in arguments}
     study = next((word[12:] for word in arguments if word.startswith("+experiment=")), None)
-    if study and re.search(r"\bdata: ", (CONF / "experiment" / f"{study}.yaml").read_text()):
-        return arguments
+    file = CONF / "experiment" / f"{study}.yaml"
+    if study and (not file.exists() or re.search(r"\bdata: ", file.read_text())):
+        return arguments  # a user's study, or one with data of its own
     if keys & {*GO_ON, "data"} or set(arguments) & set(NO_TRAINING) or "data." in " ".join(keys):
         return arguments
     return [*arguments, *WHOLE_BATCHES]
