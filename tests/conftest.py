@@ -49,9 +49,9 @@ DEFAULTS = {
 }
 # Lanes are spread over two devices, even where there is one core.
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
-# Test processes share what takes long to compile; to keep the rest took a tenth of the time.
+# Test processes share what they compile, small programs too.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "compiled"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # Most of the suite's time is compilation, of programs that run for milliseconds. So they are
 # compiled without optimization; `tests/engine/test_optimized.py` tests what depends on it. With an

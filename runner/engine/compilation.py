@@ -23,13 +23,6 @@ if jax.__version_info__ < (0, 11):  # removed in 0.11
     RUNS_ONCE["xla_cpu_use_fusion_emitters"] = False  # halves the time again
 
 
-_KEPT = {
-    "jax_persistent_cache_min_compile_time_secs": 0.0,
-    "jax_persistent_cache_min_entry_size_bytes": -1,
-}
-"""Settings of JAX with which small programs are kept as well; the environment goes first."""
-
-
 def use_persistent_cache() -> None:
     """Keep compiled programs between processes."""
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
@@ -37,9 +30,8 @@ def use_persistent_cache() -> None:
 
         directory = Path(platformdirs.user_cache_dir("runner")) / "compiled"
         jax.config.update("jax_compilation_cache_dir", str(directory))
-    for setting, value in _KEPT.items():
-        if setting.upper() not in os.environ:
-            jax.config.update(setting, value)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     # A cache that cannot be written costs time, not the run; JAX would warn at every program.
     logging.getLogger("jax._src.compiler").setLevel(logging.ERROR)
 
