@@ -103,16 +103,37 @@ def for_each_batch(
         return end, whole_batches(measured, end, carry, measure_norms=True)
 
     _, carry = lax.while_loop(lambda at: at[0] < whole_end, stretch, (start, carry))
-    if batches.remainder:
-        short = order[batches.examples - batches.remainder :]
-        last = jnp.maximum(start, whole_end)
-        carry = lax.cond(
-            last < until,
-            lambda c: body(last, short, c, measure_norms=last % every == 0),
-            lambda c: c,
-            carry,
-        )
-    return carry
+    return short_batch(setup, order, jnp.maximum(start, whole_end), until, body, carry)
+
+
+def short_batch(
+    setup: Setup,
+    order: Int[Array, " train"],
+    step: Int[Array, ""],
+    until: Int[Array, ""],
+    body: StepBody[_Carry],
+    carry: _Carry,
+) -> _Carry:
+    """Apply `body` to the short batch at the end of an epoch, if it has one.
+
+    Args:
+        setup: the options and the data.
+        order: the order of the examples.
+        step: the step after those of whole batches.
+        until: the step to stop before.
+        body: takes one step.
+        carry: what the call gets.
+    """
+    batches, every = setup.batches, setup.timeline.measure_every
+    if not batches.remainder:
+        return carry
+    rows = order[batches.examples - batches.remainder :]
+    return lax.cond(
+        step < until,
+        lambda c: body(step, rows, c, measure_norms=step % every == 0),
+        lambda c: c,
+        carry,
+    )
 
 
 def examples_seen(setup: Setup, step: Int[Array, ""]) -> Num[Array, ""]:

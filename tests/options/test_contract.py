@@ -41,10 +41,12 @@ from runner.options.option import Option, is_option, option
 # Their steps amplify rounding: an orthogonalized, a searched or a sign step is no smooth function.
 UNSTEADY = {"lion", "sign_sgd", "rprop", "lbfgs", "newton", "newton_cg", "muon", "sophia"}
 
-# They act on the initial parameters, or on the outputs for given ones in training, and on nothing
-# else: a step need not be compiled to see all that they do.
-GROUPS_OF_THE_NETWORK = ("model", "activation", "initializer", "bias_initializer", "loss")
-GROUPS_OF_THE_NETWORK += ("data", "preprocessing")
+# They act on the initial parameters, on the inputs, or on the outputs for given ones in training: a
+# step need not be compiled to see what they do.
+GROUPS_OF_THE_NETWORK = (
+    *("model", "activation", "initializer", "bias_initializer", "loss"),
+    *("data", "preprocessing"),
+)
 OF_THE_NETWORK = {
     *(("normalization", name) for name in ("layer", "group", "instance", "rms")),
     *(("regularization", name) for name in ("alpha_dropout", "dropconnect", "dropout")),

@@ -30,10 +30,9 @@ SWEPT = ("-m", "seed=0,1,2,3", "lanes=2", "model=linear", "steps={steps}")
 
 
 def _start(
-    place: Path, words: list[str], limit: Callable[[], None] | None = None, program: str = "runner"
+    place: Path, words: list[str], limit: Callable[[], None] | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a command in a folder, in a group of its own, with the limits of `limit`."""
-    module = {"runner": "runner.__main__", "runner-compare": "runner.compare.cli"}[program]
 
     def before() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -42,7 +41,7 @@ def _start(
             limit()
 
     return subprocess.Popen(
-        [sys.executable, "-c", f"from {module} import main; main()", *words],
+        [sys.executable, "-c", "from runner.__main__ import main; main()", *words],
         cwd=place,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,

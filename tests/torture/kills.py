@@ -1,12 +1,12 @@
 """Kills: a run or a sweep is killed with SIGKILL again and again, then completed and compared.
 
 The moments are drawn from the time of the processor that the command takes, from its first import
-to its end, half of them from its second half, where there is more to lose. One process in ten is a
-fresh interpreter, so that imports are among what is killed; the others are forked from one that has
-them (`tests.torture.processes`). What is killed goes on, and is killed again while it does, until
-it is let alone. Then its record must be the one of a run that nobody touched: the same files, every
-column but the times equal to the bit, the same points in the same order in its one event file, the
-same weights and the same last state.
+to its end, three quarters of them from its second half, where there is more to lose. One process in
+ten is a fresh interpreter, so that imports are among what is killed; the others are forked from one
+that has them (`tests.torture.processes`). What is killed goes on, and is killed again while it
+does, until it is let alone. Then its record must be the one of a run that nobody touched: the same
+files, every column but the times equal to the bit, the same points in the same order in its one
+event file, the same weights, and the same last and best state where both are of one step.
 
 Each folder is one attack, and a line of `results.jsonl`: an attack that was aborted is made again,
 and those before it are not.

@@ -104,10 +104,7 @@ def _curves(file: Path) -> dict[str, list[tuple[int, bytes]]]:
 
 
 def _tensors(file: Path) -> tuple[dict[str, tuple[Any, ...]], Any]:
-    """The arrays of a file, to the bit, and the step of a checkpoint.
-
-    The last one is written when the run is complete, and may be missing.
-    """
+    """The arrays of a file, to the bit, and the step of a checkpoint."""
     with safe_open(file, "numpy") as found:
         arrays = {name: found.get_tensor(name) for name in found.keys()}  # noqa: SIM118
         position = json.loads((found.metadata() or {}).get("position", "{}"))
