@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import FileIO
 from itertools import count
 from pathlib import Path
@@ -134,13 +134,15 @@ def link(file: Path, other: Path) -> None:
             shutil.copyfile(file, temporary)
 
 
-def discard_left(folder: Path) -> None:
+def discard_left(folder: Path, is_held: Callable[[Path], bool]) -> None:
     """Remove the temporary files that a killed process has left in a folder and below it.
 
     Args:
-        folder: where no process writes.
+        folder: where no process writes, but in folders below that it holds.
+        is_held: whether a process holds a folder below; nothing in there is touched.
     """
-    for place, _, names in os.walk(folder):
+    for place, below, names in os.walk(folder):
+        below[:] = [name for name in below if not is_held(Path(place) / name)]
         for name in filter(_TEMPORARY.fullmatch, names):
             _discard(Path(place) / name)
 

@@ -276,8 +276,9 @@ def _check_together(check: _Checker, experiment: Experiment) -> None:
 
 def chosen_options(experiment: Experiment) -> Iterator[tuple[str, Option]]:
     """Yield every option that has an effect in an experiment, with its key."""
+    ignored = experiment.ignores  # of files of the user's own it looks at them
     for group in OPTIONS:
-        if group in experiment.ignores:
+        if group in ignored:
             continue
         if group not in STACKED:
             yield group, getattr(experiment, group)

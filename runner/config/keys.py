@@ -27,7 +27,7 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _flatten(config: Mapping[str, Any], prefix: str, settings: dict[str, Any]) -> None:
     for key, value in config.items():
-        if isinstance(value, dict | Mapping):
+        if isinstance(value, Mapping):
             _flatten(value, f"{prefix}{key}.", settings)
         else:
             settings[f"{prefix}{key}"] = value

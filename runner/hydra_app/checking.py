@@ -50,9 +50,10 @@ def refuse_ignored(experiment: Experiment, plain: dict[str, Any], overrides: Seq
     Raises:
         ConfigError: one line about the first such override.
     """
+    ignored = experiment.ignores
     for override in overrides:
         group = key_of(override).rpartition("@")[2].partition(".")[0]
-        if group not in experiment.ignores:
+        if group not in ignored:
             continue
         owner = "data"
         if group in experiment.data.ignores:

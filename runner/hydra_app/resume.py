@@ -6,6 +6,7 @@ numbers as if it had never been interrupted; without one it is trained from its 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from argparse import Namespace
@@ -23,7 +24,7 @@ from runner.config.build import build
 from runner.config.keeping import KEPT
 from runner.config.locations import CONFIG_NAME
 from runner.config.plugins import PLUGINS
-from runner.errors import ConfigError
+from runner.errors import ConfigError, RecordError
 from runner.execution.extension import check_longer, ends_between_evaluations
 from runner.execution.recorded import RecordedRun, read_records
 from runner.experiment.experiment import Experiment
@@ -71,8 +72,8 @@ def resume(application: Application, arguments: Namespace, task: Callable[..., A
         config |= stride
         longer = build(config)
     elif record.run.status in COMPLETE:
-        with writing_in(folder):  # what a killed process left there goes
-            pass
+        with contextlib.suppress(RecordError), writing_in(folder):
+            pass  # what a killed process left there goes
         if is_command_line():
             print(f"{folder}: its run is complete ({record.run.status}); nothing is left to do")
         return

@@ -62,7 +62,7 @@ def writing_in(folder: Path) -> Iterator[None]:
     _ours.add(place)
     try:
         if was_killed:
-            discard_left(place)
+            discard_left(place, lambda below: _is_held(below / files.LOCK))
         yield
     finally:
         _ours.discard(place)

@@ -167,6 +167,10 @@ def test_figures_have_it_as_a_line() -> None:
     across, up = line(rate_figure(groups, "train_loss", "data.condition"))
     np.testing.assert_allclose(across, [10, 20, 40])
     np.testing.assert_allclose(up, np.log(0.1) / np.log(factors))
+    at_once = Excess(2 * 0.8**steps, data=quadratic(1.0), optimizer=sgd)  # the factor is 0
+    figure = rate_figure([Group({"optimizer": "sgd"}, [at_once])], "train_loss")
+    labels = [str(one.get_label()) for one in figure.axes[0].get_lines()]
+    assert not any(label.startswith("_theory") for label in labels)
 
 
 def test_tables_have_the_fitted_rate_and_that_of_theory() -> None:

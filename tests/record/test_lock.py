@@ -57,7 +57,8 @@ def test_a_second_process_is_refused_in_a_folder_and_below(tmp_path: Path) -> No
 def test_a_run_without_its_process_is_killed(tmp_path: Path) -> None:
     """A lock does not outlive its process; what is left of it is the file.
 
-    Whoever locks the folder next removes what was to replace other files, and nothing else.
+    Whoever locks the folder next removes what was to replace other files, and nothing else, also
+    not where another process writes by now.
     """
     run = tmp_path / "sweep" / "0_seed=0"
     run.mkdir(parents=True)
@@ -79,11 +80,15 @@ def test_a_run_without_its_process_is_killed(tmp_path: Path) -> None:
     assert status(run) == "killed"
     left = {".7.0.json", ".7.1.new", ".tmp0vsCEw"}
     names = left | {".8.json", "7.0.json", ".a.0.json", ".tmp"}
+    busy = run.parent / "1_seed=1"
+    busy.mkdir()
     for name in names:
         (run / name).touch()
-    with writing_in(run.parent):
+        (busy / name).touch()
+    with held_elsewhere(busy), writing_in(run.parent):
         check_free(run)
     assert names & {file.name for file in run.iterdir()} == names - left
+    assert names <= {file.name for file in busy.iterdir()}
 
 
 def test_without_locks_of_files_the_process_is_looked_for(

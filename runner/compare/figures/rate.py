@@ -112,7 +112,7 @@ def _draw_theory(panel: Axes, group: Group, measure: str) -> bool:
     """Draw from the start of a group the factor a step that theory knows; whether it knows one."""
     factor = factor_in_theory(group.runs[0], measure)
     mean = band([excess(run, measure) for run in group.runs], log=True)
-    if factor is None or mean is None or not len(mean.x):
+    if not factor or mean is None or not len(mean.x):  # 0: no line on a logarithmic axis
         return False
     low, first = panel.get_ylim()[0], mean.mean[0]
     ends = np.linspace(0.0, min(mean.x[-1], max(math.log(low / first) / math.log(factor), 0.0)), 2)

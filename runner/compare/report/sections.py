@@ -82,7 +82,8 @@ def _table_of(name: str, head: Iterable[str], rows: Iterable[str]) -> str:
 
 def runs_table(runs: Sequence[Run], keys: Sequence[str]) -> str:
     """A row for each run, with the exact numbers to sort by."""
-    lines = [values_of(run, keys, rules=have_rules(runs)) for run in runs]
+    rules = have_rules(runs)
+    lines = [values_of(run, keys, rules=rules) for run in runs]
     rows = []
     for index, line in enumerate(lines):
         cells = ""
