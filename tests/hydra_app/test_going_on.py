@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 from pathlib import Path
@@ -127,6 +128,10 @@ def test_a_killed_run_goes_on_to_the_bit_and_can_be_made_longer(
         0,
         "a=b,c: its run is complete (finished); nothing is left to do\n",
     )
+    with (folder / ".lock").open("w") as file:  # as where nothing can be written
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert runner("--resume", "a=b,c").stdout == again.stdout
+    (folder / ".lock").unlink()
 
     longer = runner("--resume", "a=b,c", "epochs=14")
     assert longer.returncode == 0, longer.stderr
