@@ -12,6 +12,7 @@ from runner.compare.runs import Run
 from runner.errors import ConfigError
 from runner.hydra_app.beginning import Beginning
 from runner.hydra_app.flags import check_records
+from runner.hydra_app.starting import listed_layers
 from runner.record.memory import Place
 from runner.terminal.words import path_from_here
 
@@ -43,7 +44,7 @@ def beginning_of(
     Raises:
         ConfigError: they exclude each other, one needs another, or one is no recorded run.
     """
-    layers = from_layers.split(",") if isinstance(from_layers, str) else from_layers
+    layers = listed_layers(from_layers) if isinstance(from_layers, str) else from_layers
     found = Beginning(
         _place("from_", from_),
         tuple(map(str, filter(None, layers))),

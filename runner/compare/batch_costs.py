@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -76,27 +76,13 @@ def _examples_per_step(run: Run) -> float:
     return (whole * option.examples(examples) + remainder) / (whole + (remainder > 0))
 
 
-class Planned(NamedTuple):
-    """What the compiler plans for a step.
-
-    Attributes:
-        memory: of one step.
-        platform: of the device for which it is planned: `cpu`, `gpu`, `tpu`.
-    """
-
-    memory: StepMemory
-    platform: str
-
-
-def planned_memory(groups: Sequence[Group]) -> list[Planned]:
+def planned_memory(groups: Sequence[Group]) -> list[StepMemory]:
     """Plan the memory of a step of each of some groups; the data are loaded, not downloaded.
 
     Raises:
         ConfigError: an option is not known, or the data are not on this machine.
         DataError: the data cannot be read.
     """
-    import jax
-
     from runner.engine.placement import place
     from runner.engine.step_memory import step_memory
 
@@ -108,6 +94,5 @@ def planned_memory(groups: Sequence[Group]) -> list[Planned]:
         key = json.dumps([run.config.get(name) for name in ("data", "preprocessing")])
         if key not in placed:
             placed[key] = place(experiment, experiment.data.load())
-        memory = step_memory(experiment, placed[key])
-        found.append(Planned(memory, jax.devices()[0].platform))
+        found.append(step_memory(experiment, placed[key]))
     return found

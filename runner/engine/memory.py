@@ -133,7 +133,7 @@ def bytes_of_a_lane(experiment: Experiment, arrays: Arrays) -> int:
 
     Activations are not counted: on a CPU one lane of each device is computed at a time.
     """
-    state = _bytes(jax.eval_shape(initial_state, experiment, arrays))
+    state = bytes_of(jax.eval_shape(initial_state, experiment, arrays))
     return COPIES * state + _MEASURED + diagnostics_bytes(experiment, arrays)
 
 
@@ -149,7 +149,7 @@ def diagnostics_bytes(experiment: Experiment, arrays: Arrays) -> int:
     """
     if not chosen(experiment) and not chosen_of_steps(experiment):
         return 0
-    tables, step_tables = map(_bytes, jax.eval_shape(first_tables, experiment, arrays))
+    tables, step_tables = map(bytes_of, jax.eval_shape(first_tables, experiment, arrays))
     examples = arrays.targets.shape[0]
     per_epoch = min(_steps(size, examples) for size, _ in experiment.batch_size.phases(examples))
     measured = evaluations_per_call(per_epoch) * tables + STEPS_PER_CALL * step_tables
@@ -165,7 +165,7 @@ def _steps(batch_size: BatchSize, examples: int) -> int:
     return whole + (remainder > 0)
 
 
-def _bytes(shapes: Any) -> int:
+def bytes_of(shapes: Any) -> int:
     """The memory of arrays of some shapes."""
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
 

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from runner.engine.lanes import as_array
+from runner.engine.memory import bytes_of
 from runner.engine.setup import Setup
 from runner.engine.state import Arrays, State, Timeline
 from runner.engine.step import update
@@ -66,9 +67,4 @@ def step_memory(experiment: Experiment, arrays: Arrays) -> StepMemory:
     )
     planned: Any = compiled.memory_analysis()
     beside = planned.output_size_in_bytes - planned.alias_size_in_bytes
-    return StepMemory(_bytes(state), planned.temp_size_in_bytes + beside + rows.nbytes)
-
-
-def _bytes(shapes: Any) -> int:
-    """The memory of arrays of some shapes."""
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+    return StepMemory(bytes_of(state), planned.temp_size_in_bytes + beside + rows.nbytes)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from runner.data.own.arrays import digest_of
 from runner.errors import ConfigError
 from runner.experiment.experiment import Experiment
 from runner.lazy import jax
@@ -91,12 +92,7 @@ def _in_memory(memory: Memory) -> tuple[RecordedWeights, dict[str, Any]]:
     else:
         status = memory.summary.get("status")
         raise ConfigError(f"--from run: it is in memory and has no weights (status {status})")
-    digest = hashlib.sha256()
-    for tensors in weights[:-1]:
-        for name, array in sorted(tensors.items()):
-            digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-            digest.update(np.ascontiguousarray(array).data)
-    checksum = digest.hexdigest()
+    checksum = digest_of(weights.params, weights.layers, weights.preprocessing)
     return weights, _facts(f"memory-{checksum[:8]}", kind, weights, checksum)
 
 

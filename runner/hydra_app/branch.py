@@ -49,6 +49,7 @@ def branch(application: Application, arguments: Namespace, task: Callable[..., A
     )
     files_come_first()
     if arguments.multirun:
+        line.append("hydra.mode=MULTIRUN")
         train_sweep(application, CONFIG_NAME, line, StartingTask(task, starter))
         return
     config = application.compose_config(CONFIG_NAME, line, RunMode.RUN, True)
@@ -80,8 +81,6 @@ def branched(
     _check_composed(application, before, record)
     retyped = {without_prefix(key_of(word)) for word in words}
     line = [*(word for word in before if without_prefix(key_of(word)) not in retyped), *words]
-    if mode is RunMode.MULTIRUN:
-        line.append("hydra.mode=MULTIRUN")
     return line, FromRun(record, epoch)
 
 

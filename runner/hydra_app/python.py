@@ -165,10 +165,10 @@ def _recorded_run(
     application: Application, config: DictConfig, words: list[str], starter: Starter | None
 ) -> Run:
     try:
-        train_alone(application, CONFIG_NAME, config, words, _task, starter)
+        directory, _ = train_alone(application, CONFIG_NAME, config, words, _task, starter)
     except KeyboardInterrupt as interruption:
         raise Interrupted(_runs_in(Path(str(config.hydra.run.dir)))) from interruption
-    return _run_in(Path(str(config.hydra.run.dir)))
+    return _run_in(directory)
 
 
 def _resumed_run(application: Application, words: list[str], folder: Path) -> Run:

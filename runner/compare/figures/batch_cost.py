@@ -128,15 +128,17 @@ def _throughput(panel: Axes, lines: Sequence[_Line]) -> str:
 
 
 def _memory(panel: Axes, lines: Sequence[_Line]) -> str:
-    platform = ""
+    import jax
+
+    in_turn = iter(planned_memory([group for line in lines for group in line.groups]))
     for line in lines:
-        planned = planned_memory(line.groups)
-        platform = planned[0].platform
-        peaks = [each.memory.peak / _MEGABYTE for each in planned]
-        states = [each.memory.state / _MEGABYTE for each in planned]
+        planned = [next(in_turn) for _ in line.groups]
+        peaks = [each.peak / _MEGABYTE for each in planned]
+        states = [each.state / _MEGABYTE for each in planned]
         panel.plot(line.sizes, peaks, label=line.label or "_peak", **line.style)
         color = line.style["color"]
         panel.plot(line.sizes, states, **_DOTTED, color=color, label=f"_state: {line.label}")
+    platform = jax.devices()[0].platform
     return (
         f"memory: of a step beside the data, as the compiler plans it ({platform}), dotted what "
         "stays between steps"

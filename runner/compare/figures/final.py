@@ -23,7 +23,7 @@ from runner.compare.figures.style import (
     small_print,
     title_of,
 )
-from runner.compare.grouping import Group, runs_of
+from runner.compare.grouping import Group, is_below, runs_of
 from runner.compare.look import PLAIN, Look
 from runner.compare.range_test import is_range_test, of_group
 from runner.measures import LEARNING_RATE
@@ -129,4 +129,4 @@ def _range_tests(
     if key != RATE or not tests or len(schedules) != 1:
         return [], groups, ()
     names = {name for group in groups for name in group.settings}
-    return tests, others, tuple(n for n in names if n.partition(".")[0] == "schedule")
+    return tests, others, tuple(name for name in names if is_below(name, ("schedule",)))

@@ -159,7 +159,7 @@ def given(arrays: Mapping[str, npt.NDArray]) -> Iterator[dict[str, Any]]:
     """
     known = _Given(arrays)
     found = known.scanned(_SPLIT, 0)
-    checksum = _digest(arrays)
+    checksum = digest_of(arrays)
     is_new = checksum not in _given
     _given.setdefault(checksum, known)
     try:
@@ -184,10 +184,11 @@ def _rows(arrays: Mapping[str, npt.NDArray]) -> list[int]:
     return [sizes["all"]] if "all" in sizes else [sizes.get(name, 0) for name in _PARTS]
 
 
-def _digest(arrays: Mapping[str, npt.NDArray]) -> str:
-    """The SHA-256 of the arrays with their names, types and shapes."""
+def digest_of(*groups: Mapping[str, npt.NDArray]) -> str:
+    """Return the SHA-256 of groups of arrays with their names, types and shapes."""
     digest = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(np.ascontiguousarray(array).data)
+    for arrays in groups:
+        for name, array in sorted(arrays.items()):
+            digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+            digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
